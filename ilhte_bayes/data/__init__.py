@@ -1,0 +1,1 @@
+"""Tables: reading and checking them, coding them, and the data sets that come with the package."""

@@ -1,0 +1,99 @@
+"""Which column plays treatment, person, item, occasion or cluster."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+
+from ilhte_bayes.errors import DataError, listed
+
+# Names used by the Item Response Warehouse (IRW), taken as roles where nothing else is said.
+IRW_TREATMENT, IRW_PERSON, IRW_ITEM = "treat", "id", "item"
+IRW_CLUSTER, IRW_WAVE, IRW_BASELINE = "cluster_id", "wave", "std_baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Names of the columns that play a part in the trial's design.
+
+    Parameters
+    ----------
+    treatment, person, item : str, optional
+        The arm, who answered, and what was asked.
+    occasion : str, optional
+        When it was asked, for items answered more than once by a person.
+    clusters : tuple of str
+        Schools, sites, studies: outermost first.
+    crossover : bool
+        Whether persons are meant to appear in more than one arm.
+    given : bool
+        Whether the caller stated them (then breaches are errors) or they were recognised by name.
+    """
+
+    treatment: str | None = None
+    person: str | None = None
+    item: str | None = None
+    occasion: str | None = None
+    clusters: tuple[str, ...] = ()
+    crossover: bool = False
+    given: bool = True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that has a role."""
+        one = (self.treatment, self.person, self.item, self.occasion)
+        return tuple(name for name in one if name) + self.clusters
+
+
+def read_roles(
+    roles: Roles | Mapping | None,
+    columns: Iterable[str],
+    used: set[str],
+    stored: Mapping | None = None,
+) -> Roles:
+    """Roles as stated by the caller, completed from a bundled set's own and from IRW names.
+
+    Parameters
+    ----------
+    roles : Roles or mapping, optional
+        What the caller stated.
+    columns : iterable of str
+        Columns of the table.
+    used : set of str
+        Columns that the formula uses; only these are recognised by name.
+    stored : mapping, optional
+        Roles that came with a bundled data set.
+    """
+    columns = list(columns)
+    stated = _from_mapping(roles) if isinstance(roles, Mapping) else roles
+    if stated is not None:
+        if absent := [name for name in stated.columns if name not in columns]:
+            raise DataError(
+                f"roles name column(s) {listed(absent)}, not found; the table has "
+                f"{listed(columns, 20)}. Correct the name in roles."
+            )
+        return stated
+    stored = stored or {}
+
+    def recognise(role: str, irw: str) -> str | None:
+        for name in (stored.get(role), irw):
+            if name in columns and name in used:
+                return str(name)
+        return None
+
+    clusters = tuple(stored.get("clusters", ())) or (IRW_CLUSTER,)
+    return Roles(
+        treatment=recognise("treatment", IRW_TREATMENT),
+        person=recognise("person", IRW_PERSON),
+        item=recognise("item", IRW_ITEM),
+        occasion=IRW_WAVE if IRW_WAVE in columns and IRW_WAVE in used else None,
+        clusters=tuple(name for name in clusters if name in columns),
+        given=False,
+    )
+
+
+def _from_mapping(roles: Mapping) -> Roles:
+    known = [field.name for field in fields(Roles) if field.name != "given"]
+    if unknown := [key for key in roles if key not in known]:
+        raise DataError(f"roles has no {listed(unknown)}; the roles are {listed(known, 10)}.")
+    clusters = roles.get("clusters", ())
+    clusters = (clusters,) if isinstance(clusters, str) else tuple(clusters)
+    return replace(Roles(), **{**dict(roles), "clusters": clusters})

@@ -1,0 +1,1 @@
+"""Engines: a Model goes in, a Fit comes out."""

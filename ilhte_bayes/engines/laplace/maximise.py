@@ -1,0 +1,282 @@
+"""Find the maximum of the Laplace objective, its curvature, and whether it lies on a boundary.
+
+The search runs in units of standard errors: a rough curvature at the start scales the unknowns,
+so that one quasi-Newton search serves every design. A finite-difference Hessian of the exact
+gradient then gives the standard errors, and Newton steps with it finish the search.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from ilhte_bayes.engines.laplace.objective import Evaluation, LaplaceObjective
+
+LogPrior = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
+_GRADIENT_TOLERANCE = 3e-3  # quasi-Newton search ends; in standard errors
+_GAIN_TOLERANCE = 1e-9  # Newton steps end: log-likelihood still to be gained
+_HESSIAN_STEP = 1e-2  # in standard errors; the error of a central difference is its square
+_ZERO_SD = 1e-4  # an SD (logits) below this, at a flat place, is 0
+_MAX_RESTARTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Maximum:
+    """Where the objective is largest."""
+
+    psi: np.ndarray
+    evaluation: Evaluation
+    value: float  # Laplace log-likelihood plus log-prior
+    log_prior: float
+    covariance: np.ndarray  # (psi, psi), zero in held directions
+    held: np.ndarray  # (psi,) bool: coordinates at a boundary
+    gain_left: float  # log-likelihood that one more Newton step would gain
+    converged: bool
+
+
+def flat_prior(psi: np.ndarray) -> tuple[float, np.ndarray]:
+    """Log-prior of maximum likelihood: zero everywhere."""
+    return 0.0, np.zeros_like(psi)
+
+
+def maximise(objective: LaplaceObjective, log_prior: LogPrior = flat_prior) -> Maximum:
+    """Maximise the Laplace log-likelihood plus a log-prior."""
+    search = _Search(objective, log_prior)
+    psi, scale = start(objective)
+    held = np.zeros(psi.size, dtype=bool)
+    for _ in range(_MAX_RESTARTS):
+        psi = search.climb(psi, scale, held)
+        psi, at_zero = _snap_to_boundary(objective, psi)
+        held = at_zero
+        psi, hessian, gain = search.finish(psi, scale, held)
+        upward = _upward_direction(hessian, held)
+        if upward is None:
+            break
+        psi = psi + 0.3 * scale @ upward  # a saddle: walk off it and climb again
+    evaluation = objective.evaluate(psi)
+    prior, _ = log_prior(psi)
+    free = ~held
+    covariance = np.zeros((psi.size, psi.size))
+    inverse = _inverse(hessian[np.ix_(free, free)])
+    covariance[np.ix_(free, free)] = inverse
+    return Maximum(
+        psi=psi,
+        evaluation=evaluation,
+        value=evaluation.value + prior,
+        log_prior=prior,
+        covariance=covariance,
+        held=held,
+        gain_left=gain,
+        converged=bool(gain < 1e-4 and upward is None and np.isfinite(evaluation.value)),
+    )
+
+
+def start(objective: LaplaceObjective) -> tuple[np.ndarray, np.ndarray]:
+    """Starting point, and a square root of a rough inverse curvature there.
+
+    A few rounds of: Newton steps for fixed and random effects together, then each covariance
+    replaced by the average of what its levels show (an EM step).
+    """
+    psi = np.zeros(objective.n_psi)
+    terms = objective.design.terms
+    if "Intercept" in terms:
+        psi[terms.index("Intercept")] = objective.family.start(
+            objective.plan.score, objective.plan.count
+        )
+    for group, c, part in _groups(objective):
+        size = 1.0 / np.maximum(1.0, np.sqrt(np.mean(group.z**2, axis=0)))
+        psi[part] = c.from_factor(np.diag(size))
+    for _ in range(3):
+        psi, information = _joint_step(objective, psi)
+        psi = _em_step(objective, psi)
+    root = np.zeros((psi.size, psi.size))
+    root[objective.parts[0], objective.parts[0]] = np.linalg.cholesky(_inverse(information))
+    for group, c, part in _groups(objective):
+        sd = np.maximum(np.sqrt(np.sum(c.factor(psi[part]) ** 2, axis=1)), 0.05)
+        width = np.concatenate([_coordinate_scale(c, block, sd) for block in c.blocks])
+        root[part, part] = np.diag(width / np.sqrt(2.0 * group.n_levels) * 1.5)
+    return psi, root
+
+
+def _coordinate_scale(c, block: tuple[int, ...], sd: np.ndarray) -> np.ndarray:
+    """Size of each free coordinate of one block: its row's SD, or 1 for a partial correlation."""
+    d = len(block)
+    if c.partial and d > 1:
+        return np.concatenate([sd[list(block)], np.full(d * (d - 1) // 2, 1.4)])
+    rows, _ = np.tril_indices(d)
+    return sd[np.array(block)[rows]]
+
+
+def _groups(objective: LaplaceObjective):
+    return zip(objective.plan.groups, objective.coordinates, objective.parts[1:], strict=True)
+
+
+def _joint_step(objective: LaplaceObjective, psi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Newton step of the fixed effects with the random effects at their mode; and information."""
+    at = objective.evaluate(psi)
+    x, fixed = objective.design.x, objective.parts[0]
+    gradient, information = objective.fixed_information(at)
+    step = np.linalg.lstsq(information, gradient, rcond=None)[0]
+    largest = np.max(np.abs(x @ step), initial=0.0)
+    psi = psi.copy()
+    psi[fixed] += step * min(1.0, 3.0 / max(largest, 1e-12))
+    return psi, information
+
+
+def _em_step(objective: LaplaceObjective, psi: np.ndarray) -> np.ndarray:
+    at = objective.evaluate(psi)
+    _, blocks = objective.selected(at)
+    psi = psi.copy()
+    factors = objective.factors(psi)
+    for k, (group, c, part) in enumerate(_groups(objective)):
+        modes = at.effects[objective.plan.effect_at[k][:, None] + np.arange(group.n_columns)]
+        inner = (modes.T @ modes + blocks[k].sum(axis=0)) / group.n_levels
+        second = factors[k] @ inner @ factors[k].T
+        keep = np.zeros_like(second)
+        for block in c.blocks:
+            keep[np.ix_(block, block)] = second[np.ix_(block, block)]
+        ridge = 1e-4 * np.diag(np.maximum(np.diag(keep), 1e-4))
+        psi[part] = c.from_factor(np.linalg.cholesky(keep + ridge))
+    return psi
+
+
+class _Search:
+    """Climbing and finishing for one objective and prior."""
+
+    def __init__(self, objective: LaplaceObjective, log_prior: LogPrior) -> None:
+        self.objective, self.log_prior = objective, log_prior
+
+    def value_and_gradient(self, psi: np.ndarray) -> tuple[float, np.ndarray]:
+        at = self.objective.evaluate(psi)
+        prior, prior_gradient = self.log_prior(psi)
+        return at.value + prior, self.objective.gradient(at) + prior_gradient
+
+    def climb(self, psi: np.ndarray, scale: np.ndarray, held: np.ndarray) -> np.ndarray:
+        free = ~held
+
+        def negative(x: np.ndarray) -> tuple[float, np.ndarray]:
+            there = psi + scale[:, free] @ x
+            value, gradient = self.value_and_gradient(there)
+            if not np.isfinite(value):
+                return 1e300, np.zeros_like(x)
+            return -value, -(scale[:, free].T @ gradient)
+
+        found = minimize(
+            negative,
+            np.zeros(int(free.sum())),
+            jac=True,
+            method="BFGS",
+            options={"gtol": _GRADIENT_TOLERANCE, "maxiter": 200, "norm": np.inf},
+        )
+        return psi + scale[:, free] @ found.x
+
+    def finish(
+        self, psi: np.ndarray, scale: np.ndarray, held: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Newton steps with a finite-difference Hessian; returns minus the Hessian too."""
+        free = np.flatnonzero(~held)
+        hessian = self._hessian(psi, scale, free)
+        for round_number in range(8):
+            _, gradient = self.value_and_gradient(psi)
+            try:
+                step = np.linalg.solve(hessian[np.ix_(free, free)], gradient[free])
+            except np.linalg.LinAlgError:
+                return psi, hessian, np.inf
+            gain = 0.5 * float(gradient[free] @ step)
+            if not 0.0 < gain or gain < _GAIN_TOLERANCE or gain > 1.0:
+                break
+            psi = psi.copy()
+            psi[free] += step
+            if round_number == 3:
+                hessian = self._hessian(psi, scale, free)
+        return psi, hessian, abs(gain)
+
+    def _hessian(self, psi: np.ndarray, scale: np.ndarray, free: np.ndarray) -> np.ndarray:
+        """Minus the Hessian, by central differences along the scaled directions."""
+        directions = np.zeros((psi.size, free.size))
+        directions[free] = scale[np.ix_(free, free)]
+        change = np.empty((psi.size, free.size))
+        for k in range(free.size):
+            step = _HESSIAN_STEP * directions[:, k]
+            _, up = self.value_and_gradient(psi + step)
+            _, down = self.value_and_gradient(psi - step)
+            change[:, k] = (up - down) / (2.0 * _HESSIAN_STEP)
+        out = np.zeros((psi.size, psi.size))
+        part = np.linalg.solve(directions[free].T, change[free].T)
+        out[np.ix_(free, free)] = -0.5 * (part + part.T)
+        return out
+
+
+def _snap_to_boundary(
+    objective: LaplaceObjective, psi: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Set SDs and residual SDs that the search left next to 0 to 0 exactly; say which are held."""
+    psi = psi.copy()
+    held = np.zeros(psi.size, dtype=bool)
+    for _, c, part in _groups(objective):
+        factor = c.factor(psi[part])
+        if c.partial:
+            sd = np.sqrt(np.sum(factor**2, axis=1))
+            held[part] = _hold_partial(c, sd)
+            continue
+        root, zero = _canonical(factor)
+        psi[part] = c.from_factor(root)
+        held[part] = c.from_factor(zero.astype(float)).astype(bool)
+    return psi, held
+
+
+def _hold_partial(c, sd: np.ndarray) -> np.ndarray:
+    """Coordinates of columns whose SD is 0, their correlations included."""
+    out = []
+    for block in c.blocks:
+        small = sd[list(block)] < _ZERO_SD
+        out.extend(small)
+        if len(block) > 1:
+            out.extend(small[i] or small[j] for i in range(len(block)) for j in range(i))
+    return np.array(out, dtype=bool)
+
+
+def _canonical(factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cholesky factor with positive diagonal; columns without variance are zero and held."""
+    size = np.sqrt(np.sum(factor**2, axis=1))
+    covariance = factor @ factor.T
+    d = len(factor)
+    out, zero = np.zeros((d, d)), np.zeros((d, d), dtype=bool)
+    for k in range(d):
+        left = covariance[k, k] - np.sum(out[k, :k] ** 2)
+        if left <= max(_ZERO_SD**2, (_ZERO_SD * size[k]) ** 2):
+            zero[k:, k] = True
+            continue
+        out[k, k] = np.sqrt(left)
+        for j in range(k + 1, d):
+            out[j, k] = (covariance[j, k] - np.sum(out[j, :k] * out[k, :k])) / out[k, k]
+        if size[k] < _ZERO_SD:
+            zero[k, : k + 1] = True
+    tiny = size < _ZERO_SD
+    out[tiny] = 0.0
+    zero[tiny] |= np.tri(d, dtype=bool)[tiny]
+    return out, zero
+
+
+def _upward_direction(hessian: np.ndarray, held: np.ndarray) -> np.ndarray | None:
+    """Direction in which the objective curves upward, in psi; None at a maximum."""
+    free = np.flatnonzero(~held)
+    if free.size == 0:
+        return None
+    values, vectors = np.linalg.eigh(hessian[np.ix_(free, free)])
+    if values[0] > 0:
+        return None
+    out = np.zeros(held.size)
+    out[free] = vectors[:, 0]
+    return out
+
+
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    """Inverse of a symmetric matrix that should be positive definite."""
+    if matrix.size == 0:
+        return matrix
+    values, vectors = np.linalg.eigh(matrix)
+    safe = np.maximum(values, 1e-12 * max(values[-1], 1e-300))
+    return np.asarray((vectors / safe) @ vectors.T)
