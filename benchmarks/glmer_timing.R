@@ -64,7 +64,7 @@ coefficients_of <- function(fit) {
 
 spec <- cases[[sub("_cells$", "", case_name)]]
 if (is.null(spec) || !engine %in% c("glmer", "glmmTMB")) {
-  stop("case ", case_name, " or engine ", engine, " is not known; the first lines of this file list both.")
+  stop("case ", case_name, " or engine ", engine, " is not known; see this file's first lines.")
 }
 if (engine == "glmmTMB") suppressMessages(library(glmmTMB))
 

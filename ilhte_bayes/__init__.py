@@ -1,1 +1,78 @@
-"""x."""
+"""Item-level heterogeneous treatment effects: who benefits, and on which items?
+
+Everything public is here and loaded when first used, so that the import itself is instant.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+# public name -> module that defines it
+_PUBLIC = {
+    "Model": "models.model",
+    "il_hte": "models.model",
+    "laplace": "engines.laplace",
+    "Fit": "fits.fit",
+    "item_effects": "estimands.items",
+    "load_dataset": "data.datasets",
+    "datasets": "data.datasets",
+    "report": "show.page",
+    "Normal": "models.priors",
+    "StudentT": "models.priors",
+    "HalfNormal": "models.priors",
+    "HalfStudentT": "models.priors",
+    "Exponential": "models.priors",
+    "Gamma": "models.priors",
+    "Flat": "models.priors",
+    "LKJ": "models.priors",
+    "IlhteError": "errors",
+    "DataError": "errors",
+    "FormulaError": "errors",
+    "ModelError": "errors",
+    "NotAvailable": "errors",
+    "IlhteWarning": "errors",
+}
+__all__ = [*_PUBLIC, "plot"]
+
+if TYPE_CHECKING:
+    from ilhte_bayes.data.datasets import datasets, load_dataset
+    from ilhte_bayes.engines.laplace import laplace
+    from ilhte_bayes.errors import (
+        DataError,
+        FormulaError,
+        IlhteError,
+        IlhteWarning,
+        ModelError,
+        NotAvailable,
+    )
+    from ilhte_bayes.estimands.items import item_effects
+    from ilhte_bayes.fits.fit import Fit
+    from ilhte_bayes.models.model import Model, il_hte
+    from ilhte_bayes.models.priors import (
+        LKJ,
+        Exponential,
+        Flat,
+        Gamma,
+        HalfNormal,
+        HalfStudentT,
+        Normal,
+        StudentT,
+    )
+    from ilhte_bayes.show import plots as plot
+    from ilhte_bayes.show.page import report
+
+
+def __getattr__(name: str):
+    if name == "plot":
+        value = import_module("ilhte_bayes.show.plots")
+    elif name in _PUBLIC:
+        value = getattr(import_module(f"ilhte_bayes.{_PUBLIC[name]}"), name)
+    else:
+        raise AttributeError(f"module 'ilhte_bayes' has no {name!r}; it has {', '.join(__all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,7 +1,7 @@
 """Turn columns of the table into numbers and categories, and remember how in words."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np

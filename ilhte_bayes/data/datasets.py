@@ -475,9 +475,7 @@ def datasets() -> pd.DataFrame:
         "licence",
         "source",
     ]
-    table = pd.DataFrame(
-        [[getattr(d, c) for c in columns] for d in _DATASETS], columns=columns
-    )
+    table = pd.DataFrame([[getattr(d, c) for c in columns] for d in _DATASETS], columns=columns)
     return table.astype({"persons": "Int64", "items": "Int64"})
 
 
@@ -487,9 +485,7 @@ def _find(name: str) -> Dataset:
     # Lower case, so that the names of the R packages (VerbAgg, Chem97) find theirs.
     asked = name.lower() if isinstance(name, str) else ""
     close = difflib.get_close_matches(asked, REGISTRY, n=1, cutoff=0.5)
-    advice = (
-        f"The closest is {close[0]!r}: load_dataset({close[0]!r}). " if close else ""
-    )
+    advice = f"The closest is {close[0]!r}: load_dataset({close[0]!r}). " if close else ""
     raise DataError(
         f"no data set is called {name!r}; the names are {', '.join(REGISTRY)}. "
         f"{advice}Type datasets() to see what each of them is."
@@ -498,17 +494,13 @@ def _find(name: str) -> Dataset:
 
 def _read_csv(file: Traversable) -> pd.DataFrame:
     with file.open("rb") as stream:
-        return pd.read_csv(
-            stream, compression="gzip", keep_default_na=False, na_values=MISSING
-        )
+        return pd.read_csv(stream, compression="gzip", keep_default_na=False, na_values=MISSING)
 
 
 def _categorise(frame: pd.DataFrame, categories: Mapping[str, Levels]) -> pd.DataFrame:
     coded = {}
     for column, levels in categories.items():
-        values = (
-            frame[column].dropna().unique() if levels.values is None else levels.values
-        )
+        values = frame[column].dropna().unique() if levels.values is None else levels.values
         coded[column] = pd.Categorical(
             frame[column], categories=list(values), ordered=levels.ordered
         )
@@ -523,9 +515,7 @@ def _described() -> str:
 def _entry(dataset: Dataset) -> str:
     lines = [dataset.design, f"Source: {dataset.source}. Licence: {dataset.licence}."]
     if dataset.truth:
-        lines.append(
-            f"Truth: {REGISTRY[dataset.truth].design} load_dataset({dataset.truth!r})."
-        )
+        lines.append(f"Truth: {REGISTRY[dataset.truth].design} load_dataset({dataset.truth!r}).")
     body = [textwrap.fill(line, 84, break_on_hyphens=False) for line in lines]
     heading = f"**{dataset.name}**: {dataset.title} ({dataset.assignment})"
     return heading + "\n" + textwrap.indent("\n".join(body), "    ")
@@ -533,6 +523,4 @@ def _entry(dataset: Dataset) -> str:
 
 # Written from the registry, so that help() and the data cannot disagree; python -OO has none.
 if load_dataset.__doc__:
-    load_dataset.__doc__ = inspect.cleandoc(load_dataset.__doc__).replace(
-        "{sets}", _described()
-    )
+    load_dataset.__doc__ = inspect.cleandoc(load_dataset.__doc__).replace("{sets}", _described())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.data.coding import Coding, code_covariate, code_response, natural_order
+from ilhte_bayes.data.coding import Coding, code_covariate, natural_order
 from ilhte_bayes.errors import DataError, listed
 from ilhte_bayes.formulas.grammar import ResponseTerm
 
@@ -117,9 +117,9 @@ def _absent(absent: Sequence[str], present: list[str]) -> str:
 def read_responses(
     table: pd.DataFrame,
     needed: Needed,
+    scored: tuple[np.ndarray, Coding],
     *,
     dropped: Dropped,
-    levels: Sequence | None = None,
     reference: Mapping[str, str] | None = None,
 ) -> Responses:
     """Code the complete rows of a table.
@@ -130,10 +130,10 @@ def read_responses(
         Without missing values in the needed columns (see `complete_rows`).
     needed : Needed
         The columns a formula uses.
+    scored : tuple of np.ndarray and Coding
+        Score of each row (see `code_response`).
     dropped : Dropped
         What was left out, for the record.
-    levels : sequence, optional
-        Order of text answers, lowest first.
     reference : mapping, optional
         Column -> level that the others are compared with.
 
@@ -148,10 +148,7 @@ def read_responses(
     """
     reference = dict(reference or {})
     _check_reference(reference, needed)
-    response = needed.response
-    score, response_coding = code_response(
-        table[response.column], response, levels, reference.get(response.column)
-    )
+    response, (score, response_coding) = needed.response, scored
     if (score == score[0]).all():
         raise DataError(
             f"the response {response.text!r} is {response_coding.levels[int(score[0])]} in all "

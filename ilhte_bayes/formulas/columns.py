@@ -61,12 +61,24 @@ def build_columns(
     FormulaError
         If formulaic cannot parse or evaluate it.
     """
+    return columns_where(side, patterns, pattern, patterns)
+
+
+def columns_where(
+    side: str, patterns: pd.DataFrame, pattern: np.ndarray, changed: pd.DataFrame
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """As `build_columns`, for the same covariate patterns with some values changed.
+
+    Levels of factors, and the centre and scale of transforms, stay those of the data.
+    """
     side = quote_dotted(side, list(map(str, patterns.columns)))
-    formula = _parse(side)
-    if _only_looks_up(formula):
-        names, matrix = _evaluate(side, patterns)
-        return names, matrix
-    names, matrix = _evaluate(side, patterns.iloc[pattern].reset_index(drop=True))
+    if _only_looks_up(_parse(side)):
+        return _evaluate(side, patterns, changed)
+    names, matrix = _evaluate(
+        side,
+        patterns.iloc[pattern].reset_index(drop=True),
+        changed.iloc[pattern].reset_index(drop=True),
+    )
     first = np.full(len(patterns), -1)
     first[pattern[::-1]] = np.arange(pattern.size)[::-1]
     return names, matrix[first]
@@ -89,12 +101,16 @@ def _only_looks_up(formula) -> bool:
     return methods <= {"lookup", "literal"}
 
 
-def _evaluate(side: str, frame: pd.DataFrame) -> tuple[tuple[str, ...], np.ndarray]:
+def _evaluate(
+    side: str, frame: pd.DataFrame, changed: pd.DataFrame
+) -> tuple[tuple[str, ...], np.ndarray]:
     from formulaic import model_matrix
     from formulaic.errors import FactorEvaluationError, FormulaicError
 
     try:
         matrix = model_matrix(side, frame, context=_FUNCTIONS, na_action="ignore")
+        if changed is not frame:
+            matrix = matrix.model_spec.get_model_matrix(changed, context=_FUNCTIONS)
     except FactorEvaluationError as error:
         factor = re.search(r"`(.*?)`", str(error))
         raise FormulaError(

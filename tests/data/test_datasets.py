@@ -39,9 +39,7 @@ def constant_within(frame: pd.DataFrame, column: str, group: str) -> bool:
 @pytest.mark.parametrize("name", ALL)
 def test_file_is_the_original_byte_for_byte(name):
     if not ORIGINALS.is_dir():
-        pytest.skip(
-            "needs ../shared/data beside the repository: run it in a checkout that has it"
-        )
+        pytest.skip("needs ../shared/data beside the repository: run it in a checkout that has it")
     digests = [
         hashlib.sha256((folder / f"{name}.csv.gz").read_bytes()).hexdigest()
         for folder in (BUNDLED, ORIGINALS)
@@ -50,18 +48,12 @@ def test_file_is_the_original_byte_for_byte(name):
 
 
 def test_files_and_registry_name_the_same_sets():
-    stems = [
-        f.name.removesuffix(".csv.gz")
-        for f in BUNDLED.iterdir()
-        if "LICENSE" not in f.name
-    ]
+    stems = [f.name.removesuffix(".csv.gz") for f in BUNDLED.iterdir() if "LICENSE" not in f.name]
     assert sorted(stems) == ALL
 
 
 def test_licence_file_has_source_and_licence_of_every_set():
-    lines = (
-        (BUNDLED / "LICENSE-data.md").read_text(encoding="utf-8").replace("\\|", "|")
-    )
+    lines = (BUNDLED / "LICENSE-data.md").read_text(encoding="utf-8").replace("\\|", "|")
     for entry in REGISTRY.values():
         (line,) = [x for x in lines.splitlines() if f"`{entry.name}.csv.gz`" in x]
         assert entry.licence in line
@@ -279,9 +271,7 @@ def test_attrs_say_what_the_columns_are_and_are_the_readers_own():
 
 def test_only_empty_na_and_nan_are_missing(tmp_path):
     path = tmp_path / "t.csv.gz"
-    path.write_bytes(
-        gzip.compress(b'id,x,z\n1,None,1\n2,null,\n3,n/a,3\n4,NA,NaN\n5,"",NA\n')
-    )
+    path.write_bytes(gzip.compress(b'id,x,z\n1,None,1\n2,null,\n3,n/a,3\n4,NA,NaN\n5,"",NA\n'))
     frame = _read_csv(path)
     assert frame["x"].tolist()[:3] == ["None", "null", "n/a"]
     assert frame["x"].isna().tolist() == [False, False, False, True, True]

@@ -101,5 +101,5 @@ item_effects <- function(name) {
 
 effects <- do.call(rbind, lapply(names(cases), item_effects))
 numbers <- c("effect", "se_effect", "easiness", "se_easiness")
-effects[numbers] <- lapply(effects[numbers], signif, digits = 12)
+effects[numbers] <- lapply(effects[numbers], signif, digits = 10)
 write.csv(effects, output, row.names = FALSE, quote = FALSE)

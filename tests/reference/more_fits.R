@@ -101,8 +101,8 @@ cases <- list(
   ilhte_5000x40 = case(
     "y ~ treat + pre + (treat | item) + (1 | id)", "ilhte_5000x40.csv.gz", c("id", "item"),
     note = paste(
-      "The engines disagree by .0008: glmer understates its own logLik here, also at the tight inner",
-      "tolerance (Laplace in double precision at glmer's estimates gives -110202.821223).",
+      "The engines disagree by .0008: glmer understates its own logLik here, also at the tight",
+      "inner tolerance (a direct Laplace computation at glmer's estimates gives -110202.821223).",
       "Compare with glmmTMB's."
     )
   ),

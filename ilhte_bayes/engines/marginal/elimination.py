@@ -40,7 +40,9 @@ class Rows(NamedTuple):
     column_at: np.ndarray  # (other column,) position within that group
     is_local: np.ndarray  # (other group,) bool
     front_level: np.ndarray  # (front + 1,) first inner level of each front
-    front_local: np.ndarray  # (front + 1,) position in the vector of each front's first local effect
+    front_local: (
+        np.ndarray
+    )  # (front + 1,) position in the vector of each front's first local effect
     root_at: int  # position in the vector of the first root effect
     n_inner: int  # effects per inner level
     n_effects: int  # length of the vector
@@ -122,9 +124,7 @@ def _touched(inner: Group, others: Sequence[Group]) -> np.ndarray:
     touched = np.zeros(inner.n_levels)
     for group in others:
         pairs = _distinct_pairs(inner.level, group.level, group.n_levels)
-        touched += group.n_columns * np.bincount(
-            pairs // group.n_levels, minlength=inner.n_levels
-        )
+        touched += group.n_columns * np.bincount(pairs // group.n_levels, minlength=inner.n_levels)
     return touched
 
 

@@ -36,7 +36,10 @@ class Coordinates:
     def pairs(self) -> tuple[tuple[int, int], ...]:
         """Pairs of columns that have a correlation, row > column."""
         return tuple(
-            (block[i], block[j]) for block in self.blocks for i in range(len(block)) for j in range(i)
+            (block[i], block[j])
+            for block in self.blocks
+            for i in range(len(block))
+            for j in range(i)
         )
 
     def factor(self, free: np.ndarray) -> np.ndarray:
@@ -73,11 +76,11 @@ class Coordinates:
         return np.concatenate(parts)
 
     def factor_derivatives(self, free: np.ndarray) -> np.ndarray:
-        """dL / d free: (free, column, column)."""
+        """DL / d free: (free, column, column)."""
         return complex_step(self.factor, free)
 
     def natural_derivatives(self, free: np.ndarray) -> np.ndarray:
-        """d (SDs, correlations) / d free: (free, quantity)."""
+        """D (SDs, correlations) / d free: (free, quantity)."""
         return complex_step(self.natural, free)
 
 

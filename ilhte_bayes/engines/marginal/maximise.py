@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from ilhte_bayes.engines.laplace.objective import Evaluation, LaplaceObjective
+from ilhte_bayes.engines.marginal.objective import Evaluation, LaplaceObjective
 
 LogPrior = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -185,7 +185,7 @@ class _Search:
             except np.linalg.LinAlgError:
                 return psi, hessian, np.inf
             gain = 0.5 * float(gradient[free] @ step)
-            if not 0.0 < gain or gain < _GAIN_TOLERANCE or gain > 1.0:
+            if not gain > 0.0 or gain < _GAIN_TOLERANCE or gain > 1.0:
                 break
             psi = psi.copy()
             psi[free] += step
@@ -220,6 +220,7 @@ def _snap_to_boundary(
         if c.partial:
             sd = np.sqrt(np.sum(factor**2, axis=1))
             held[part] = _hold_partial(c, sd)
+            psi[part] = np.where(held[part], 0.0, psi[part])
             continue
         root, zero = _canonical(factor)
         psi[part] = c.from_factor(root)

@@ -8,7 +8,7 @@ how effects are numbered. Nothing of the size rows x effects is ever stored.
 import numba
 import numpy as np
 
-from ilhte_bayes.engines.laplace.elimination import Rows
+from ilhte_bayes.engines.marginal.elimination import Rows
 
 jit = numba.njit(cache=True, nogil=True)
 
@@ -31,7 +31,7 @@ def linear_predictor(rows: Rows, fixed, scaled, effects, eta):
 
 @jit
 def add_scaled_rows(rows: Rows, scaled, value, out):
-    """out += A' value, for one value a row."""
+    """Out += A' value, for one value a row."""
     d, n_other = rows.n_inner, rows.column_group.size
     for j in range(rows.start.size - 1):
         for r in range(rows.start[j], rows.start[j + 1]):
@@ -222,7 +222,7 @@ def _eliminate_local(border, width, inverse, to_root, root):
 
 @jit
 def _solve_inner(factor, x):
-    """x <- inverse(factor factor') x."""
+    """X <- inverse(factor factor') x."""
     d = x.size
     for a in range(d):
         for e in range(a):
@@ -458,7 +458,9 @@ def selected_inverse(
 
 
 @jit
-def collect_gradient(rows: Rows, scaled, z, effects, slope, weight, third, spread, shift, by_pattern, by_factor):
+def collect_gradient(
+    rows: Rows, scaled, z, effects, slope, weight, third, spread, shift, by_pattern, by_factor
+):
     """Sums over rows from which the gradient of the Laplace log-likelihood is made.
 
     rho = slope - (third * spread - weight * a_r'shift) / 2 is the derivative by the row's linear

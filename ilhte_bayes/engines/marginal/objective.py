@@ -18,9 +18,9 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.lapack import dpotri
 
-from ilhte_bayes.engines.laplace import kernels
-from ilhte_bayes.engines.laplace.covariance import Coordinates, coordinates_for
-from ilhte_bayes.engines.laplace.elimination import Elimination, plan_elimination
+from ilhte_bayes.engines.marginal import kernels
+from ilhte_bayes.engines.marginal.covariance import Coordinates, coordinates_for
+from ilhte_bayes.engines.marginal.elimination import Elimination, plan_elimination
 from ilhte_bayes.families.base import Family
 from ilhte_bayes.formulas.design import Design
 
@@ -176,11 +176,19 @@ class LaplaceObjective:
         """inverse(H) @ right, with the weights of the last evaluation."""
         rows, x = self.plan.rows, right.copy()
         kernels.eliminate_right_side(
-            rows, factor.scaled, self.weight, factor.inner, factor.local_inverse, factor.local_root, x
+            rows,
+            factor.scaled,
+            self.weight,
+            factor.inner,
+            factor.local_inverse,
+            factor.local_root,
+            x,
         )
         if self.n_root:
             x[rows.root_at :] = cho_solve(factor.root, x[rows.root_at :], check_finite=False)
-        kernels.back_substitute(rows, factor.scaled, self.weight, factor.inner, factor.local_root, x)
+        kernels.back_substitute(
+            rows, factor.scaled, self.weight, factor.inner, factor.local_root, x
+        )
         return x
 
     # -- derivatives ---------------------------------------------------------------------------
@@ -243,7 +251,9 @@ class LaplaceObjective:
                 own = at - rows.front_local[front]
                 i = own[:, None, None] + np.arange(d)[None, :, None]
                 j = own[:, None, None] + np.arange(d)[None, None, :]
-                out.append(local[piece_at[front][:, None, None] + i * width[front][:, None, None] + j])
+                out.append(
+                    local[piece_at[front][:, None, None] + i * width[front][:, None, None] + j]
+                )
             else:
                 own = at - rows.root_at
                 i = own[:, None, None] + np.arange(d)[None, :, None]
@@ -274,9 +284,7 @@ class LaplaceObjective:
         by_factor -= moment
         out = np.empty(self.n_psi)
         out[self.parts[0]] = self.design.x.T @ by_pattern
-        for c, part, (a, b) in zip(
-            self.coordinates, self.parts[1:], self.plan.slices, strict=True
-        ):
+        for c, part, (a, b) in zip(self.coordinates, self.parts[1:], self.plan.slices, strict=True):
             by_free = c.factor_derivatives(at.psi[part])
             out[part] = np.einsum("kij,ij->k", by_free, by_factor[a:b, a:b])
         return out
@@ -299,7 +307,7 @@ class LaplaceObjective:
         return x.T @ slope, (x.T * weight) @ x - coupled @ solved.T
 
     def mode_derivatives(self, at: Evaluation) -> np.ndarray:
-        """d (standardised mode) / d psi: (psi, effect)."""
+        """D (standardised mode) / d psi: (psi, effect)."""
         rows, scaled = self.plan.rows, at.factor.scaled
         out = np.empty((self.n_psi, rows.n_effects))
         for k in range(self.n_psi):

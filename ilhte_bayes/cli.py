@@ -1,0 +1,231 @@
+"""The `ilhte` command: demo, datasets, fit. Heavy imports wait until a command needs them."""
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ilhte_bayes.errors import DataError, IlhteError, IlhteWarning, NotAvailable
+
+if TYPE_CHECKING:
+    from ilhte_bayes.fits.fit import Fit
+    from ilhte_bayes.models.model import Model
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Item-level treatment effects: who benefits, and on which items?",
+)
+
+DEMO_PAGE = "ilhte-demo.html"
+
+
+def main() -> None:
+    """Run the command line; bad input ends with status 2 and one sentence on standard error."""
+    # Warnings reach the reader once, as notes of the model, not with Python's file and line.
+    warnings.filterwarnings("ignore", category=IlhteWarning)
+    try:
+        app()
+    except IlhteError as error:
+        print(f"ilhte: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command()
+def demo() -> None:
+    """Analyse a bundled experiment: does caffeine wake people up, and on which adjectives?"""
+    import ilhte_bayes as il
+
+    trial = il.load_dataset("caffeine")
+    say("Caffeine or placebo, six experiments, ten adjectives rated 0-3; here: rated 2 or 3?\n")
+    model = il.il_hte(trial, response="resp >= 2", clusters=["study"])
+    print(model, "\n")
+    fit = il.laplace(model)
+    print(fit, "\n")
+    print(il.item_effects(fit), "\n")
+    page = il.report(fit, DEMO_PAGE, title="Does caffeine wake people up, and on which adjectives?")
+    print(page.resolve())
+
+
+@app.command()
+def datasets() -> None:
+    """List the bundled data sets."""
+    import ilhte_bayes as il
+
+    table = il.datasets()
+    print(table.drop(columns=["source"], errors="ignore").to_string(index=False))
+
+
+@app.command()
+def fit(
+    table: Annotated[Path, typer.Argument(help="Table in long form: .csv, .csv.gz or .parquet.")],
+    formula: Annotated[
+        str | None, typer.Option(help='"resp ~ treat + (1 | id) + (treat | item)"')
+    ] = None,
+    response: Annotated[str | None, typer.Option(help="Column with the answers.")] = None,
+    treatment: Annotated[str | None, typer.Option(help="Column with the arm.")] = None,
+    person: Annotated[str | None, typer.Option(help="Column with the person.")] = None,
+    item: Annotated[str | None, typer.Option(help="Column with the item.")] = None,
+    clusters: Annotated[str, typer.Option(help="Clusters, outermost first: school,teacher.")] = "",
+    covariates: Annotated[str, typer.Option(help="Covariates, comma-separated.")] = "",
+    family: Annotated[str, typer.Option(help="Distribution of the answers.")] = "bernoulli",
+    engine: Annotated[str, typer.Option(help="laplace, quadrature or nuts.")] = "laplace",
+    objective: Annotated[str, typer.Option(help="ml or map.")] = "ml",
+    levels: Annotated[str, typer.Option(help="Order of text answers: low,mid,high.")] = "",
+    reference: Annotated[
+        list[str] | None, typer.Option(help="Level to compare with: trt=placebo.")
+    ] = None,
+    assignment: Annotated[str | None, typer.Option(help="randomised or observational.")] = None,
+    roster: Annotated[Path | None, typer.Option(help="Table of everyone randomised.")] = None,
+    crossover: Annotated[
+        bool, typer.Option("--crossover", help="Persons were meant to change arm.")
+    ] = False,
+    occasion: Annotated[
+        str | None, typer.Option(help="Column that tells repeated answers apart.")
+    ] = None,
+    draws: Annotated[int, typer.Option(help="Draws a chain (nuts).")] = 1000,
+    tune: Annotated[int, typer.Option(help="Warm-up steps a chain (nuts).")] = 500,
+    chains: Annotated[int, typer.Option(help="Chains (nuts).")] = 4,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 1,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write the results as JSON.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the results as HTML.")] = None,
+) -> None:
+    """Fit a model to a table and print, or write, its results."""
+    import ilhte_bayes as il
+
+    if engine not in ("laplace", "quadrature", "nuts"):
+        raise DataError(f"--engine {engine}: it is laplace, quadrature or nuts.")
+    if engine != "laplace":
+        raise NotAvailable(f"--engine {engine} is not there yet. Use --engine laplace.")
+    _check_folder(json_path), _check_folder(report)
+    options: dict[str, Any] = {
+        "family": family,
+        "reference": _references(reference or []),
+        "levels": _split(levels) or None,
+        "roster": roster,
+        "assignment": assignment,
+    }
+    named = {"treatment": treatment, "person": person, "item": item}
+    if formula is not None:
+        if response is not None:
+            raise DataError("--formula and --response say the same thing twice. Give one of them.")
+        roles: dict[str, Any] = {key: value for key, value in named.items() if value}
+        roles |= {"clusters": _split(clusters)} if clusters else {}
+        roles |= {"occasion": occasion} if occasion else {}
+        roles |= {"crossover": True} if crossover else {}
+        if covariates:
+            raise DataError("--covariates goes with --response; write them into --formula.")
+        model = il.Model(formula, table, roles=roles or None, **options)
+    else:
+        given = {key: value for key, value in {"response": response, **named}.items() if value}
+        model = il.il_hte(
+            table,
+            clusters=_split(clusters),
+            covariates=_split(covariates),
+            occasion=occasion,
+            crossover=crossover,
+            **given,
+            **options,
+        )
+    result = il.laplace(model, objective=objective)  # type: ignore[arg-type]
+    print(model, "\n")
+    print(result)
+    _print_items(result)
+    if json_path is not None:
+        json_path.write_text(json.dumps(as_json(result), indent=1) + "\n", encoding="utf-8")
+        say(f"results written to {json_path}")
+    if report is not None:
+        say(f"report written to {il.report(result, report)}")
+
+
+def _print_items(result: "Fit") -> None:
+    from ilhte_bayes.errors import ModelError
+    from ilhte_bayes.estimands.items import item_effects
+
+    try:
+        print("\n" + repr(item_effects(result)))
+    except ModelError:
+        pass  # the model has no treatment or no items
+
+
+def as_json(result: "Fit") -> dict[str, Any]:
+    """Everything a script needs of a fit, as plain numbers and text; missing is null."""
+    model: Model = result.model
+    coefficients = {
+        str(term): {"estimate": _number(row["estimate"]), "se": _number(row["se"])}
+        for term, row in result.coefficients.iterrows()
+    }
+    sd = {
+        g.name: {c: _number(v) for c, v in result.sd(g.name).items()} for g in model.design.groups
+    }
+    corr: dict[str, dict[str, float | None]] = {}
+    for group, parameter in result.variance_components.index:
+        if parameter.startswith("corr["):
+            value = result.variance_components.loc[(group, parameter), "estimate"]
+            corr.setdefault(group, {})[parameter[5:-1]] = _number(value)
+    ml = result.objective == "ml"
+    return {
+        "engine": result.engine,
+        "objective": result.objective,
+        "family": model.family.name,
+        "formula": model.formula.text,
+        "n_obs": result.n_obs,
+        "groups": {group.name: group.n_levels for group in model.design.groups},
+        "loglik": _number(result.loglik),
+        "aic": _number(result.aic) if ml else None,
+        "bic": _number(result.bic()) if ml else None,
+        "coefficients": coefficients,
+        "thresholds": {},
+        "sd": sd,
+        "corr": corr,
+        "seconds": result.seconds,
+        "compile_seconds": result.compile_seconds,
+        "problems": list(result.problems),
+        "notes": list(model.notes),
+        "diagnostics": {
+            "converged": bool(result.mode.attrs["converged"]),
+            "n_evaluations": int(result.mode.attrs["n_evaluations"]),
+        },
+    }
+
+
+def _number(value: Any) -> float | None:
+    import math
+
+    return None if value is None or not math.isfinite(float(value)) else float(value)
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _references(pairs: list[str]) -> dict[str, str]:
+    out = {}
+    for pair in pairs:
+        column, sign, level = pair.partition("=")
+        if not sign or not column or not level:
+            raise DataError(f"--reference {pair}: write column=level, for example trt=placebo.")
+        out[column] = level
+    return out
+
+
+def _check_folder(path: Path | None) -> None:
+    """Refuse a path that cannot be written before the work begins, not after."""
+    if path is not None and not path.resolve().parent.is_dir():
+        raise DataError(f"there is no folder '{path.resolve().parent}' to write {path.name} in.")
+
+
+def say(text: str) -> None:
+    """Tell progress on standard error, so that standard output holds results alone."""
+    print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

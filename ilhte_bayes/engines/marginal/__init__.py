@@ -1,0 +1,1 @@
+"""The marginal likelihood by Laplace's approximation, its gradient and its maximum."""

@@ -1,0 +1,103 @@
+"""Mode and curvature of a maximum, as one labelled dataset: what every Fit of this kind keeps."""
+
+import numpy as np
+import xarray as xr
+
+from ilhte_bayes.engines.marginal.maximise import Maximum
+from ilhte_bayes.engines.marginal.objective import LaplaceObjective
+
+
+def mode_and_curvature(target: LaplaceObjective, maximum: Maximum) -> xr.Dataset:
+    """Estimates, their covariance, and each group's conditional modes.
+
+    Returns
+    -------
+    xr.Dataset
+        `psi` and `psi_cov` in the objective's coordinates; `beta` (term), `beta_cov`; for each
+        group g: `sd_g` (column), `corr_g` (column, column), `natural_cov_g` over SDs and
+        correlations, `re_g` (level, column) conditional modes, `re_g_cov` their covariance given
+        the parameters, `re_g_by_psi` their derivative by the parameters. Logits throughout.
+    """
+    at = target.evaluate(maximum.psi)
+    _, blocks = target.selected(at)
+    by_psi = target.mode_derivatives(at)
+    psi, covariance = maximum.psi, maximum.covariance
+    fixed = target.parts[0]
+    terms = list(target.design.terms)
+    variables: dict[str, tuple] = {
+        "psi": (("psi",), psi),
+        "psi_cov": (("psi", "psi_"), covariance),
+        "psi_held": (("psi",), maximum.held),
+        "beta": (("term",), psi[fixed]),
+        "beta_cov": (("term", "term_"), covariance[fixed, fixed]),
+    }
+    coords: dict[str, list] = {"term": terms, "term_": terms}
+    modes = target.natural_effects(psi, at.effects)
+    for k, (group, c, part) in enumerate(
+        zip(target.plan.groups, target.coordinates, target.parts[1:], strict=True)
+    ):
+        name = group.name
+        column, other, level = f"{name}_column", f"{name}_column_", name
+        factor = c.factor(psi[part])
+        natural, slopes = c.natural(psi[part]), _finite(c.natural_derivatives(psi[part]))
+        sd = natural[: len(c.columns)]
+        coords |= {level: list(group.labels), column: list(c.columns), other: list(c.columns)}
+        coords[f"{name}_quantity"] = quantities(c.columns, c.pairs)
+        variables |= {
+            f"sd_{name}": ((column,), sd),
+            f"corr_{name}": ((column, other), _correlation(c.pairs, natural, sd)),
+            f"natural_{name}": ((f"{name}_quantity",), natural),
+            f"natural_cov_{name}": (
+                (f"{name}_quantity", f"{name}_quantity_"),
+                slopes.T @ covariance[part, part] @ slopes,
+            ),
+            f"re_{name}": ((level, column), modes[k]),
+            f"re_{name}_cov": ((level, column, other), factor @ blocks[k] @ factor.T),
+            f"re_{name}_by_psi": (
+                ("psi", level, column),
+                _effects_by_psi(target, psi, at.effects, by_psi, k),
+            ),
+        }
+    out = xr.Dataset(variables, coords=coords)
+    out.attrs = {
+        "loglik": maximum.evaluation.value,
+        "log_prior": maximum.log_prior,
+        "n_parameters": int(psi.size),
+        "n_evaluations": target.n_evaluations,
+        "gain_left": maximum.gain_left,
+        "converged": int(maximum.converged),
+        "elimination": target.plan.description,
+    }
+    return out
+
+
+def quantities(columns: tuple[str, ...], pairs: tuple[tuple[int, int], ...]) -> list[str]:
+    """Names of one group's SDs and correlations: `sd[treat]`, `corr[Intercept,treat]`."""
+    sd = [f"sd[{column}]" for column in columns]
+    return sd + [f"corr[{columns[j]},{columns[i]}]" for i, j in pairs]
+
+
+def _finite(slopes: np.ndarray) -> np.ndarray:
+    """Derivatives by held coordinates, undefined at an SD of 0, do not count."""
+    return np.where(np.isfinite(slopes), slopes, 0.0)
+
+
+def _correlation(
+    pairs: tuple[tuple[int, int], ...], natural: np.ndarray, sd: np.ndarray
+) -> np.ndarray:
+    out = np.eye(sd.size)
+    for (i, j), value in zip(pairs, natural[sd.size :], strict=True):
+        known = sd[i] > 0 and sd[j] > 0
+        out[i, j] = out[j, i] = value if known else np.nan
+    return out
+
+
+def _effects_by_psi(
+    target: LaplaceObjective, psi: np.ndarray, effects: np.ndarray, by_psi: np.ndarray, k: int
+) -> np.ndarray:
+    """D u / d psi for one group: u = L v moves with v and with L."""
+    group, c, part = target.plan.groups[k], target.coordinates[k], target.parts[k + 1]
+    at = target.plan.effect_at[k][:, None] + np.arange(group.n_columns)
+    out = by_psi[:, at] @ c.factor(psi[part]).T
+    out[part] += np.einsum("lj,pij->pli", effects[at], c.factor_derivatives(psi[part]))
+    return np.asarray(out)

@@ -1,0 +1,330 @@
+"""Model: a formula on a checked table, with a family and priors; ready for every engine."""
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ilhte_bayes.data.assignment import Assignment, AssignmentKind, find_assignment
+from ilhte_bayes.data.checks import check_nesting, check_trial, flow_by_arm, swapped_terms
+from ilhte_bayes.data.coding import code_response
+from ilhte_bayes.data.responses import Responses, complete_rows, read_responses
+from ilhte_bayes.data.roles import Roles, read_roles
+from ilhte_bayes.data.tables import Table, open_table
+from ilhte_bayes.errors import DataError, IlhteWarning, listed
+from ilhte_bayes.families import Family, get_family
+from ilhte_bayes.formulas.design import Design, build_design, group_sizes, needed_columns
+from ilhte_bayes.formulas.grammar import Formula, parse_formula
+from ilhte_bayes.models.priors import Prior, Priors, make_priors
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+    from ilhte_bayes.fits.fit import Fit
+
+
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class Model:
+    """A multilevel model of item responses.
+
+    Parameters
+    ----------
+    formula : str
+        lme4's grammar: `"resp ~ treat + (1 | school/id) + (treat | item)"`. The response may be
+        a comparison, `"resp >= 2 ~ ..."`. Fixed parts are formulaic's language (`log(x)`,
+        `poly(x, 2)`, `C(x)`); R's `I(x^2)` and `factor(x)` work too.
+    data : pandas.DataFrame, str or path
+        Long form, one row for each answer; `.csv`, `.csv.gz` and `.parquet` paths are read.
+    family : {"bernoulli"}
+        Distribution of the answers.
+    priors : mapping, optional
+        Changes to the default priors, for example `{"beta[treat]": il.Normal(0, 0.5)}`.
+        They matter for MAP and NUTS, not for maximum likelihood.
+    roles : mapping, optional
+        `{"treatment": ..., "person": ..., "item": ..., "clusters": [...], "occasion": ...,
+        "crossover": bool}`. Columns named as in the Item Response Warehouse (`treat`, `id`,
+        `item`, `cluster_id`, `wave`) are recognised.
+    reference : mapping, optional
+        Level that the others are compared with, `{"trt": "placebo"}`.
+    levels : sequence, optional
+        Order of text answers, lowest first.
+    roster : pandas.DataFrame, str or path, optional
+        Everyone randomised, one row each, with the person and treatment columns.
+    assignment : {"randomised", "observational"}, optional
+        Whether results may speak of effects or of differences.
+
+    Attributes
+    ----------
+    design : Design
+        Columns, groups and rows as numbers.
+    priors : Priors
+        Prints as a table.
+    notes : tuple of str
+        Warnings about the table, each with what to do.
+    flow : pandas.DataFrame or None
+        Persons by arm: randomised, in the table, in the analysis.
+
+    Raises
+    ------
+    DataError, FormulaError, ModelError
+        With what was found, where, the rule, and what to type next.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine")
+    >>> model = il.Model("resp >= 2 ~ treat + (1 | study/id) + (treat | item)", trial)
+    >>> model.design.terms
+    ('Intercept', 'treat')
+    """
+
+    formula: Formula
+    family: Family
+    responses: Responses
+    design: Design
+    priors: Priors
+    roles: Roles
+    assignment: Assignment | None
+    flow: pd.DataFrame | None
+    notes: tuple[str, ...]
+    source: str
+    build_seconds: float
+
+    def __init__(
+        self,
+        formula: str,
+        data: Table,
+        family: str = "bernoulli",
+        *,
+        priors: Mapping[str, Prior] | None = None,
+        roles: Roles | Mapping | None = None,
+        reference: Mapping[str, str] | None = None,
+        levels: Sequence | None = None,
+        roster: Table | None = None,
+        assignment: AssignmentKind | None = None,
+    ) -> None:
+        chosen, parsed = get_family(family), parse_formula(formula)
+        table = open_table(data)
+        began = time.perf_counter()
+        parts = _build(parsed, chosen, table, priors, roles, reference, levels, roster, assignment)
+        source = str(table.attrs.get("ilhte", {}).get("dataset", ""))
+        if not source and not isinstance(data, pd.DataFrame):
+            source = str(data)
+        parts |= {"source": source, "build_seconds": time.perf_counter() - began}
+        for name, value in parts.items():
+            object.__setattr__(self, name, value)
+        for note in parts["notes"]:
+            warnings.warn(note, IlhteWarning, stacklevel=2)
+
+    def with_priors(self, changes: Mapping[str, Prior]) -> "Model":
+        """Return the same model with other priors (see `model.priors` for the names)."""
+        other = object.__new__(Model)
+        for name in self.__dataclass_fields__:
+            object.__setattr__(other, name, getattr(self, name))
+        kept = {e.parameter: e.prior for e in self.priors if e.reason == "set by you"}
+        object.__setattr__(other, "priors", make_priors(self.design, {**kept, **changes}))
+        return other
+
+    @cached_property
+    def pymc(self) -> "pm.Model":
+        """The joint model as a `pymc.Model` with named dims, ready for any PyMC tool."""
+        from ilhte_bayes.models.builder import build_pymc
+
+        return build_pymc(self)
+
+    def laplace(self, **options: Any) -> "Fit":
+        """See `ilhte_bayes.laplace`."""
+        from ilhte_bayes.engines.laplace import laplace
+
+        return laplace(self, **options)
+
+    def __repr__(self) -> str:
+        from ilhte_bayes.show.text import describe_model
+
+        return describe_model(self)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(repr(self))}</pre>"
+
+
+def _build(
+    formula: Formula,
+    family: Family,
+    table: pd.DataFrame,
+    priors: Mapping[str, Prior] | None,
+    roles: Roles | Mapping | None,
+    reference: Mapping[str, str] | None,
+    levels: Sequence | None,
+    roster: Table | None,
+    assignment: AssignmentKind | None,
+) -> dict[str, Any]:
+    """Take a table along the data's way: checked rows, responses, design, priors."""
+    columns = list(map(str, table.columns))
+    needed = needed_columns(formula, columns)
+    stored = table.attrs.get("ilhte", {})
+    kind = _assignment_kind(assignment, stored)
+    read = read_roles(roles, columns, set(needed.columns), stored.get("roles"))
+    rows, dropped = complete_rows(table, needed, read.item, read.treatment)
+    nesting = _check_paths(rows, formula)
+    response = formula.response
+    score, coding = code_response(
+        rows[response.column], response, levels, (reference or {}).get(response.column)
+    )
+    responses = read_responses(rows, needed, (score, coding), dropped=dropped, reference=reference)
+    family.check(responses.n_categories, response.text, coding.levels)
+    design = build_design(formula, responses, intercept=family.has_intercept)
+    notes = [*nesting, *check_trial(rows, read, pd.Series(score, index=rows.index))]
+    notes += swapped_terms(group_sizes(design), responses.n_obs)
+    grouped_by = [name for term in formula.random for name in term.group]
+    found = find_assignment(rows, read, kind=kind, grouped_by=grouped_by, formula=formula.text)
+    if found and found.warning:
+        notes.append(found.warning)
+    return {
+        "formula": formula,
+        "family": family,
+        "responses": responses,
+        "design": design,
+        "priors": make_priors(design, priors),
+        "roles": read,
+        "assignment": found,
+        "flow": _flow(table, rows, read, roster),
+        "notes": tuple(notes),
+    }
+
+
+def _assignment_kind(stated: AssignmentKind | None, stored: Mapping) -> AssignmentKind | None:
+    if stated not in (None, "randomised", "observational"):
+        raise DataError(
+            f"assignment={stated!r}; it is 'randomised' (results speak of effects) or "
+            "'observational' (of differences)."
+        )
+    return stated or stored.get("assignment")
+
+
+def _check_paths(rows: pd.DataFrame, formula: Formula) -> list[str]:
+    """Check the deepest path of every `a/b` term."""
+    paths = [term.group for term in formula.random if term.nested]
+    deepest = [p for p in paths if not any(len(q) > len(p) and q[: len(p)] == p for q in paths)]
+    return [note for path in dict.fromkeys(deepest) if (note := check_nesting(rows, path))]
+
+
+def _flow(
+    table: pd.DataFrame, rows: pd.DataFrame, roles: Roles, roster: Table | None
+) -> pd.DataFrame | None:
+    if roles.person is None or roles.treatment is None:
+        if roster is not None:
+            raise DataError(
+                "roster= needs to know person and treatment. Say "
+                "roles={'treatment': ..., 'person': ...}."
+            )
+        return None
+    everyone = open_table(roster) if roster is not None else None
+    if everyone is None and len(rows) == len(table):
+        return None
+    complete = table.index.isin(rows.index) if len(rows) < len(table) else np.ones(len(table), bool)
+    return flow_by_arm(table, complete, roles, everyone)
+
+
+def il_hte(
+    data: Table,
+    *,
+    response: str = "resp",
+    treatment: str = "treat",
+    person: str = "id",
+    item: str = "item",
+    clusters: Sequence[str] | str = (),
+    covariates: Sequence[str] | str = (),
+    moderators: Sequence[str] | str = (),
+    item_features: Sequence[str] | str = (),
+    effects: str = "item",
+    family: str = "bernoulli",
+    occasion: str | None = None,
+    crossover: bool = False,
+    **options: Any,
+) -> Model:
+    """Write the formula of an item-level effects model and build it.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame, str or path
+        Long form, one row for each answer.
+    response, treatment, person, item : str
+        Columns; the defaults are the names of the Item Response Warehouse. The response may be
+        a comparison, `"resp >= 2"`.
+    clusters : str or sequence of str
+        Groups of persons, outermost first: `["school", "teacher"]`.
+    covariates : str or sequence of str
+        Person or cluster variables that shift everyone's answers alike.
+    moderators : str or sequence of str
+        Variables over which the treatment effect may differ (`treat * moderator`).
+    item_features : str or sequence of str
+        Item variables that may explain why effects differ between items (`treat * feature`).
+    effects : {"item", "constant"}
+        One effect for each item, correlated with its easiness, or the same for all.
+    family : {"bernoulli"}
+        Distribution of the answers.
+    occasion : str, optional
+        Column that tells repeated answers of a person to an item apart.
+    crossover : bool
+        Whether persons were meant to be in more than one arm.
+    **options
+        `priors`, `reference`, `levels`, `roster`, `assignment`: see `Model`.
+
+    Returns
+    -------
+    Model
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine")
+    >>> model = il.il_hte(trial, response="resp >= 2", clusters=["study"])
+    >>> model.formula.text
+    'resp >= 2 ~ treat + (1 | study/id) + (treat | item)'
+    """
+    if effects not in ("item", "constant"):
+        raise DataError(
+            f"effects={effects!r}; it is 'item' (one effect for each item) or 'constant'."
+        )
+    table = open_table(data)
+    lists = [_as_list(x) for x in (clusters, covariates, moderators, item_features)]
+    groups, shifts, over, features = lists
+    named = [treatment, person, item, *groups, *shifts, *over, *features]
+    columns = set(map(str, table.columns))
+    if absent := [name for name in named if name not in columns]:
+        raise DataError(
+            f"column(s) {listed(absent)} not found; the table has "
+            f"{listed(map(str, table.columns), 20)}. Name yours in the call: "
+            f"il_hte(table, {_argument_of(absent[0], treatment, person, item)}=...)."
+        )
+    left = _quoted(response) if response in columns else response
+    arm, persons = _quoted(treatment), "/".join(_quoted(name) for name in (*groups, person))
+    fixed = [arm, *map(_quoted, shifts), *(f"{arm} * {_quoted(x)}" for x in (*over, *features))]
+    by_item = arm if effects == "item" else "1"
+    formula = f"{left} ~ {' + '.join(fixed)} + (1 | {persons}) + ({by_item} | {_quoted(item)})"
+    roles = Roles(treatment, person, item, occasion, tuple(groups), crossover)
+    if isinstance(data, pd.DataFrame):
+        return Model(formula, table, family, roles=roles, **options)
+    model = Model(formula, table, family, roles=roles, **options)
+    object.__setattr__(model, "source", model.source or str(data))
+    return model
+
+
+def _as_list(names: Sequence[str] | str) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _argument_of(name: str, treatment: str, person: str, item: str) -> str:
+    given = {treatment: "treatment", person: "person", item: "item"}
+    return given.get(name, "covariates")
+
+
+def _quoted(name: str) -> str:
+    return name if name.isidentifier() else f"`{name}`"

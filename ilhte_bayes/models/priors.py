@@ -1,0 +1,333 @@
+"""Priors: what is believed of the parameters before the answers are seen, in logits.
+
+A prior knows its log-density (written so that it can be differentiated by complex step) and its
+PyMC twin. Names follow the schema: `beta[treat]`, `sd_item[treat]`, `corr_item`.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ilhte_bayes.errors import ModelError, listed
+from ilhte_bayes.formulas.design import Design, Group
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """Normal distribution of a coefficient."""
+
+    mean: float = 0.0
+    sd: float = 1.0
+    positive: ClassVar[bool] = False
+
+    def log_density(self, x):
+        return -0.5 * ((x - self.mean) / self.sd) ** 2 - math.log(self.sd * math.sqrt(2 * math.pi))
+
+    def pymc(self, name: str):
+        import pymc as pm
+
+        return pm.Normal(name, self.mean, self.sd)
+
+    def __str__(self) -> str:
+        return f"Normal({self.mean:g}, {self.sd:.3g})"
+
+
+@dataclass(frozen=True, slots=True)
+class StudentT:
+    """Student's t distribution of a coefficient."""
+
+    df: float = 3.0
+    mean: float = 0.0
+    sd: float = 1.0
+    positive: ClassVar[bool] = False
+
+    def log_density(self, x):
+        return _log_t((x - self.mean) / self.sd, self.df) - math.log(self.sd)
+
+    def pymc(self, name: str):
+        import pymc as pm
+
+        return pm.StudentT(name, nu=self.df, mu=self.mean, sigma=self.sd)
+
+    def __str__(self) -> str:
+        return f"StudentT({self.df:g}, {self.mean:g}, {self.sd:.3g})"
+
+
+@dataclass(frozen=True, slots=True)
+class HalfNormal:
+    """Half-normal distribution of an SD."""
+
+    sd: float = 1.0
+    positive: ClassVar[bool] = True
+
+    def log_density(self, x):
+        return -0.5 * (x / self.sd) ** 2 + 0.5 * math.log(2 / math.pi) - math.log(self.sd)
+
+    def pymc(self, name: str):
+        import pymc as pm
+
+        return pm.HalfNormal(name, self.sd)
+
+    def __str__(self) -> str:
+        return f"HalfNormal({self.sd:.3g})"
+
+
+@dataclass(frozen=True, slots=True)
+class HalfStudentT:
+    """Half-t distribution of an SD (brms's default family)."""
+
+    df: float = 3.0
+    sd: float = 2.5
+    positive: ClassVar[bool] = True
+
+    def log_density(self, x):
+        return _log_t(x / self.sd, self.df) - math.log(self.sd) + math.log(2.0)
+
+    def pymc(self, name: str):
+        import pymc as pm
+
+        return pm.HalfStudentT(name, nu=self.df, sigma=self.sd)
+
+    def __str__(self) -> str:
+        return f"HalfStudentT({self.df:g}, {self.sd:.3g})"
+
+
+@dataclass(frozen=True, slots=True)
+class Exponential:
+    """Exponential distribution of an SD."""
+
+    mean: float = 1.0
+    positive: ClassVar[bool] = True
+
+    def log_density(self, x):
+        return -x / self.mean - math.log(self.mean)
+
+    def pymc(self, name: str):
+        import pymc as pm
+
+        return pm.Exponential(name, scale=self.mean)
+
+    def __str__(self) -> str:
+        return f"Exponential(mean {self.mean:g})"
+
+
+@dataclass(frozen=True, slots=True)
+class Gamma:
+    """Gamma distribution of an SD; shape 2 keeps a MAP estimate away from 0."""
+
+    shape: float = 2.0
+    rate: float = 0.1
+    positive: ClassVar[bool] = True
+
+    def log_density(self, x):
+        constant = self.shape * math.log(self.rate) - math.lgamma(self.shape)
+        return constant + (self.shape - 1) * np.log(x) - self.rate * x
+
+    def pymc(self, name: str):
+        import pymc as pm
+
+        return pm.Gamma(name, alpha=self.shape, beta=self.rate)
+
+    def __str__(self) -> str:
+        return f"Gamma({self.shape:g}, {self.rate:g})"
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """No prior information: MAP with flat priors is maximum likelihood."""
+
+    positive: ClassVar[bool | None] = None
+
+    def log_density(self, x):
+        return 0.0 * x
+
+    def pymc(self, name: str):
+        import pymc as pm
+
+        return pm.HalfFlat(name) if name.startswith("sd_") else pm.Flat(name)
+
+    def __str__(self) -> str:
+        return "Flat()"
+
+
+@dataclass(frozen=True, slots=True)
+class LKJ:
+    """Correlation matrix with density proportional to det(R) ** (eta - 1); LKJ(1) is flat."""
+
+    eta: float = 2.0
+    positive: ClassVar[None] = None
+
+    def log_density(self, log_det):
+        """Log-density up to a constant, from log det(R)."""
+        return (self.eta - 1.0) * log_det
+
+    def __str__(self) -> str:
+        return f"LKJ({self.eta:g})"
+
+
+Prior = Normal | StudentT | HalfNormal | HalfStudentT | Exponential | Gamma | Flat | LKJ
+
+
+def _log_t(x, df: float):
+    constant = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - 0.5 * math.log(df * math.pi)
+    return constant - (df + 1) / 2 * np.log(1 + x**2 / df)
+
+
+@dataclass(frozen=True, slots=True)
+class PriorEntry:
+    """The prior of one parameter, and why."""
+
+    parameter: str
+    prior: Prior
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Priors:
+    """The prior of every parameter of a model, by name; prints as a table."""
+
+    entries: tuple[PriorEntry, ...]
+
+    def __getitem__(self, parameter: str) -> Prior:
+        for entry in self.entries:
+            if entry.parameter == parameter:
+                return entry.prior
+        raise KeyError(parameter)
+
+    def __iter__(self) -> Iterator[PriorEntry]:
+        return iter(self.entries)
+
+    def to_frame(self):
+        """Return parameter, prior and reason as a table."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "prior": [str(entry.prior) for entry in self.entries],
+                "why": [entry.reason for entry in self.entries],
+            },
+            index=pd.Index([entry.parameter for entry in self.entries], name="parameter"),
+        )
+
+    def __repr__(self) -> str:
+        name = max((len(e.parameter) for e in self.entries), default=0)
+        prior = max((len(str(e.prior)) for e in self.entries), default=0)
+        return "\n".join(
+            f"{e.parameter:<{name}}  {e.prior!s:<{prior}}  {e.reason}" for e in self.entries
+        )
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html())
+
+    def keeps_inside(self, group: Group) -> bool:
+        """Whether the group's correlations have a prior that is 0 at +-1."""
+        if not any(len(block) > 1 for block in group.blocks):
+            return False
+        prior = self[f"corr_{group.name}"]
+        return isinstance(prior, LKJ) and prior.eta > 1.0
+
+
+def correlated(group: Group) -> bool:
+    """Whether the group has any correlation."""
+    return any(len(block) > 1 for block in group.blocks)
+
+
+def make_priors(design: Design, changes: Mapping[str, Prior] | None = None) -> Priors:
+    """Weakly informative priors for a design, with the caller's changes.
+
+    Parameters
+    ----------
+    design : Design
+    changes : mapping, optional
+        `beta` and `sd` and `corr` change all of their kind, `sd_item` all of one group,
+        `beta[treat]` or `sd_item[treat]` one parameter.
+
+    Raises
+    ------
+    ModelError
+        If a name matches no parameter, or a prior is of the wrong kind.
+    """
+    changes = dict(changes or {})
+    entries = [*_beta_entries(design), *_group_entries(design)]
+    used: set[str] = set()
+    out = []
+    for entry in entries:
+        for key in (entry.parameter, entry.parameter.split("[")[0], _kind(entry.parameter)):
+            if key in changes:
+                used.add(key)
+                _check_kind(entry.parameter, changes[key])
+                entry = PriorEntry(entry.parameter, changes[key], "set by you")
+                break
+        out.append(entry)
+    if unknown := [key for key in changes if key not in used]:
+        names = [entry.parameter for entry in entries]
+        raise ModelError(
+            f"priors names {listed(unknown)}, which this model does not have; it has "
+            f"{listed(names, 12)}, and 'beta', 'sd' and 'corr' stand for all of a kind."
+        )
+    return Priors(tuple(out))
+
+
+def _kind(parameter: str) -> str:
+    return parameter.split("[")[0].split("_")[0]
+
+
+def _check_kind(parameter: str, prior: object) -> None:
+    kinds = {"beta": (Normal, StudentT, Flat), "corr": (LKJ, Flat)}
+    allowed = kinds.get(_kind(parameter), (HalfNormal, HalfStudentT, Exponential, Gamma, Flat))
+    if not isinstance(prior, allowed):
+        raise ModelError(
+            f"the prior of {parameter} is {prior}; it takes one of "
+            f"{', '.join(kind.__name__ for kind in allowed)}. "
+            f"Write priors={{{parameter!r}: il.{allowed[0].__name__}(...)}}."
+        )
+
+
+def _beta_entries(design: Design) -> Iterator[PriorEntry]:
+    for name, column in zip(design.terms, design.x.T, strict=True):
+        if name == "Intercept":
+            yield PriorEntry(
+                "beta[Intercept]", Normal(0, 2.5), "average answer between 1 % and 99 %"
+            )
+            continue
+        size = _size(column[design.pattern])
+        reason = (
+            "odds ratios up to 150, either way"
+            if size == 1.0
+            else f"the same per SD of the column ({size:.3g})"
+        )
+        yield PriorEntry(f"beta[{name}]", Normal(0, 2.5 / size), reason)
+
+
+def _group_entries(design: Design) -> Iterator[PriorEntry]:
+    for group in design.groups:
+        for name, column in zip(group.columns, group.z.T, strict=True):
+            if name == "Intercept":
+                yield PriorEntry(
+                    f"sd_{group.name}[{name}]", HalfNormal(2.0), "levels rarely differ by 8 logits"
+                )
+                continue
+            size = _size(column[design.pattern])
+            yield PriorEntry(
+                f"sd_{group.name}[{name}]",
+                HalfNormal(1.0 / size),
+                "slopes differ less than levels"
+                + ("" if size == 1.0 else f"; per SD of the column ({size:.3g})"),
+            )
+        if correlated(group):
+            yield PriorEntry(f"corr_{group.name}", LKJ(2.0), "1.5 % of the mass beyond +-.9")
+
+
+def _size(column: np.ndarray) -> float:
+    """SD of a column; 1 for columns that only hold 0, 1 and -1 (arms, factors, contrasts)."""
+    values = column if column.size < 1_000_000 else column[:: column.size // 1_000_000]
+    if (
+        np.isin(np.unique(values[:10_000]), (-1.0, 0.0, 1.0)).all()
+        and np.isin(values, (-1.0, 0.0, 1.0)).all()
+    ):
+        return 1.0
+    spread = float(np.std(values))
+    return spread if spread > 0 else 1.0

@@ -1,0 +1,150 @@
+"""Models, fits and tables as plain text for a terminal or a notebook."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from ilhte_bayes.estimands.items import ItemEffects
+    from ilhte_bayes.fits.fit import Fit
+    from ilhte_bayes.models.model import Model
+
+ENGINE_WORDS = {
+    ("laplace", "ml"): "Laplace approximation, maximum likelihood",
+    ("laplace", "map"): "Laplace approximation, maximum a posteriori (MAP)",
+}
+
+
+def model_lines(model: "Model") -> list[tuple[str, str]]:
+    """Facts about a model as (label, sentence), in reading order."""
+    design, responses = model.design, model.responses
+    groups = ", ".join(f"{g.n_levels:,} {g.name}" for g in design.groups)
+    lines = [
+        ("Formula", model.formula.text),
+        ("Answers", f"{design.n_obs:,} ({model.family.name}); {groups}"),
+    ]
+    codings = [responses.response_coding, *responses.codings]
+    lines += [("Coding", str(c)) for c in codings if not _trivial(c.levels)]
+    if model.assignment:
+        lines.append(("Assignment", model.assignment.sentence))
+    lines += [("Left out", sentence) for sentence in _dropped(model)]
+    lines += [("Note", note) for note in model.notes]
+    return lines
+
+
+def _trivial(levels: tuple[str, ...]) -> bool:
+    return levels == tuple(str(k) for k in range(len(levels)))
+
+
+def _dropped(model: "Model") -> list[str]:
+    dropped = model.responses.dropped
+    if not dropped.n_rows:
+        return []
+    columns = ", ".join(f"{name} ({n})" for name, n in dropped.by_column.items())
+    text = f"{dropped.n_rows} row(s) with a missing value, by column: {columns}"
+    if dropped.by_arm:
+        text += "; by arm: " + ", ".join(f"{arm} ({n})" for arm, n in dropped.by_arm.items())
+    if dropped.by_item:
+        worst = sorted(dropped.by_item.items(), key=lambda pair: -pair[1])[:5]
+        more = len(dropped.by_item) - len(worst)
+        text += "; by item: " + ", ".join(f"{item} ({n})" for item, n in worst)
+        text += f" and {more} more items" if more > 0 else ""
+    return [text + "."]
+
+
+def describe_model(model: "Model") -> str:
+    """Text form of a model."""
+    width = max(len(label) for label, _ in model_lines(model))
+    text = "\n".join(f"{label:<{width}}  {value}" for label, value in model_lines(model))
+    if model.flow is not None:
+        text += "\n\nPersons by arm\n" + model.flow.to_string()
+    return text
+
+
+def format_table(frame: pd.DataFrame, digits: int = 3) -> str:
+    """Numbers with a fixed number of digits; missing entries as a dash."""
+
+    def show(value: object) -> str:
+        if not isinstance(value, float | np.floating):
+            return str(value)
+        return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+    text = frame.map(show)
+    return str(text.to_string())
+
+
+def describe_fit(fit: "Fit") -> str:
+    """Text form of a fit: how it was made, random part, fixed part, what to know."""
+    lines = [
+        fit.model.formula.text,
+        f"{ENGINE_WORDS[fit.engine, fit.objective]}; {fit.n_obs:,} answers; "
+        f"log-likelihood {fit.loglik:.3f}"
+        + (f", AIC {fit.aic:.1f}, BIC {fit.bic():.1f}" if fit.objective == "ml" else ""),
+        "",
+        "Spread between levels (logits) and correlations, 95 % intervals",
+        format_table(fit.variance_components),
+        "",
+        "Coefficients (logits), 95 % Wald intervals",
+        format_table(fit.coefficients),
+    ]
+    codings = [str(c) for c in fit.model.responses.codings if not _trivial(c.levels)]
+    if codings:
+        lines += ["", *codings]
+    lines += ["", *(f"! {problem}" for problem in fit.problems)] if fit.problems else []
+    return "\n".join(lines)
+
+
+def describe_item_effects(effects: "ItemEffects") -> str:
+    """Text form of item effects: a table with a caterpillar beside it, and notes."""
+    title = f"{effects.noun.capitalize()} by item (logits), 95 % intervals"
+    parts = [title]
+    frame = effects.frame
+    for contrast, average in effects.average.iterrows():
+        here = frame.xs(contrast, level="contrast") if frame.index.nlevels > 1 else frame
+        ordered = here.sort_values("effect", ascending=False)
+        drawn = caterpillar(
+            ordered["effect"].tolist(),
+            ordered["lower"].tolist(),
+            ordered["upper"].tolist(),
+            float(average["effect"]),
+        )
+        table = ordered.assign(**{" ": drawn})
+        parts += [
+            f"\n{contrast}: average over the item population {average['effect']:.3f} "
+            f"[{average['lower']:.3f}, {average['upper']:.3f}]",
+            format_table(table),
+        ]
+    if len(effects.average):
+        parts.append("in the drawing: ● effect, ─ interval, ┊ average, │ zero")
+    return "\n".join([*parts, *effects.notes])
+
+
+def caterpillar(
+    centre: Sequence[float],
+    lower: Sequence[float],
+    upper: Sequence[float],
+    average: float,
+    width: int = 44,
+) -> list[str]:
+    """One line of characters for each interval, on a common axis."""
+    low = [a if math.isfinite(a) else c for a, c in zip(lower, centre, strict=True)]
+    high = [b if math.isfinite(b) else c for b, c in zip(upper, centre, strict=True)]
+    start, end = min(0.0, *low), max(0.0, *high)
+    step = (end - start) / (width - 1) or 1.0
+
+    def at(value: float) -> int:
+        return min(width - 1, max(0, round((value - start) / step)))
+
+    lines = []
+    for c, a, b in zip(centre, low, high, strict=True):
+        line = [" "] * width
+        line[at(0.0)] = "│"
+        line[at(average)] = "┊"
+        for k in range(at(a), at(b) + 1):
+            line[k] = "─" if line[k] == " " else {"│": "┼", "┊": "┼"}.get(line[k], line[k])
+        line[at(c)] = "●"
+        lines.append("".join(line))
+    return lines
