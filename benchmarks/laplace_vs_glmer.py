@@ -52,7 +52,7 @@ class Row:
     repeat: int
     n_rows: int
     seconds: float
-    compile_seconds: float  # part of `seconds`: 0 once the machine code is cached; nan for peers
+    compile_seconds: float  # not in `seconds`; well under 1 once the code is cached; nan for peers
     loglik: float
     max_coef_diff_in_se: float  # ours against the peer's, in our SE; in our rows the worst peer's
     threads: int

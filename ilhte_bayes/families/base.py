@@ -1,6 +1,6 @@
 """What an engine may ask of a family of responses."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,6 +19,13 @@ class Family(Protocol):
 
     def log_probability(self, eta: np.ndarray, score: np.ndarray, count: np.ndarray) -> float:
         """Sum over rows of count * log P(score | eta)."""
+
+    def observe(self, eta: Any, counts: np.ndarray) -> Any:
+        """Add the observed variable `score`, dim `obs`, to the `pymc.Model` in context.
+
+        `eta` is a PyTensor vector (obs); `counts` (obs, category) says how often each category
+        was given: once in all for a single answer, more often for a cell of equal answers.
+        """
 
     def derivatives(
         self,

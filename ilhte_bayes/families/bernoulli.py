@@ -1,7 +1,9 @@
 """Bernoulli responses with a logit link: P(score = 1) = 1 / (1 + exp(-eta))."""
 
 from dataclasses import dataclass
+from typing import Any
 
+import numba
 import numpy as np
 
 from ilhte_bayes.errors import DataError, listed
@@ -39,6 +41,15 @@ class Bernoulli:
             total += float(n @ (score[at : at + _BLOCK] * e - np.maximum(e, 0.0) - tail))
         return total
 
+    def observe(self, eta: Any, counts: np.ndarray) -> Any:
+        """Observe `score`: Bernoulli for single answers, Binomial (number of ones) for cells."""
+        import pymc as pm
+
+        trials = counts.sum(axis=1)
+        if (trials == 1).all():
+            return pm.Bernoulli("score", logit_p=eta, observed=counts[:, 1], dims="obs")
+        return pm.Binomial("score", n=trials, logit_p=eta, observed=counts[:, 1], dims="obs")
+
     def derivatives(
         self,
         eta: np.ndarray,
@@ -52,12 +63,36 @@ class Bernoulli:
         total = 0.0
         for at in range(0, eta.size, _BLOCK):
             here = slice(at, at + _BLOCK)
-            e, n, y = eta[here], count[here], score[here]
-            small = np.exp(-np.abs(e))  # in (0, 1]: never overflows
-            total += float(n @ (y * e - np.maximum(e, 0.0) - np.log(1.0 + small)))
-            low = small / (1.0 + small)  # probability of the less likely answer
-            mean = np.where(e < 0.0, low, 1.0 - low)
-            slope[here] = n * (y - mean)
-            weight[here] = n * low * (1.0 - low)
-            third[here] = weight[here] * (1.0 - 2.0 * mean)
+            small = np.exp(-np.abs(eta[here]))  # NumPy's exp works on eight numbers at once
+            total += _fill(
+                eta[here],
+                small,
+                score[here],
+                count[here],
+                slope[here],
+                weight[here],
+                third[here],
+            )
         return total
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill(eta, small, score, count, slope, weight, third):
+    """Derivatives from small = exp(-|eta|); returns the log-probability."""
+    total, product = 0.0, 1.0
+    for r in range(eta.size):
+        n, tail = count[r], 1.0 + small[r]
+        low = small[r] / tail  # probability of the less likely answer
+        mean = low if eta[r] < 0.0 else 1.0 - low
+        slope[r] = n * (score[r] - mean)
+        weight[r] = n * low * (1.0 - low)
+        third[r] = weight[r] * (1.0 - 2.0 * mean)
+        total += n * (score[r] * eta[r] - max(eta[r], 0.0))
+        if n == 1:  # one logarithm for many rows: each factor is at most 2
+            product *= tail
+            if product > 1e300:
+                total -= np.log(product)
+                product = 1.0
+        else:
+            total -= n * np.log(tail)
+    return total - np.log(product)

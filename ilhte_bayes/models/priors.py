@@ -1,18 +1,29 @@
 """Priors: what is believed of the parameters before the answers are seen, in logits.
 
 A prior knows its log-density (written so that it can be differentiated by complex step) and its
-PyMC twin. Names follow the schema: `beta[treat]`, `sd_item[treat]`, `corr_item`.
+PyMC twin; its numbers may be arrays, one for each element of a vector. Names follow the schema:
+`beta[treat]`, `sd_item[treat]`, `corr_item`.
 """
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.formulas.design import Design, Group
+
+
+def _require_positive(prior: Any, *names: str) -> None:
+    for name in names:
+        value = getattr(prior, name)
+        if not np.all(np.asarray(value, dtype=float) > 0):
+            raise ModelError(
+                f"{type(prior).__name__}({name}={value}): {name} is a positive number. "
+                f"Write il.{type(prior).__name__}({name}=...) with one above 0."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +34,16 @@ class Normal:
     sd: float = 1.0
     positive: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        _require_positive(self, "sd")
+
     def log_density(self, x):
         return -0.5 * ((x - self.mean) / self.sd) ** 2 - math.log(self.sd * math.sqrt(2 * math.pi))
 
-    def pymc(self, name: str):
+    def pymc(self, name: str, **options: Any):
         import pymc as pm
 
-        return pm.Normal(name, self.mean, self.sd)
+        return pm.Normal(name, self.mean, self.sd, **options)
 
     def __str__(self) -> str:
         return f"Normal({self.mean:g}, {self.sd:.3g})"
@@ -44,13 +58,16 @@ class StudentT:
     sd: float = 1.0
     positive: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        _require_positive(self, "df", "sd")
+
     def log_density(self, x):
         return _log_t((x - self.mean) / self.sd, self.df) - math.log(self.sd)
 
-    def pymc(self, name: str):
+    def pymc(self, name: str, **options: Any):
         import pymc as pm
 
-        return pm.StudentT(name, nu=self.df, mu=self.mean, sigma=self.sd)
+        return pm.StudentT(name, nu=self.df, mu=self.mean, sigma=self.sd, **options)
 
     def __str__(self) -> str:
         return f"StudentT({self.df:g}, {self.mean:g}, {self.sd:.3g})"
@@ -63,13 +80,16 @@ class HalfNormal:
     sd: float = 1.0
     positive: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        _require_positive(self, "sd")
+
     def log_density(self, x):
         return -0.5 * (x / self.sd) ** 2 + 0.5 * math.log(2 / math.pi) - math.log(self.sd)
 
-    def pymc(self, name: str):
+    def pymc(self, name: str, **options: Any):
         import pymc as pm
 
-        return pm.HalfNormal(name, self.sd)
+        return pm.HalfNormal(name, self.sd, **options)
 
     def __str__(self) -> str:
         return f"HalfNormal({self.sd:.3g})"
@@ -83,13 +103,16 @@ class HalfStudentT:
     sd: float = 2.5
     positive: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        _require_positive(self, "df", "sd")
+
     def log_density(self, x):
         return _log_t(x / self.sd, self.df) - math.log(self.sd) + math.log(2.0)
 
-    def pymc(self, name: str):
+    def pymc(self, name: str, **options: Any):
         import pymc as pm
 
-        return pm.HalfStudentT(name, nu=self.df, sigma=self.sd)
+        return pm.HalfStudentT(name, nu=self.df, sigma=self.sd, **options)
 
     def __str__(self) -> str:
         return f"HalfStudentT({self.df:g}, {self.sd:.3g})"
@@ -102,13 +125,16 @@ class Exponential:
     mean: float = 1.0
     positive: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        _require_positive(self, "mean")
+
     def log_density(self, x):
         return -x / self.mean - math.log(self.mean)
 
-    def pymc(self, name: str):
+    def pymc(self, name: str, **options: Any):
         import pymc as pm
 
-        return pm.Exponential(name, scale=self.mean)
+        return pm.Exponential(name, scale=self.mean, **options)
 
     def __str__(self) -> str:
         return f"Exponential(mean {self.mean:g})"
@@ -122,14 +148,17 @@ class Gamma:
     rate: float = 0.1
     positive: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        _require_positive(self, "shape", "rate")
+
     def log_density(self, x):
         constant = self.shape * math.log(self.rate) - math.lgamma(self.shape)
         return constant + (self.shape - 1) * np.log(x) - self.rate * x
 
-    def pymc(self, name: str):
+    def pymc(self, name: str, **options: Any):
         import pymc as pm
 
-        return pm.Gamma(name, alpha=self.shape, beta=self.rate)
+        return pm.Gamma(name, alpha=self.shape, beta=self.rate, **options)
 
     def __str__(self) -> str:
         return f"Gamma({self.shape:g}, {self.rate:g})"
@@ -144,10 +173,11 @@ class Flat:
     def log_density(self, x):
         return 0.0 * x
 
-    def pymc(self, name: str):
+    def pymc(self, name: str, **options: Any):
         import pymc as pm
 
-        return pm.HalfFlat(name) if name.startswith("sd_") else pm.Flat(name)
+        kind = pm.HalfFlat if name.startswith("sd_") else pm.Flat
+        return kind(name, **options)
 
     def __str__(self) -> str:
         return "Flat()"
@@ -159,6 +189,9 @@ class LKJ:
 
     eta: float = 2.0
     positive: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "eta")
 
     def log_density(self, log_det):
         """Log-density up to a constant, from log det(R)."""
@@ -250,23 +283,27 @@ def make_priors(design: Design, changes: Mapping[str, Prior] | None = None) -> P
     ModelError
         If a name matches no parameter, or a prior is of the wrong kind.
     """
-    changes = dict(changes or {})
-    entries = [*_beta_entries(design), *_group_entries(design)]
+    entries = (*_beta_entries(design), *_group_entries(design))
+    return change_priors(Priors(entries), changes or {})
+
+
+def change_priors(priors: Priors, changes: Mapping[str, Prior]) -> Priors:
+    """Return priors with the caller's changes; the most specific name wins (see `make_priors`)."""
     used: set[str] = set()
     out = []
-    for entry in entries:
-        for key in (entry.parameter, entry.parameter.split("[")[0], _kind(entry.parameter)):
-            if key in changes:
-                used.add(key)
-                _check_kind(entry.parameter, changes[key])
-                entry = PriorEntry(entry.parameter, changes[key], "set by you")
-                break
+    for entry in priors:
+        names = (entry.parameter, entry.parameter.split("[")[0], _kind(entry.parameter))
+        matching = [name for name in names if name in changes]
+        used.update(matching)
+        for name in matching[:1]:
+            _check_kind(entry.parameter, changes[name])
+            entry = PriorEntry(entry.parameter, changes[name], "set by you")
         out.append(entry)
-    if unknown := [key for key in changes if key not in used]:
-        names = [entry.parameter for entry in entries]
+    if unknown := [name for name in changes if name not in used]:
         raise ModelError(
             f"priors names {listed(unknown)}, which this model does not have; it has "
-            f"{listed(names, 12)}, and 'beta', 'sd' and 'corr' stand for all of a kind."
+            f"{listed([entry.parameter for entry in priors], 12)}, and 'beta', 'sd' and 'corr' "
+            "stand for all of a kind."
         )
     return Priors(tuple(out))
 

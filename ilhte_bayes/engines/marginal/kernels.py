@@ -17,14 +17,16 @@ jit = numba.njit(cache=True, nogil=True)
 def linear_predictor(rows: Rows, fixed, scaled, effects, eta):
     """eta[r] = fixed[pattern] + a_r @ effects."""
     d, n_other = rows.n_inner, rows.column_group.size
-    for j in range(rows.start.size - 1):
-        for r in range(rows.start[j], rows.start[j + 1]):
-            p = rows.pattern[r]
+    pattern, start, base, group = rows.pattern, rows.start, rows.base, rows.column_group
+    column_at = rows.column_at
+    for j in range(start.size - 1):
+        for r in range(start[j], start[j + 1]):
+            p = pattern[r]
             total = fixed[p]
             for a in range(d):
                 total += scaled[p, a] * effects[j * d + a]
             for k in range(n_other):
-                at = rows.base[rows.column_group[k], r] + rows.column_at[k]
+                at = base[group[k], r] + column_at[k]
                 total += scaled[p, d + k] * effects[at]
             eta[r] = total
 
@@ -33,36 +35,57 @@ def linear_predictor(rows: Rows, fixed, scaled, effects, eta):
 def add_scaled_rows(rows: Rows, scaled, value, out):
     """Out += A' value, for one value a row."""
     d, n_other = rows.n_inner, rows.column_group.size
-    for j in range(rows.start.size - 1):
-        for r in range(rows.start[j], rows.start[j + 1]):
-            p = rows.pattern[r]
+    pattern, start, base, group = rows.pattern, rows.start, rows.base, rows.column_group
+    column_at = rows.column_at
+    for j in range(start.size - 1):
+        for r in range(start[j], start[j + 1]):
+            p = pattern[r]
             for a in range(d):
                 out[j * d + a] += scaled[p, a] * value[r]
             for k in range(n_other):
-                at = rows.base[rows.column_group[k], r] + rows.column_at[k]
+                at = base[group[k], r] + column_at[k]
                 out[at] += scaled[p, d + k] * value[r]
 
 
 @jit
-def _border_index(rows: Rows, k, r, low, width):
-    """Position of column k of row r in its front's border [local | root]."""
-    g = rows.column_group[k]
-    at = rows.base[g, r] + rows.column_at[k]
-    return at - low if rows.is_local[g] else width + at - rows.root_at
+def _border_offset(rows: Rows, low, width):
+    """For each column outside the inner group: border position = row's base + offset.
+
+    Positions count [local | root] of the front that begins at `low`; they rise with the column.
+    """
+    offset = rows.column_at.copy()
+    for k in range(offset.size):
+        offset[k] -= low if rows.is_local[rows.column_group[k]] else rows.root_at - width
+    return offset
 
 
 @jit
-def _inner_block(rows: Rows, j, scaled, weight, block):
-    """Lower Cholesky factor of inner level j's block of H, in place; returns its log-determinant."""
-    d = rows.n_inner
-    block[:] = 0.0
-    for r in range(rows.start[j], rows.start[j + 1]):
-        p = rows.pattern[r]
+def _assemble_level(
+    first, last, pattern, base, group, offset, scaled, weight, at, block, coupling, border
+):
+    """Add one inner level's rows to its own block of H, its coupling, and the border's block."""
+    d, n_other = block.shape[0], at.size
+    for r in range(first, last):
+        p, w = pattern[r], weight[r]
+        for k in range(n_other):
+            at[k] = base[group[k], r] + offset[k]
         for a in range(d):
+            weighted = w * scaled[p, a]
             for c in range(a + 1):
-                block[a, c] += weight[r] * scaled[p, a] * scaled[p, c]
+                block[a, c] += weighted * scaled[p, c]
+            for k in range(n_other):
+                coupling[a, at[k]] += weighted * scaled[p, d + k]
+        for k in range(n_other):
+            weighted = w * scaled[p, d + k]
+            for e in range(k + 1):
+                border[at[k], at[e]] += weighted * scaled[p, d + e]
+
+
+@jit
+def _cholesky(block):
+    """Lower Cholesky factor of a small matrix plus the identity, in place; its log-determinant."""
     log_det = 0.0
-    for a in range(d):
+    for a in range(block.shape[0]):
         block[a, a] += 1.0
         for c in range(a + 1):
             total = block[a, c]
@@ -77,47 +100,43 @@ def _inner_block(rows: Rows, j, scaled, weight, block):
 
 
 @jit
-def _coupling(rows: Rows, j, scaled, weight, factor, low, width, coupling):
-    """Add inner level j's rows of H against the border, multiplied by its inverse factor."""
-    d, n_other = rows.n_inner, rows.column_group.size
-    for r in range(rows.start[j], rows.start[j + 1]):
-        p = rows.pattern[r]
-        for k in range(n_other):
-            at = _border_index(rows, k, r, low, width)
-            for a in range(d):
-                coupling[a, at] += weight[r] * scaled[p, a] * scaled[p, d + k]
-    for a in range(d):
+def _whiten(factor, coupling):
+    """coupling <- inverse(factor) @ coupling."""
+    for a in range(factor.shape[0]):
+        scale = 1.0 / factor[a, a]
         for e in range(a):
-            coupling[a] -= factor[a, e] * coupling[e]
-        coupling[a] /= factor[a, a]
+            for k in range(coupling.shape[1]):
+                coupling[a, k] -= factor[a, e] * coupling[e, k]
+        for k in range(coupling.shape[1]):
+            coupling[a, k] *= scale
 
 
 @jit
-def _touched(rows: Rows, j, low, width, seen, touched):
-    """List the border columns that appear in the rows of inner level j; returns how many."""
+def _touched(first, last, base, group, offset, mark, seen, touched):
+    """List the border columns that appear in the rows of one inner level; returns how many."""
     n = 0
-    for r in range(rows.start[j], rows.start[j + 1]):
-        for k in range(rows.column_group.size):
-            at = _border_index(rows, k, r, low, width)
-            if seen[at] != j + 1:
-                seen[at] = j + 1
+    for r in range(first, last):
+        for k in range(group.size):
+            at = base[group[k], r] + offset[k]
+            if seen[at] != mark:
+                seen[at] = mark
                 touched[n] = at
                 n += 1
     return n
 
 
 @jit
-def _border_rows(rows: Rows, first, last, scaled, weight, low, width, border):
-    """Add the rows' own contributions to the border's block of H (lower triangle)."""
-    d, n_other = rows.n_inner, rows.column_group.size
-    for r in range(first, last):
-        p = rows.pattern[r]
-        for k in range(n_other):
-            at = _border_index(rows, k, r, low, width)
-            for e in range(n_other):
-                to = _border_index(rows, e, r, low, width)
-                if to <= at:
-                    border[at, to] += weight[r] * scaled[p, d + k] * scaled[p, d + e]
+def _scatter_level(coupling, touched, few, factor, border):
+    """Eliminate one inner level from the border, working on the touched columns only."""
+    d, n = factor.shape[0], touched.size
+    for a in range(d):
+        for s in range(n):
+            few[a, s] = coupling[a, touched[s]]
+    _whiten(factor, few[:, :n])
+    for a in range(d):
+        for s in range(n):
+            for t in range(n):
+                border[touched[s], touched[t]] -= few[a, s] * few[a, t]
 
 
 @jit
@@ -128,7 +147,7 @@ def factorise(rows: Rows, scaled, weight, inner, local_inverse, local_root, root
     piece per front) with inverse(B_ll) and inverse(B_ll) B_lr, and returns the log-determinant of
     all that was eliminated. Only the lower triangle of `root` is meant to be read.
     """
-    d = rows.n_inner
+    d, n_other = rows.n_inner, rows.column_group.size
     n_root = rows.n_effects - rows.root_at
     root[:] = 0.0
     for k in range(n_root):
@@ -137,40 +156,43 @@ def factorise(rows: Rows, scaled, weight, inner, local_inverse, local_root, root
     piece, side = 0, 0
     widest = np.max(np.diff(rows.front_local)) + n_root
     coupling = np.zeros((rows.chunk, d, widest))
+    few = np.zeros((d, widest))
     seen = np.zeros(widest, dtype=np.int64)
     touched = np.zeros(widest, dtype=np.int64)
+    at = np.zeros(n_other, dtype=np.int64)
+    pattern, start, base, group = rows.pattern, rows.start, rows.base, rows.column_group
+    chunk, scatter = rows.chunk, rows.scatter
+    inner[:] = 0.0
     for f in range(rows.front_level.size - 1):
         low, width = rows.front_local[f], rows.front_local[f + 1] - rows.front_local[f]
         size = width + n_root
+        offset = _border_offset(rows, low, width)
         border = root if width == 0 else np.zeros((size, size))
         for k in range(width):
             border[k, k] = 1.0
-        for j0 in range(rows.front_level[f], rows.front_level[f + 1], rows.chunk):
-            j1 = min(j0 + rows.chunk, rows.front_level[f + 1])
-            _border_rows(rows, rows.start[j0], rows.start[j1], scaled, weight, low, width, border)
+        for j0 in range(rows.front_level[f], rows.front_level[f + 1], chunk):
+            j1 = min(j0 + chunk, rows.front_level[f + 1])
             for j in range(j0, j1):
-                log_det += _inner_block(rows, j, scaled, weight, inner[j])
-                if size == 0:
-                    continue
-                block = coupling[0 if rows.scatter else j - j0]
-                if rows.scatter:
-                    n = _touched(rows, j, low, width, seen, touched)
-                    for t in range(n):
-                        block[:, touched[t]] = 0.0
+                first, last, n = start[j], start[j + 1], 0
+                own = coupling[0 if scatter else j - j0]
+                if scatter:
+                    n = _touched(first, last, base, group, offset, j + 1, seen, touched)
+                    for s in range(n):
+                        own[:, touched[s]] = 0.0
                 else:
-                    n = 0
-                    block[:, :size] = 0.0
-                if rows.scatter:
-                    _coupling_at(rows, j, scaled, weight, inner[j], low, width, block, touched[:n])
-                    for a in range(d):
-                        for s in range(n):
-                            at, value = touched[s], block[a, touched[s]]
-                            for t in range(n):
-                                border[at, touched[t]] -= value * block[a, touched[t]]
+                    own[:, :size] = 0.0
+                _assemble_level(
+                    first, last, pattern, base, group, offset, scaled, weight, at,
+                    inner[j], own, border,
+                )  # fmt: skip
+                log_det += _cholesky(inner[j])
+                if scatter:
+                    _scatter_level(own, touched[:n], few, inner[j], border)
                 else:
-                    _coupling(rows, j, scaled, weight, inner[j], low, width, block[:, :size])
-            if size > 0 and not rows.scatter:
-                used = np.ascontiguousarray(coupling[: j1 - j0, :, :size]).reshape(-1, size)
+                    _whiten(inner[j], own[:, :size])
+            if size > 0 and not scatter:
+                used = np.ascontiguousarray(coupling[: j1 - j0, :, :size])
+                used = used.reshape((j1 - j0) * d, size)
                 border -= np.dot(used.T, used)
         if width > 0:
             log_det += _eliminate_local(
@@ -183,23 +205,6 @@ def factorise(rows: Rows, scaled, weight, inner, local_inverse, local_root, root
             piece += width * width
             side += width * n_root
     return log_det
-
-
-@jit
-def _coupling_at(rows: Rows, j, scaled, weight, factor, low, width, coupling, touched):
-    """As `_coupling`, working on the touched columns only."""
-    d, n_other = rows.n_inner, rows.column_group.size
-    for r in range(rows.start[j], rows.start[j + 1]):
-        p = rows.pattern[r]
-        for k in range(n_other):
-            at = _border_index(rows, k, r, low, width)
-            for a in range(d):
-                coupling[a, at] += weight[r] * scaled[p, a] * scaled[p, d + k]
-    for at in touched:
-        for a in range(d):
-            for e in range(a):
-                coupling[a, at] -= factor[a, e] * coupling[e, at]
-            coupling[a, at] /= factor[a, a]
 
 
 @jit
@@ -235,21 +240,58 @@ def _solve_inner(factor, x):
 
 
 @jit
-def eliminate_right_side(rows: Rows, scaled, weight, inner, local_inverse, local_root, x):
-    """First half of a solve, in place: inner and local parts solved, root part reduced."""
+def newton_right_side(rows: Rows, scaled, slope, weight, effects, inner, gradient, x):
+    """gradient = A'slope - effects; x = the same with the inner effects eliminated."""
     d, n_other = rows.n_inner, rows.column_group.size
-    for j in range(rows.start.size - 1):
+    pattern, start, base, group = rows.pattern, rows.start, rows.base, rows.column_group
+    column_at = rows.column_at
+    for k in range(gradient.size):
+        gradient[k] = -effects[k]
+        x[k] = -effects[k]
+    for j in range(start.size - 1):
+        own = x[j * d : (j + 1) * d]
+        for r in range(start[j], start[j + 1]):
+            p = pattern[r]
+            for a in range(d):
+                own[a] += scaled[p, a] * slope[r]
+        for a in range(d):
+            gradient[j * d + a] = own[a]
+        _solve_inner(inner[j], own)
+        for r in range(start[j], start[j + 1]):
+            p = pattern[r]
+            taken = 0.0
+            for a in range(d):
+                taken += scaled[p, a] * own[a]
+            taken *= weight[r]
+            for k in range(n_other):
+                at = base[group[k], r] + column_at[k]
+                gradient[at] += slope[r] * scaled[p, d + k]
+                x[at] += (slope[r] - taken) * scaled[p, d + k]
+
+
+@jit
+def eliminate_inner(rows: Rows, scaled, weight, inner, x):
+    """First step of a solve, in place: inner effects solved, and taken out of the others."""
+    d, n_other = rows.n_inner, rows.column_group.size
+    pattern, start, base, group = rows.pattern, rows.start, rows.base, rows.column_group
+    column_at = rows.column_at
+    for j in range(start.size - 1):
         own = x[j * d : (j + 1) * d]
         _solve_inner(inner[j], own)
-        for r in range(rows.start[j], rows.start[j + 1]):
-            p = rows.pattern[r]
-            value = 0.0
+        for r in range(start[j], start[j + 1]):
+            p = pattern[r]
+            taken = 0.0
             for a in range(d):
-                value += scaled[p, a] * own[a]
-            value *= weight[r]
+                taken += scaled[p, a] * own[a]
+            taken *= weight[r]
             for k in range(n_other):
-                at = rows.base[rows.column_group[k], r] + rows.column_at[k]
-                x[at] -= value * scaled[p, d + k]
+                at = base[group[k], r] + column_at[k]
+                x[at] -= taken * scaled[p, d + k]
+
+
+@jit
+def eliminate_local(rows: Rows, local_inverse, local_root, x):
+    """Second step of a solve, in place: local effects solved, and taken out of the root."""
     n_root = rows.n_effects - rows.root_at
     piece, side = 0, 0
     for f in range(rows.front_level.size - 1):
@@ -268,8 +310,10 @@ def eliminate_right_side(rows: Rows, scaled, weight, inner, local_inverse, local
 
 @jit
 def back_substitute(rows: Rows, scaled, weight, inner, local_root, x):
-    """Second half of a solve, in place, once the root part holds its solution."""
+    """Last step of a solve, in place, once the root part holds its solution."""
     d, n_other = rows.n_inner, rows.column_group.size
+    pattern, start, base, group = rows.pattern, rows.start, rows.base, rows.column_group
+    column_at = rows.column_at
     n_root = rows.n_effects - rows.root_at
     side = 0
     for f in range(rows.front_level.size - 1):
@@ -281,13 +325,13 @@ def back_substitute(rows: Rows, scaled, weight, inner, local_root, x):
     if n_other == 0:
         return
     right = np.zeros(d)
-    for j in range(rows.start.size - 1):
+    for j in range(start.size - 1):
         right[:] = 0.0
-        for r in range(rows.start[j], rows.start[j + 1]):
-            p = rows.pattern[r]
+        for r in range(start[j], start[j + 1]):
+            p = pattern[r]
             value = 0.0
             for k in range(n_other):
-                at = rows.base[rows.column_group[k], r] + rows.column_at[k]
+                at = base[group[k], r] + column_at[k]
                 value += scaled[p, d + k] * x[at]
             value *= weight[r]
             for a in range(d):
@@ -320,22 +364,32 @@ def _inner_inverse(factor, reach, coupling, own, to_border):
 
     `reach` = coupling @ border inverse; both already multiplied by the inverse factor.
     """
-    d = factor.shape[0]
+    d, size = factor.shape[0], coupling.shape[1]
     for a in range(d):
         for c in range(d):
-            own[a, c] = np.sum(reach[a] * coupling[c])
-        own[a, a] += 1.0
-    to_border[:] = -reach
+            total = 1.0 if a == c else 0.0
+            for k in range(size):
+                total += reach[a, k] * coupling[c, k]
+            own[a, c] = total
+        for k in range(size):
+            to_border[a, k] = -reach[a, k]
     for a in range(d - 1, -1, -1):  # multiply by inverse(factor') from the left
+        scale = 1.0 / factor[a, a]
         for e in range(a + 1, d):
-            to_border[a] -= factor[e, a] * to_border[e]
-            own[a] -= factor[e, a] * own[e]
-        to_border[a] /= factor[a, a]
-        own[a] /= factor[a, a]
+            for k in range(size):
+                to_border[a, k] -= factor[e, a] * to_border[e, k]
+            for c in range(d):
+                own[a, c] -= factor[e, a] * own[e, c]
+        for k in range(size):
+            to_border[a, k] *= scale
+        for c in range(d):
+            own[a, c] *= scale
     for a in range(d - 1, -1, -1):  # and own by inverse(factor) from the right
-        for e in range(a + 1, d):
-            own[:, a] -= factor[e, a] * own[:, e]
-        own[:, a] /= factor[a, a]
+        scale = 1.0 / factor[a, a]
+        for c in range(d):
+            for e in range(a + 1, d):
+                own[c, a] -= factor[e, a] * own[c, e]
+            own[c, a] *= scale
 
 
 @jit
@@ -366,12 +420,15 @@ def selected_inverse(
     seen = np.zeros(widest, dtype=np.int64)
     touched = np.zeros(widest, dtype=np.int64)
     to_border = np.zeros((d, widest))
-    index = np.zeros(n_other, dtype=np.int64)
+    at = np.zeros(n_other, dtype=np.int64)
     h = np.zeros(d + n_other)
+    pattern, start, base, group = rows.pattern, rows.start, rows.base, rows.column_group
+    chunk, scatter = rows.chunk, rows.scatter
     piece, side = 0, 0
     for f in range(rows.front_level.size - 1):
         low, width = rows.front_local[f], rows.front_local[f + 1] - rows.front_local[f]
         size = width + n_root
+        offset = _border_offset(rows, low, width)
         border = root_inverse
         if width > 0:
             border = _front_inverse(
@@ -384,77 +441,115 @@ def selected_inverse(
             block[:] = border[:width, :width]
             piece += width * width
             side += width * n_root
-        for j0 in range(rows.front_level[f], rows.front_level[f + 1], rows.chunk):
-            j1 = min(j0 + rows.chunk, rows.front_level[f + 1])
+        for j0 in range(rows.front_level[f], rows.front_level[f + 1], chunk):
+            j1 = min(j0 + chunk, rows.front_level[f + 1])
             reach = np.zeros((0, 0))
-            if size > 0 and not rows.scatter:
+            if not scatter:
                 for j in range(j0, j1):
-                    block = coupling[j - j0][:, :size]
-                    block[:] = 0.0
-                    _coupling(rows, j, scaled, weight, inner[j], low, width, block)
-                used = np.ascontiguousarray(coupling[: j1 - j0, :, :size]).reshape(-1, size)
+                    own = coupling[j - j0]
+                    own[:, :size] = 0.0
+                    _couple_level(
+                        start[j], start[j + 1], pattern, base, group, offset, scaled, weight, own
+                    )
+                    _whiten(inner[j], own[:, :size])
+                used = np.ascontiguousarray(coupling[: j1 - j0, :, :size])
+                used = used.reshape((j1 - j0) * d, size)
                 reach = np.dot(used, border)
             for j in range(j0, j1):
-                own = inner_diagonal[j]
-                if rows.scatter and size > 0:
-                    n = _touched(rows, j, low, width, seen, touched)
-                    few = touched[:n]
-                    block = coupling[0]
-                    for at in few:
-                        block[:, at] = 0.0
-                    _coupling_at(rows, j, scaled, weight, inner[j], low, width, block, few)
-                    few_coupling = np.zeros((d, n))
-                    few_reach = np.zeros((d, n))
-                    few_border = np.zeros((d, n))
-                    for a in range(d):
-                        for s in range(n):
-                            few_coupling[a, s] = block[a, few[s]]
-                            for t in range(n):
-                                few_reach[a, s] += block[a, few[t]] * border[few[t], few[s]]
-                    _inner_inverse(inner[j], few_reach, few_coupling, own, few_border)
+                first, last = start[j], start[j + 1]
+                if scatter:
+                    n = _touched(first, last, base, group, offset, j + 1, seen, touched)
+                    own = coupling[0]
                     for s in range(n):
-                        to_border[:, few[s]] = few_border[:, s]
-                elif size > 0:
-                    at = (j - j0) * d
-                    _inner_inverse(
-                        inner[j],
-                        reach[at : at + d],
-                        coupling[j - j0][:, :size],
-                        own,
-                        to_border[:, :size],
+                        own[:, touched[s]] = 0.0
+                    _couple_level(first, last, pattern, base, group, offset, scaled, weight, own)
+                    _few_inverse(
+                        inner[j], own, border, touched[:n], inner_diagonal[j], to_border
                     )
                 else:
-                    nothing = np.zeros((d, 0))
-                    _inner_inverse(inner[j], nothing, nothing, own, nothing.copy())
-                for r in range(rows.start[j], rows.start[j + 1]):
-                    p = rows.pattern[r]
-                    for k in range(n_other):
-                        index[k] = _border_index(rows, k, r, low, width)
-                    total = 0.0
-                    for a in range(d):
-                        value = 0.0
-                        for c in range(d):
-                            value += own[a, c] * scaled[p, c]
-                        for k in range(n_other):
-                            value += to_border[a, index[k]] * scaled[p, d + k]
-                        h[a] = value
-                        total += value * scaled[p, a]
-                    for k in range(n_other):
-                        value = 0.0
-                        for c in range(d):
-                            value += to_border[c, index[k]] * scaled[p, c]
-                        for e in range(n_other):
-                            value += border[index[k], index[e]] * scaled[p, d + e]
-                        h[d + k] = value
-                        total += value * scaled[p, d + k]
-                    spread[r] = total
-                    for a in range(d):
-                        for c in range(d):
-                            moment[a, c] += weight[r] * z[p, a] * h[c]
-                    for k in range(n_other):
-                        for e in range(n_other):
-                            if rows.column_group[k] == rows.column_group[e]:
-                                moment[d + k, d + e] += weight[r] * z[p, d + k] * h[d + e]
+                    at_row = (j - j0) * d
+                    _inner_inverse(
+                        inner[j],
+                        reach[at_row : at_row + d],
+                        coupling[j - j0][:, :size],
+                        inner_diagonal[j],
+                        to_border[:, :size],
+                    )
+                _spread_of_level(
+                    first, last, pattern, base, group, offset, scaled, z, weight,
+                    inner_diagonal[j], to_border, border, at, h, spread, moment,
+                )  # fmt: skip
+
+
+@jit
+def _couple_level(first, last, pattern, base, group, offset, scaled, weight, coupling):
+    """Add one inner level's block of H against the border."""
+    d = coupling.shape[0]
+    for r in range(first, last):
+        p = pattern[r]
+        for k in range(group.size):
+            at = base[group[k], r] + offset[k]
+            weighted = weight[r] * scaled[p, d + k]
+            for a in range(d):
+                coupling[a, at] += weighted * scaled[p, a]
+
+
+@jit
+def _spread_of_level(
+    first, last, pattern, base, group, offset, scaled, z, weight,
+    own, to_border, border, at, h, spread, moment,
+):  # fmt: skip
+    """For one inner level's rows: h = inverse(H) a where a is not 0; spread and moment."""
+    d, n_other = own.shape[0], at.size
+    for r in range(first, last):
+        p = pattern[r]
+        for k in range(n_other):
+            at[k] = base[group[k], r] + offset[k]
+        total = 0.0
+        for a in range(d):
+            entry = 0.0
+            for c in range(d):
+                entry += own[a, c] * scaled[p, c]
+            for k in range(n_other):
+                entry += to_border[a, at[k]] * scaled[p, d + k]
+            h[a] = entry
+            total += entry * scaled[p, a]
+        for k in range(n_other):
+            entry = 0.0
+            for c in range(d):
+                entry += to_border[c, at[k]] * scaled[p, c]
+            for e in range(n_other):
+                entry += border[at[k], at[e]] * scaled[p, d + e]
+            h[d + k] = entry
+            total += entry * scaled[p, d + k]
+        spread[r] = total
+        for a in range(d):
+            weighted = weight[r] * z[p, a]
+            for c in range(d):
+                moment[a, c] += weighted * h[c]
+        for k in range(n_other):
+            weighted = weight[r] * z[p, d + k]
+            for e in range(n_other):
+                if group[k] == group[e]:
+                    moment[d + k, d + e] += weighted * h[d + e]
+
+
+@jit
+def _few_inverse(factor, coupling, border, touched, own, to_border):
+    """As `_inner_inverse`, for a level that touches few of the border's columns."""
+    d, n = factor.shape[0], touched.size
+    few, reach, found = np.zeros((d, n)), np.zeros((d, n)), np.zeros((d, n))
+    for a in range(d):
+        for s in range(n):
+            few[a, s] = coupling[a, touched[s]]
+    _whiten(factor, few)
+    for a in range(d):
+        for s in range(n):
+            for t in range(n):
+                reach[a, s] += few[a, t] * border[touched[t], touched[s]]
+    _inner_inverse(factor, reach, few, own, found)
+    for s in range(n):
+        to_border[:, touched[s]] = found[:, s]
 
 
 @jit
@@ -468,16 +563,18 @@ def collect_gradient(
     by_factor[i, j] += z_i (rho effects_j - slope shift_j / 2) for columns i, j of one group.
     """
     d, n_other = rows.n_inner, rows.column_group.size
+    pattern, start, base, group = rows.pattern, rows.start, rows.base, rows.column_group
+    column_at = rows.column_at
     at = np.zeros(d + n_other, dtype=np.int64)
-    for j in range(rows.start.size - 1):
-        for r in range(rows.start[j], rows.start[j + 1]):
-            p = rows.pattern[r]
+    for j in range(start.size - 1):
+        for r in range(start[j], start[j + 1]):
+            p = pattern[r]
             moved = 0.0
             for a in range(d):
                 at[a] = j * d + a
                 moved += scaled[p, a] * shift[at[a]]
             for k in range(n_other):
-                at[d + k] = rows.base[rows.column_group[k], r] + rows.column_at[k]
+                at[d + k] = base[group[k], r] + column_at[k]
                 moved += scaled[p, d + k] * shift[at[d + k]]
             rho = slope[r] - 0.5 * (third[r] * spread[r] - weight[r] * moved)
             by_pattern[p] += rho
@@ -487,7 +584,7 @@ def collect_gradient(
                     by_factor[a, c] += z[p, a] * (rho * effects[at[c]] - half * shift[at[c]])
             for k in range(n_other):
                 for e in range(n_other):
-                    if rows.column_group[k] == rows.column_group[e]:
+                    if group[k] == group[e]:
                         by_factor[d + k, d + e] += z[p, d + k] * (
                             rho * effects[at[d + e]] - half * shift[at[d + e]]
                         )

@@ -17,7 +17,7 @@ LogPrior = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 _GRADIENT_TOLERANCE = 3e-3  # quasi-Newton search ends; in standard errors
 _GAIN_TOLERANCE = 1e-9  # Newton steps end: log-likelihood still to be gained
-_HESSIAN_STEP = 1e-2  # in standard errors; the error of a central difference is its square
+_HESSIAN_STEP = 3e-3  # in standard errors; a central difference errs by about its square
 _ZERO_SD = 1e-4  # an SD (logits) below this, at a flat place, is 0
 _MAX_RESTARTS = 4
 
@@ -198,11 +198,16 @@ class _Search:
         directions = np.zeros((psi.size, free.size))
         directions[free] = scale[np.ix_(free, free)]
         change = np.empty((psi.size, free.size))
+        at = self.objective.evaluate(psi)
+        moves = directions.T @ self.objective.mode_derivatives(at)  # each search starts at its end
         for k in range(free.size):
-            step = _HESSIAN_STEP * directions[:, k]
+            step, move = _HESSIAN_STEP * directions[:, k], _HESSIAN_STEP * moves[k]
+            self.objective.effects = at.effects + move
             _, up = self.value_and_gradient(psi + step)
+            self.objective.effects = at.effects - move
             _, down = self.value_and_gradient(psi - step)
             change[:, k] = (up - down) / (2.0 * _HESSIAN_STEP)
+        self.objective.effects = at.effects
         out = np.zeros((psi.size, psi.size))
         part = np.linalg.solve(directions[free].T, change[free].T)
         out[np.ix_(free, free)] = -0.5 * (part + part.T)

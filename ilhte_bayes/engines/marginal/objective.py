@@ -50,7 +50,6 @@ class Evaluation:
     effects: np.ndarray  # standardised random effects at their mode
     factor: Factor
     value: float
-    newton_steps: int
 
 
 class LaplaceObjective:
@@ -82,7 +81,6 @@ class LaplaceObjective:
         rows = self.plan.rows
         self.n_root = rows.n_effects - rows.root_at
         self.z = np.ascontiguousarray(np.hstack([group.z for group in self.plan.groups]))
-        self.count = self.plan.count.astype(float) if n else self.plan.count
         self.effects = np.zeros(rows.n_effects)
         self.n_evaluations = 0
 
@@ -117,23 +115,20 @@ class LaplaceObjective:
         if not np.isfinite(joint):
             effects[:] = 0.0
             joint = self._joint(fixed, scaled, effects)
-        for step_number in range(1, _MAX_NEWTON + 1):
-            gradient = -effects
-            kernels.add_scaled_rows(self.plan.rows, scaled, self.slope, gradient)
+        for _ in range(_MAX_NEWTON):
             factor = self._factorise(scaled)
-            step = self.solve(factor, gradient)
-            distance = float(gradient @ step)
+            step, distance = self._newton_step(factor, effects)
             if not distance > _MODE_TOLERANCE:
                 break
             joint, effects = self._line_search(fixed, scaled, effects, step, joint, distance)
         value = joint - 0.5 * factor.log_det
         self.effects = effects
-        return Evaluation(psi.copy(), effects, factor, float(value), step_number)
+        return Evaluation(psi.copy(), effects, factor, float(value))
 
     def _joint(self, fixed: np.ndarray, scaled: np.ndarray, effects: np.ndarray) -> float:
         kernels.linear_predictor(self.plan.rows, fixed, scaled, effects, self.eta)
         log_p = self.family.derivatives(
-            self.eta, self.plan.score, self.count, self.slope, self.weight, self.third
+            self.eta, self.plan.score, self.plan.count, self.slope, self.weight, self.third
         )
         return log_p - 0.5 * float(effects @ effects)
 
@@ -172,23 +167,27 @@ class LaplaceObjective:
             log_det += 2.0 * float(np.sum(np.log(np.diag(factored[0]))))
         return Factor(scaled, inner, local_inverse, local_root, factored, log_det)
 
+    def _newton_step(self, factor: Factor, effects: np.ndarray) -> tuple[np.ndarray, float]:
+        """Newton step of the mode, and its squared length in units of H."""
+        gradient, x = np.empty_like(effects), np.empty_like(effects)
+        kernels.newton_right_side(
+            self.plan.rows, factor.scaled, self.slope, self.weight, effects, factor.inner, gradient, x
+        )
+        step = self._finish_solve(factor, x)
+        return step, float(gradient @ step)
+
     def solve(self, factor: Factor, right: np.ndarray) -> np.ndarray:
         """inverse(H) @ right, with the weights of the last evaluation."""
-        rows, x = self.plan.rows, right.copy()
-        kernels.eliminate_right_side(
-            rows,
-            factor.scaled,
-            self.weight,
-            factor.inner,
-            factor.local_inverse,
-            factor.local_root,
-            x,
-        )
+        x = right.copy()
+        kernels.eliminate_inner(self.plan.rows, factor.scaled, self.weight, factor.inner, x)
+        return self._finish_solve(factor, x)
+
+    def _finish_solve(self, factor: Factor, x: np.ndarray) -> np.ndarray:
+        rows = self.plan.rows
+        kernels.eliminate_local(rows, factor.local_inverse, factor.local_root, x)
         if self.n_root:
             x[rows.root_at :] = cho_solve(factor.root, x[rows.root_at :], check_finite=False)
-        kernels.back_substitute(
-            rows, factor.scaled, self.weight, factor.inner, factor.local_root, x
-        )
+        kernels.back_substitute(rows, factor.scaled, self.weight, factor.inner, factor.local_root, x)
         return x
 
     # -- derivatives ---------------------------------------------------------------------------
