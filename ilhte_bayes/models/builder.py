@@ -19,7 +19,10 @@ from ilhte_bayes.models.priors import LKJ, Prior, Priors, correlated
 if TYPE_CHECKING:
     from ilhte_bayes.models.model import Model
 
-_MERGE_FROM = 5  # answers per distinct row from which equal answers are counted together
+# Equal answers are counted together in a table of more than 20,000 answers that says everything
+# more than five times over; below that, one element for each answer costs little.
+_LARGE_TABLE = 20_000
+_REPEATED = 5
 
 
 def build_pymc(model: "Model", *, centred: AbstractSet[str] = frozenset()) -> pm.Model:
@@ -39,9 +42,9 @@ def build_pymc(model: "Model", *, centred: AbstractSet[str] = frozenset()) -> pm
     pm.Model
         In logits: `beta` (term); for each group g `sd_g` (g_column), `corr_g` (g_column,
         g_column_) if it has correlations, `re_g` (g, g_column), and `z_g` (g, g_column) if
-        non-centred. `score` (obs) is observed, one element for each answer. In a table that says
-        everything more than five times over (no persons, say) it counts the ones in each cell of
-        answers with equal predictors instead: the same posterior, from far fewer elements.
+        non-centred. `score` (obs) is observed, one element for each answer. In a table of more
+        than 20,000 answers that says everything more than five times over (no persons, say) it
+        counts the ones in each cell of equal predictors instead: the same posterior, far cheaper.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def build_pymc(model: "Model", *, centred: AbstractSet[str] = frozenset()) -> pm
 def _observations(design: Design) -> tuple[np.ndarray, np.ndarray]:
     """(obs,) a row that each observation stands for; (obs, category) how often each was given."""
     category = np.eye(int(design.score.max()) + 1, dtype=np.int64)[design.score]
-    if design.n_obs <= _MERGE_FROM * design.n_rows:
+    if design.n_obs <= max(_LARGE_TABLE, _REPEATED * design.n_rows):
         rows = np.repeat(np.arange(design.n_rows), design.count)
         return rows, category[rows]
     predictors = np.column_stack([design.pattern, *(group.level for group in design.groups)])
@@ -105,7 +108,9 @@ def _coords(design: Design) -> dict[str, Sequence]:
         new: dict[str, Sequence] = {name: group.labels, f"{name}_column": group.columns}
         if correlated(group):
             new |= {f"{name}_column_": group.columns, f"{name}_pair": _pair_names(group)}
-        others = (f"{prefix}_{name}" for prefix in ("sd", "corr", "unit_corr", "re", "z", "columns"))
+        others = (
+            f"{prefix}_{name}" for prefix in ("sd", "corr", "unit_corr", "re", "z", "columns")
+        )
         if clash := taken.intersection([*new, *others, f"{name}_index"]):
             raise ModelError(
                 f"the grouping column {name!r} needs the name {min(clash)!r}, which the PyMC model "

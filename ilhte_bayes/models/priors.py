@@ -7,7 +7,7 @@ PyMC twin; its numbers may be arrays, one for each element of a vector. Names fo
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,14 +16,22 @@ from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.formulas.design import Design, Group
 
 
-def _require_positive(prior: Any, *names: str) -> None:
-    for name in names:
-        value = getattr(prior, name)
-        if not np.all(np.asarray(value, dtype=float) > 0):
+def _check_numbers(prior: Any, *positive: str) -> None:
+    """Refuse what is no number, or not above 0; keep whole numbers as floats (PyTensor minds)."""
+    kind = type(prior).__name__
+    for field in fields(prior):
+        value = getattr(prior, field.name)
+        rule = "a positive number" if field.name in positive else "a number"
+        try:
+            number = np.asarray(value, dtype=float)
+        except (TypeError, ValueError):
+            number = np.array(np.nan)
+        if not np.isfinite(number).all() or (field.name in positive and not (number > 0).all()):
             raise ModelError(
-                f"{type(prior).__name__}({name}={value}): {name} is a positive number. "
-                f"Write il.{type(prior).__name__}({name}=...) with one above 0."
+                f"{kind}({field.name}={value!r}): {field.name} is {rule}. "
+                f"Write il.{kind}({field.name}=1.0), say."
             )
+        object.__setattr__(prior, field.name, number if number.ndim else float(number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,7 @@ class Normal:
     positive: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _require_positive(self, "sd")
+        _check_numbers(self, "sd")
 
     def log_density(self, x):
         return -0.5 * ((x - self.mean) / self.sd) ** 2 - math.log(self.sd * math.sqrt(2 * math.pi))
@@ -59,7 +67,7 @@ class StudentT:
     positive: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _require_positive(self, "df", "sd")
+        _check_numbers(self, "df", "sd")
 
     def log_density(self, x):
         return _log_t((x - self.mean) / self.sd, self.df) - math.log(self.sd)
@@ -81,7 +89,7 @@ class HalfNormal:
     positive: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _require_positive(self, "sd")
+        _check_numbers(self, "sd")
 
     def log_density(self, x):
         return -0.5 * (x / self.sd) ** 2 + 0.5 * math.log(2 / math.pi) - math.log(self.sd)
@@ -104,7 +112,7 @@ class HalfStudentT:
     positive: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _require_positive(self, "df", "sd")
+        _check_numbers(self, "df", "sd")
 
     def log_density(self, x):
         return _log_t(x / self.sd, self.df) - math.log(self.sd) + math.log(2.0)
@@ -126,7 +134,7 @@ class Exponential:
     positive: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _require_positive(self, "mean")
+        _check_numbers(self, "mean")
 
     def log_density(self, x):
         return -x / self.mean - math.log(self.mean)
@@ -149,7 +157,7 @@ class Gamma:
     positive: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _require_positive(self, "shape", "rate")
+        _check_numbers(self, "shape", "rate")
 
     def log_density(self, x):
         constant = self.shape * math.log(self.rate) - math.lgamma(self.shape)
@@ -191,7 +199,7 @@ class LKJ:
     positive: ClassVar[None] = None
 
     def __post_init__(self) -> None:
-        _require_positive(self, "eta")
+        _check_numbers(self, "eta")
 
     def log_density(self, log_det):
         """Log-density up to a constant, from log det(R)."""
