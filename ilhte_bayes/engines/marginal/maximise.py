@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from ilhte_bayes.engines.marginal.objective import Evaluation, LaplaceObjective
+from ilhte_bayes.engines.marginal.objective import EXACT, ROUGH, Evaluation, LaplaceObjective
 
 LogPrior = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
-_GRADIENT_TOLERANCE = 3e-3  # quasi-Newton search ends; in standard errors
+_GRADIENT_TOLERANCE = 1e-4  # quasi-Newton search ends; in standard errors
 _GAIN_TOLERANCE = 1e-9  # Newton steps end: log-likelihood still to be gained
 _HESSIAN_STEP = 3e-3  # in standard errors; a central difference errs by about its square
 _ZERO_SD = 1e-4  # an SD (logits) below this, at a flat place, is 0
@@ -44,10 +44,13 @@ def flat_prior(psi: np.ndarray) -> tuple[float, np.ndarray]:
 def maximise(objective: LaplaceObjective, log_prior: LogPrior = flat_prior) -> Maximum:
     """Maximise the Laplace log-likelihood plus a log-prior."""
     search = _Search(objective, log_prior)
+    objective.tolerance = ROUGH
     psi, scale = start(objective)
     held = np.zeros(psi.size, dtype=bool)
     for _ in range(_MAX_RESTARTS):
+        objective.tolerance = ROUGH
         psi = search.climb(psi, scale, held)
+        objective.tolerance = EXACT
         psi, at_zero = _snap_to_boundary(objective, psi)
         held = at_zero
         psi, hessian, gain = search.finish(psi, scale, held)

@@ -24,9 +24,9 @@ from ilhte_bayes.engines.marginal.elimination import Elimination, plan_eliminati
 from ilhte_bayes.families.base import Family
 from ilhte_bayes.formulas.design import Design
 
-# Newton stops once the mode is this close (squared distance in units of H); the Laplace
-# log-likelihood is then exact to about the square root of it.
-_MODE_TOLERANCE = 1e-13
+# Newton stops once the mode is this close (squared distance in units of H). The error of the
+# log-likelihood is about its square root: enough for a search, and for differencing gradients.
+ROUGH, EXACT = 1e-15, 1e-18
 _MAX_NEWTON = 60
 
 
@@ -83,6 +83,7 @@ class LaplaceObjective:
         self.z = np.ascontiguousarray(np.hstack([group.z for group in self.plan.groups]))
         self.effects = np.zeros(rows.n_effects)
         self.n_evaluations = 0
+        self.tolerance = EXACT
 
     # -- pieces of psi -------------------------------------------------------------------------
 
@@ -118,7 +119,7 @@ class LaplaceObjective:
         for _ in range(_MAX_NEWTON):
             factor = self._factorise(scaled)
             step, distance = self._newton_step(factor, effects)
-            if not distance > _MODE_TOLERANCE:
+            if not distance > self.tolerance:
                 break
             joint, effects = self._line_search(fixed, scaled, effects, step, joint, distance)
         value = joint - 0.5 * factor.log_det
