@@ -46,6 +46,7 @@ class Rows(NamedTuple):
     root_at: int  # position in the vector of the first root effect
     n_inner: int  # effects per inner level
     n_effects: int  # length of the vector
+    widest: int  # columns of the widest border
     chunk: int  # inner levels worked on at a time
     scatter: bool  # whether each inner level touches few of the border's columns
 
@@ -207,6 +208,7 @@ def _arrange(
         root_at=root_at,
         n_inner=inner.n_columns,
         n_effects=at,
+        widest=border,
         chunk=max(4, _CHUNK_DOUBLES // max(1, inner.n_columns * border)),
         scatter=best.scatter,
     )

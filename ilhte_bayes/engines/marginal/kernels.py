@@ -32,19 +32,19 @@ def linear_predictor(rows: Rows, fixed, scaled, effects, eta):
 
 
 @jit
-def add_scaled_rows(rows: Rows, scaled, value, out):
-    """Out += A' value, for one value a row."""
+def add_scaled_rows(rows: Rows, scaled, value, factor, out):
+    """out += A' (value * factor), for one value and one factor a row."""
     d, n_other = rows.n_inner, rows.column_group.size
     pattern, start, base, group = rows.pattern, rows.start, rows.base, rows.column_group
     column_at = rows.column_at
     for j in range(start.size - 1):
         for r in range(start[j], start[j + 1]):
-            p = pattern[r]
+            p, product = pattern[r], value[r] * factor[r]
             for a in range(d):
-                out[j * d + a] += scaled[p, a] * value[r]
+                out[j * d + a] += scaled[p, a] * product
             for k in range(n_other):
                 at = base[group[k], r] + column_at[k]
-                out[at] += scaled[p, d + k] * value[r]
+                out[at] += scaled[p, d + k] * product
 
 
 @jit
@@ -101,7 +101,7 @@ def _cholesky(block):
 
 @jit
 def _whiten(factor, coupling):
-    """coupling <- inverse(factor) @ coupling."""
+    """Multiply `coupling` by inverse(factor) from the left, in place."""
     for a in range(factor.shape[0]):
         scale = 1.0 / factor[a, a]
         for e in range(a):
@@ -154,7 +154,7 @@ def factorise(rows: Rows, scaled, weight, inner, local_inverse, local_root, root
         root[k, k] = 1.0
     log_det = 0.0
     piece, side = 0, 0
-    widest = np.max(np.diff(rows.front_local)) + n_root
+    widest = rows.widest
     coupling = np.zeros((rows.chunk, d, widest))
     few = np.zeros((d, widest))
     seen = np.zeros(widest, dtype=np.int64)
@@ -241,7 +241,7 @@ def _solve_inner(factor, x):
 
 @jit
 def newton_right_side(rows: Rows, scaled, slope, weight, effects, inner, gradient, x):
-    """gradient = A'slope - effects; x = the same with the inner effects eliminated."""
+    """Fill `gradient` with A'slope - effects, and `x` with the same, inner effects eliminated."""
     d, n_other = rows.n_inner, rows.column_group.size
     pattern, start, base, group = rows.pattern, rows.start, rows.base, rows.column_group
     column_at = rows.column_at
@@ -415,7 +415,7 @@ def selected_inverse(
     """
     d, n_other = rows.n_inner, rows.column_group.size
     n_root = root_inverse.shape[0]
-    widest = np.max(np.diff(rows.front_local)) + n_root
+    widest = rows.widest
     coupling = np.zeros((rows.chunk, d, widest))
     seen = np.zeros(widest, dtype=np.int64)
     touched = np.zeros(widest, dtype=np.int64)

@@ -76,8 +76,9 @@ class LaplaceObjective:
         self.parts = tuple(slice(int(e - s), int(e)) for e, s in zip(ends, sizes, strict=True))
         self.n_psi = int(ends[-1])
         n = design.n_rows
-        self.eta, self.slope = np.empty(n), np.empty(n)
-        self.weight, self.third, self.spread = np.empty(n), np.empty(n), np.empty(n)
+        # Four numbers a row, and no temporaries: with 1e7 rows each costs 80 MB.
+        self.slope, self.weight, self.third = np.empty(n), np.empty(n), np.empty(n)
+        self.eta = np.empty(n)  # once the mode is found, free for `selected` and others to use
         rows = self.plan.rows
         self.n_root = rows.n_effects - rows.root_at
         self.z = np.ascontiguousarray(np.hstack([group.z for group in self.plan.groups]))
@@ -199,7 +200,7 @@ class LaplaceObjective:
         return self._gradient_from(at, moment)
 
     def selected(self, at: Evaluation) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Selected entries of inverse(H); fills `spread`.
+        """Selected entries of inverse(H); fills `eta` with the rows' a' inverse(H) a.
 
         Returns
         -------
@@ -222,7 +223,7 @@ class LaplaceObjective:
             factor.local_inverse,
             factor.local_root,
             root_inverse,
-            self.spread,
+            self.eta,
             moment,
             inner,
             local,
@@ -264,7 +265,7 @@ class LaplaceObjective:
     def _gradient_from(self, at: Evaluation, moment: np.ndarray) -> np.ndarray:
         rows, scaled = self.plan.rows, at.factor.scaled
         right = np.zeros(rows.n_effects)
-        kernels.add_scaled_rows(rows, scaled, self.third * self.spread, right)
+        kernels.add_scaled_rows(rows, scaled, self.third, self.eta, right)
         shift = self.solve(at.factor, right)
         by_pattern = np.zeros(len(self.design.x))
         by_factor = np.zeros_like(moment)
@@ -276,7 +277,7 @@ class LaplaceObjective:
             self.slope,
             self.weight,
             self.third,
-            self.spread,
+            self.eta,
             shift,
             by_pattern,
             by_factor,
@@ -300,9 +301,8 @@ class LaplaceObjective:
         weight = np.bincount(rows.pattern, weights=self.weight, minlength=n_patterns)
         coupled = np.zeros((x.shape[1], rows.n_effects))
         for k, column in enumerate(x.T):
-            kernels.add_scaled_rows(
-                rows, at.factor.scaled, self.weight * column[rows.pattern], coupled[k]
-            )
+            np.take(column, rows.pattern, out=self.eta)
+            kernels.add_scaled_rows(rows, at.factor.scaled, self.weight, self.eta, coupled[k])
         solved = np.array([self.solve(at.factor, right) for right in coupled])
         return x.T @ slope, (x.T * weight) @ x - coupled @ solved.T
 
@@ -311,16 +311,17 @@ class LaplaceObjective:
         rows, scaled = self.plan.rows, at.factor.scaled
         out = np.empty((self.n_psi, rows.n_effects))
         for k in range(self.n_psi):
-            right = np.zeros(rows.n_effects)
-            change = np.empty(self.design.n_rows)
             direction = np.zeros(self.n_psi)
             direction[k] = 1.0
             moved = self._moved_columns(at.psi, direction)
             kernels.linear_predictor(
-                rows, self.design.x @ direction[self.parts[0]], moved, at.effects, change
+                rows, self.design.x @ direction[self.parts[0]], moved, at.effects, self.eta
             )
-            kernels.add_scaled_rows(rows, scaled, -self.weight * change, right)
-            kernels.add_scaled_rows(rows, moved, self.slope, right)
+            right = np.zeros(rows.n_effects)
+            kernels.add_scaled_rows(rows, scaled, self.weight, self.eta, right)
+            right *= -1.0
+            self.eta.fill(1.0)
+            kernels.add_scaled_rows(rows, moved, self.slope, self.eta, right)
             out[k] = self.solve(at.factor, right)
         return out
 
