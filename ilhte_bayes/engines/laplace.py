@@ -1,5 +1,6 @@
 """The Laplace engine: maximum likelihood or MAP estimates with glmer's numbers."""
 
+import sys
 import time
 from functools import cache
 from typing import Literal
@@ -12,7 +13,9 @@ from ilhte_bayes.engines.marginal.maximise import Maximum, flat_prior, maximise
 from ilhte_bayes.engines.marginal.objective import LaplaceObjective
 from ilhte_bayes.engines.marginal.summarise import mode_and_curvature
 from ilhte_bayes.errors import ModelError, listed
+from ilhte_bayes.families.bernoulli import Bernoulli
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.priors import LKJ
 
@@ -93,18 +96,47 @@ def _kept_inside(model: Model, objective: Objective) -> list[str]:
 @cache
 def _compile() -> float:
     """Compile the loops, or load them from disk, on a tiny design; returns the seconds it took."""
-    import pandas as pd
+    from threading import Timer
 
     began = time.perf_counter()
-    rng = np.random.default_rng(1)
-    tiny = pd.DataFrame({"person": np.repeat(np.arange(12), 4), "item": np.tile(np.arange(4), 12)})
-    tiny["site"] = tiny["person"] // 3
-    tiny["y"] = rng.integers(0, 2, len(tiny))
-    model = Model("y ~ 1 + (1 | person) + (1 | site) + (1 | item)", tiny)
-    with threadpool_limits(limits=1, user_api="blas"):
-        target = LaplaceObjective(model.design, model.family)
-        maximise(target)
+    told = Timer(3.0, _tell_compiling)  # loading from disk takes less than a second
+    told.daemon = True
+    told.start()
+    try:
+        design = _tiny_design()
+        with threadpool_limits(limits=1, user_api="blas"):
+            maximise(LaplaceObjective(design, Bernoulli()))
+    finally:
+        told.cancel()
     return time.perf_counter() - began
+
+
+def _tell_compiling() -> None:
+    text = "ilhte: compiling numerical loops, about 20 s, the first time on this machine only"
+    print(text, file=sys.stderr, flush=True)
+
+
+def _tiny_design() -> Design:
+    """Persons in sites answering items: every kind of elimination at once."""
+    rng = np.random.default_rng(1)
+    person, item = np.repeat(np.arange(12), 4), np.tile(np.arange(4), 12)
+    ones = np.ones((1, 1))
+    groups = tuple(
+        Group(
+            name, (name,), ("Intercept",), ((0,),), ones, level.astype(np.int32), np.unique(level)
+        )
+        for name, level in (("person", person), ("site", person // 3), ("item", item))
+    )
+    n = person.size
+    return Design(
+        terms=("Intercept",),
+        x=ones,
+        pattern=np.zeros(n, dtype=np.int32),
+        score=rng.integers(0, 2, n).astype(np.int8),
+        count=np.ones(n, dtype=np.int32),
+        groups=groups,
+        n_obs=n,
+    )
 
 
 def _problems(target: LaplaceObjective, maximum: Maximum, objective: Objective) -> tuple[str, ...]:

@@ -97,9 +97,10 @@ def item_effects(fit: Fit) -> ItemEffects:
         )
     name = require_group(fit, "item")
     contrasts = arm_contrasts(model.responses.patterns, treatment)
-    pieces, averages = [], []
+    pieces, averages, constant = [], [], True
     for contrast in contrasts:
-        fixed, random = _changes_by_item(fit, name, treatment, contrast)
+        fixed, random, same = _changes_by_item(fit, name, treatment, contrast)
+        constant = constant and same
         pieces.append(_effects(fit, name, fixed, random))
         averages.append(_average(fit, fixed))
     several = len(contrasts) > 1
@@ -107,13 +108,16 @@ def item_effects(fit: Fit) -> ItemEffects:
     frame = pd.concat(pieces, keys=labels, names=["contrast"]) if several else pieces[0]
     average = pd.DataFrame(averages, index=pd.Index(labels, name="contrast"))
     noun = model.assignment.noun if model.assignment else "effect"
-    return ItemEffects(frame, average, noun, _notes(fit, name, random))
+    return ItemEffects(frame, average, noun, _notes(fit, name, random, constant))
 
 
 def _changes_by_item(
     fit: Fit, name: str, treatment: str, contrast: Contrast
-) -> tuple[np.ndarray, np.ndarray]:
-    """(item, term) and (item, column) weights: changes averaged over the answers to each item."""
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """(item, term) and (item, column) weights: changes averaged over the answers to each item.
+
+    The last tells whether the fixed change is the same for all answers.
+    """
     model = fit.model
     design, patterns = model.design, model.responses.patterns
     group = design.group(name)
@@ -123,7 +127,7 @@ def _changes_by_item(
     weight = np.zeros((group.n_levels, len(patterns)))
     np.add.at(weight, (group.level, design.pattern), design.count)
     weight /= weight.sum(axis=1, keepdims=True)
-    return weight @ fixed, weight @ random
+    return weight @ fixed, weight @ random, bool(np.ptp(fixed, axis=0).max(initial=0.0) == 0)
 
 
 def _effects(fit: Fit, name: str, fixed: np.ndarray, random: np.ndarray) -> pd.DataFrame:
@@ -176,7 +180,7 @@ def _at_zero(fit: Fit, name: str, random: np.ndarray) -> bool:
     return bool(moving.any() and np.all(sd[moving] == 0.0))
 
 
-def _notes(fit: Fit, name: str, random: np.ndarray) -> tuple[str, ...]:
+def _notes(fit: Fit, name: str, random: np.ndarray, constant: bool) -> tuple[str, ...]:
     noun = fit.model.assignment.noun if fit.model.assignment else "effect"
     notes = []
     if not np.any(random):
@@ -189,6 +193,11 @@ def _notes(fit: Fit, name: str, random: np.ndarray) -> tuple[str, ...]:
             f"The {noun}s are equal by estimate, not by evidence: their SD over items is "
             "estimated at 0, and intervals for single items are not available by ML. "
             "Use objective='map' or NUTS."
+        )
+    if not constant:
+        notes.append(
+            f"The model lets the {noun} vary with other variables: each item's is averaged over "
+            "the answers to that item, as they are in the table."
         )
     if noun == "difference":
         notes.append("Arms were not randomised: these are differences between groups.")

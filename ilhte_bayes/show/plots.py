@@ -1,6 +1,6 @@
 """Figures, with labels in words and uncertainty always shown (matplotlib)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -60,7 +60,7 @@ def _label(ax: "Axes", effects: ItemEffects, contrast: str, average: pd.Series) 
         ax.set_xlabel(f"Difference between groups, {contrast} (logits)")
     ax.set_ylabel("Item")
     shown = effects.frame["lower"].notna().all()
-    handles = [
+    handles: list[Any] = [
         Line2D([], [], color=BLUE, marker="o", markersize=5, linewidth=1.8 if shown else 0),
         (
             Patch(color=ORANGE, alpha=0.12, linewidth=0),

@@ -93,7 +93,7 @@ def describe_fit(fit: "Fit") -> str:
     codings = [str(c) for c in fit.model.responses.codings if not _trivial(c.levels)]
     if codings:
         lines += ["", *codings]
-    lines += ["", *(f"! {problem}" for problem in fit.problems)] if fit.problems else []
+    lines += ["", *(f"Note: {problem}" for problem in fit.problems)] if fit.problems else []
     return "\n".join(lines)
 
 

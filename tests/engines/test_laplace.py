@@ -165,7 +165,9 @@ def test_draws_have_the_covariance_they_claim():
     se = fit.coefficients["se"].to_numpy()
     # 2,000 draws: an SD is known to 1.6 %, a mean to .022 SD; five of these
     np.testing.assert_allclose(beta.std(axis=0), se, rtol=0.08)
-    np.testing.assert_allclose(beta.mean(axis=0), fit.coefficients["estimate"], atol=0.11 * se.max())
+    np.testing.assert_allclose(
+        beta.mean(axis=0), fit.coefficients["estimate"], atol=0.11 * se.max()
+    )
     effects = il.item_effects(fit)
     drawn = posterior["beta"].sel(term="treat") + posterior["re_item"].sel(item_column="treat")
     np.testing.assert_allclose(drawn.std(("chain", "draw")), effects["se"], rtol=0.08)

@@ -1,5 +1,6 @@
 """Draws from the normal approximation at a mode, lazily: parameters first, then random effects."""
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,7 +62,7 @@ def draw_approximation(fit: "Fit", n_draws: int = N_DRAWS, seed: int = _SEED) ->
         )
         effects += scatter[k] @ c.factor(psi_hat[part]).T
         variables[f"re_{name}"] = (("chain", "draw", name, column), effects[None])
-    coords = {name: mode.coords[name] for name in mode.coords if name.rstrip("_") != "psi"}
+    coords = {name: mode.coords[name] for name in mode.coords if str(name).rstrip("_") != "psi"}
     used = {dim for dims, _ in variables.values() for dim in dims}
     posterior = xr.Dataset(variables, coords={k: v for k, v in coords.items() if k in used})
     posterior.attrs = {
@@ -121,7 +122,7 @@ def _local_roots(target: LaplaceObjective, at: Evaluation) -> list[tuple[int, in
     """For each front: where its local effects lie, and a root of their conditional covariance."""
     front = target.plan.rows.front_local
     out, piece = [], 0
-    for low, high in zip(front[:-1], front[1:], strict=True):
+    for low, high in pairwise(front):
         width = int(high - low)
         if width:
             block = at.factor.local_inverse[piece : piece + width**2].reshape(width, width)

@@ -236,7 +236,7 @@ def _number_local(
     position[order] = at + np.concatenate([[0], np.cumsum(width[order])])[:-1]
     per_front = np.bincount(front, weights=width, minlength=best.n_fronts).astype(np.int64)
     front_local = at + np.concatenate([[0], np.cumsum(per_front)])
-    cuts = np.cumsum([g.n_levels for g in local])[:-1] if local else []
+    cuts = np.cumsum([g.n_levels for g in local])[:-1].tolist() if local else []
     return (list(np.split(position, cuts)) if local else []), front_local.astype(np.int64)
 
 

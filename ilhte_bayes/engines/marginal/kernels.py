@@ -33,7 +33,7 @@ def linear_predictor(rows: Rows, fixed, scaled, effects, eta):
 
 @jit
 def add_scaled_rows(rows: Rows, scaled, value, factor, out):
-    """out += A' (value * factor), for one value and one factor a row."""
+    """Add A' (value * factor) to `out`, for one value and one factor a row."""
     d, n_other = rows.n_inner, rows.column_group.size
     pattern, start, base, group = rows.pattern, rows.start, rows.base, rows.column_group
     column_at = rows.column_at
@@ -463,9 +463,7 @@ def selected_inverse(
                     for s in range(n):
                         own[:, touched[s]] = 0.0
                     _couple_level(first, last, pattern, base, group, offset, scaled, weight, own)
-                    _few_inverse(
-                        inner[j], own, border, touched[:n], inner_diagonal[j], to_border
-                    )
+                    _few_inverse(inner[j], own, border, touched[:n], inner_diagonal[j], to_border)
                 else:
                     at_row = (j - j0) * d
                     _inner_inverse(

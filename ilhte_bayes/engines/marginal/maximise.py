@@ -238,7 +238,7 @@ def _snap_to_boundary(
 
 def _hold_partial(c, sd: np.ndarray) -> np.ndarray:
     """Coordinates of columns whose SD is 0, their correlations included."""
-    out = []
+    out: list[bool] = []
     for block in c.blocks:
         small = sd[list(block)] < _ZERO_SD
         out.extend(small)

@@ -173,7 +173,14 @@ class LaplaceObjective:
         """Newton step of the mode, and its squared length in units of H."""
         gradient, x = np.empty_like(effects), np.empty_like(effects)
         kernels.newton_right_side(
-            self.plan.rows, factor.scaled, self.slope, self.weight, effects, factor.inner, gradient, x
+            self.plan.rows,
+            factor.scaled,
+            self.slope,
+            self.weight,
+            effects,
+            factor.inner,
+            gradient,
+            x,
         )
         step = self._finish_solve(factor, x)
         return step, float(gradient @ step)
@@ -189,7 +196,9 @@ class LaplaceObjective:
         kernels.eliminate_local(rows, factor.local_inverse, factor.local_root, x)
         if self.n_root:
             x[rows.root_at :] = cho_solve(factor.root, x[rows.root_at :], check_finite=False)
-        kernels.back_substitute(rows, factor.scaled, self.weight, factor.inner, factor.local_root, x)
+        kernels.back_substitute(
+            rows, factor.scaled, self.weight, factor.inner, factor.local_root, x
+        )
         return x
 
     # -- derivatives ---------------------------------------------------------------------------
