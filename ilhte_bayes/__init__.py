@@ -13,8 +13,10 @@ _PUBLIC = {
     "Model": "models.model",
     "il_hte": "models.model",
     "laplace": "engines.laplace",
+    "sample": "engines.nuts",
     "Fit": "fits.fit",
     "item_effects": "estimands.items",
+    "effect_card": "estimands.card",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
@@ -38,6 +40,7 @@ __all__ = [*_PUBLIC, "plot"]
 if TYPE_CHECKING:
     from ilhte_bayes.data.datasets import datasets, load_dataset
     from ilhte_bayes.engines.laplace import laplace
+    from ilhte_bayes.engines.nuts import sample
     from ilhte_bayes.errors import (
         DataError,
         FormulaError,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
         ModelError,
         NotAvailable,
     )
+    from ilhte_bayes.estimands.card import effect_card
     from ilhte_bayes.estimands.items import item_effects
     from ilhte_bayes.fits.fit import Fit
     from ilhte_bayes.models.model import Model, il_hte

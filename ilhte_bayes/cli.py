@@ -1,6 +1,8 @@
 """The `ilhte` command: demo, datasets, fit. Heavy imports wait until a command needs them."""
 
+import contextlib
 import json
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ilhte_bayes.errors import DataError, IlhteError, IlhteWarning, NotAvailable
+from ilhte_bayes.errors import DataError, IlhteError, IlhteWarning, ModelError, NotAvailable
 
 if TYPE_CHECKING:
     from ilhte_bayes.fits.fit import Fit
@@ -34,6 +36,8 @@ def main() -> None:
     except IlhteError as error:
         print(f"ilhte: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # the reader of our output has seen enough: `ilhte fit ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @app.command()
@@ -100,44 +104,28 @@ def fit(
     """Fit a model to a table and print, or write, its results."""
     import ilhte_bayes as il
 
-    if engine not in ("laplace", "quadrature", "nuts"):
-        raise DataError(f"--engine {engine}: it is laplace, quadrature or nuts.")
-    if engine != "laplace":
-        raise NotAvailable(f"--engine {engine} is not there yet. Use --engine laplace.")
-    _check_folder(json_path), _check_folder(report)
-    options: dict[str, Any] = {
+    _check_engine(engine, objective)
+    for path in (json_path, report):
+        _check_writable(path)
+    columns = {"response": response, "treatment": treatment, "person": person, "item": item}
+    design = {"clusters": _split(clusters), "occasion": occasion, "crossover": crossover}
+    options = {
         "family": family,
         "reference": _references(reference or []),
         "levels": _split(levels) or None,
         "roster": roster,
         "assignment": assignment,
     }
-    named = {"treatment": treatment, "person": person, "item": item}
-    if formula is not None:
-        if response is not None:
-            raise DataError("--formula and --response say the same thing twice. Give one of them.")
-        roles: dict[str, Any] = {key: value for key, value in named.items() if value}
-        roles |= {"clusters": _split(clusters)} if clusters else {}
-        roles |= {"occasion": occasion} if occasion else {}
-        roles |= {"crossover": True} if crossover else {}
-        if covariates:
-            raise DataError("--covariates goes with --response; write them into --formula.")
-        model = il.Model(formula, table, roles=roles or None, **options)
+    given = {key: value for key, value in (columns | design).items() if value}
+    if formula is None:
+        model = il.il_hte(table, covariates=_split(covariates), **given, **options)  # type: ignore[arg-type]
     else:
-        given = {key: value for key, value in {"response": response, **named}.items() if value}
-        model = il.il_hte(
-            table,
-            clusters=_split(clusters),
-            covariates=_split(covariates),
-            occasion=occasion,
-            crossover=crossover,
-            **given,
-            **options,
-        )
+        _check_formula_alone(response, covariates)
+        model = il.Model(formula, table, roles=given or None, **options)  # type: ignore[arg-type]
     result = il.laplace(model, objective=objective)  # type: ignore[arg-type]
-    print(model, "\n")
-    print(result)
-    _print_items(result)
+    print(f"{model}\n\n{result}")
+    with contextlib.suppress(ModelError):  # a model without treatment or items
+        print(f"\n{il.item_effects(result)!r}")
     if json_path is not None:
         json_path.write_text(json.dumps(as_json(result), indent=1) + "\n", encoding="utf-8")
         say(f"results written to {json_path}")
@@ -145,14 +133,20 @@ def fit(
         say(f"report written to {il.report(result, report)}")
 
 
-def _print_items(result: "Fit") -> None:
-    from ilhte_bayes.errors import ModelError
-    from ilhte_bayes.estimands.items import item_effects
+def _check_engine(engine: str, objective: str) -> None:
+    if engine not in ("laplace", "quadrature", "nuts"):
+        raise DataError(f"--engine {engine}: it is laplace, quadrature or nuts.")
+    if engine != "laplace":
+        raise NotAvailable(f"--engine {engine} is not there yet. Use --engine laplace.")
+    if objective not in ("ml", "map"):
+        raise DataError(f"--objective {objective}: it is ml or map.")
 
-    try:
-        print("\n" + repr(item_effects(result)))
-    except ModelError:
-        pass  # the model has no treatment or no items
+
+def _check_formula_alone(response: str | None, covariates: str) -> None:
+    if response is not None:
+        raise DataError("--formula and --response say the same thing twice. Give one of them.")
+    if covariates:
+        raise DataError("--covariates goes with --response; write them into --formula.")
 
 
 def as_json(result: "Fit") -> dict[str, Any]:
@@ -210,16 +204,23 @@ def _references(pairs: list[str]) -> dict[str, str]:
     out = {}
     for pair in pairs:
         column, sign, level = pair.partition("=")
-        if not sign or not column or not level:
+        if not sign or not column.strip() or not level:
             raise DataError(f"--reference {pair}: write column=level, for example trt=placebo.")
-        out[column] = level
+        out[column.strip()] = level
     return out
 
 
-def _check_folder(path: Path | None) -> None:
+def _check_writable(path: Path | None) -> None:
     """Refuse a path that cannot be written before the work begins, not after."""
-    if path is not None and not path.resolve().parent.is_dir():
-        raise DataError(f"there is no folder '{path.resolve().parent}' to write {path.name} in.")
+    if path is None:
+        return
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise DataError(f"there is no folder '{folder}' to write {path.name} in. Make it first.")
+    if path.is_dir():
+        raise DataError(f"'{path}' is a folder. Give the name of a file in it.")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise DataError(f"'{path}' cannot be written. Choose another place.")
 
 
 def say(text: str) -> None:

@@ -4,14 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
+from ilhte_bayes.data.coded import Coded, encode, is_whole
 from ilhte_bayes.data.roles import Roles
+from ilhte_bayes.data.rows import Rows
+from ilhte_bayes.data.within import varies_within
+from ilhte_bayes.errors import DataError
 
 AssignmentKind = Literal["randomised", "observational"]
 
 # With fewer clusters than this, "constant within cluster" may be chance or a copy of the arm.
 _FEWEST_CLUSTERS = 4
+_SAMPLE = 2000  # rows looked at before a whole column is
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class Assignment:
 
 
 def find_assignment(
-    table: pd.DataFrame,
+    rows: Rows,
     roles: Roles,
     *,
     kind: AssignmentKind | None,
@@ -42,8 +48,7 @@ def find_assignment(
 
     Parameters
     ----------
-    table : pd.DataFrame
-        Complete rows.
+    rows : Rows
     roles : Roles
     kind : {"randomised", "observational"}, optional
     grouped_by : sequence of str
@@ -51,71 +56,90 @@ def find_assignment(
     formula : str
         For the sentence that tells what to add.
     """
-    arm = roles.treatment
-    if arm is None or arm not in table:
+    if roles.treatment is None or roles.treatment not in rows:
         return None
-    clusters = [name for name in _candidates(table, roles) if _constant_within(table, arm, name)]
-    clusters.sort(key=lambda name: int(table[name].nunique()))
-    n_persons = int(table[roles.person].nunique()) if roles.person else 0
-    verb = "randomised" if kind != "observational" else "assigned"
+    arm = rows.coded(roles.treatment)
+    known = roles.person is not None and roles.person in rows
+    person = rows.coded(str(roles.person)) if known else None
+    clusters = [unit for unit in _candidates(rows, roles, person, arm) if _constant(unit, arm)]
+    verb = "assigned" if kind == "observational" else "randomised"
     if clusters:
-        unit, size = clusters[0], int(table[clusters[0]].nunique())
-        return Assignment(
-            kind=kind,
-            unit=unit,
-            n_units=size,
-            sentence=f"{arm} is constant within {size} {_plural(unit)}: cluster-{verb}.",
-            warning=None
-            if unit in grouped_by
-            else (
-                f"{arm} is constant within each of {size} {_plural(unit)}, and the model has no "
-                f"term for {unit}: its standard errors would treat persons of one {unit} as if "
-                f"they had been assigned one by one. Write {formula} + (1 | {unit})."
-            ),
-        )
-    if roles.person is not None and _constant_within(table, arm, roles.person):
-        return Assignment(
-            kind=kind,
-            unit=roles.person,
-            n_units=n_persons,
-            sentence=f"{arm} is constant within {n_persons} persons ({roles.person}): "
-            f"{verb} person by person.",
-        )
-    if roles.person is None:
-        return Assignment(
-            kind, None, len(table), f"{arm} varies from row to row; no column was named as person."
-        )
-    return Assignment(
-        kind, None, n_persons, f"{arm} varies within persons ({roles.person}): a crossover."
+        unit = min(clusters, key=lambda cluster: cluster.n_values)
+        found = f"{unit.n_values} {_plural(unit.name)}"
+        sentence = f"{arm.name} is constant within {found}: cluster-{verb}."
+        warning = None if unit.name in grouped_by else _no_term(arm.name, unit, formula)
+        return Assignment(kind, unit.name, unit.n_values, sentence, warning)
+    if person is None:
+        sentence = f"{arm.name} varies from row to row; no column was named as person."
+        return Assignment(kind, None, len(rows), sentence)
+    if _constant(person, arm):
+        found = f"{person.n_values} persons ({person.name})"
+        sentence = f"{arm.name} is constant within {found}: {verb} person by person."
+        return Assignment(kind, person.name, person.n_values, sentence)
+    sentence = f"{arm.name} varies within persons ({person.name}): a crossover."
+    return Assignment(kind, None, person.n_values, sentence)
+
+
+def _no_term(arm: str, unit: Coded, formula: str) -> str:
+    term = unit.name if unit.name.isidentifier() else f"`{unit.name}`"
+    return (
+        f"{arm} is constant within each of {unit.n_values} {_plural(unit.name)}, and the model "
+        f"has no term for {unit.name}: answers with the same {unit.name} would count as "
+        f"independent, and standard errors come out too small. Write {formula} + (1 | {term})."
     )
 
 
 def _plural(name: str) -> str:
-    return name if name.endswith("s") else f"{name}s"
+    if name.endswith(("s", "x", "ch")):
+        return f"{name}es"
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return f"{name[:-1]}ies"
+    return f"{name}s"
 
 
-def _candidates(table: pd.DataFrame, roles: Roles) -> list[str]:
+def _candidates(rows: Rows, roles: Roles, person: Coded | None, arm: Coded) -> list[Coded]:
     """Columns that could be clusters of persons: named ones, else id-like ones in the table."""
-    person = roles.person
-    n_persons = int(table[person].nunique()) if person else len(table)
-    named = [name for name in roles.clusters if name in table]
-    taken = {roles.treatment, person, roles.item, roles.occasion, *named}
+    named = [rows.coded(name) for name in roles.clusters if name in rows]
+    taken = {*roles.columns}
+    most = (person.n_values if person is not None else len(rows)) / 3
+    start = rows.first(_SAMPLE)
+    arm_first = encode(start[arm.name])
+    person_first = None if person is None else _glance(start[person.name])
     found = []
-    for name in table.columns:
-        column = table[name]
-        id_like = not (
-            pd.api.types.is_float_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype)
-        )
-        if name in taken or not id_like:
+    for name in rows.table.columns:
+        glance = None if name in taken else _glance(start[name])
+        if glance is None or varies_within(glance.code, arm_first.code).any():
             continue
-        size = int(column.nunique())
-        if not _FEWEST_CLUSTERS <= size <= n_persons / 3:
+        if person_first is not None and varies_within(person_first.code, glance.code).any():
             continue
-        if person is None or _constant_within(table, str(name), person):
-            found.append(str(name))
+        unit = rows.look(name)
+        if not _FEWEST_CLUSTERS <= unit.n_values <= most or not _several_in_each_arm(unit, arm):
+            continue
+        if person is None or not varies_within(person.code, unit.code).any():
+            found.append(unit)
     return named + found
 
 
-def _constant_within(table: pd.DataFrame, value: str, group: str) -> bool:
-    pairs = table[[group, value]].drop_duplicates()
-    return len(pairs) == int(pairs[group].nunique()) and len(pairs) > int(pairs[value].nunique())
+def _glance(start: pd.Series) -> Coded | None:
+    """The first rows of a column, if it may hold ids: no fractions, not yes and no."""
+    if isinstance(start.dtype, pd.CategoricalDtype):
+        return Coded(str(start.name), start.cat.codes.to_numpy(), np.empty(0), "categorical")
+    try:
+        column = encode(start)
+    except DataError:  # lists and the like
+        return None
+    fractions = column.kind == "number" and not is_whole(column.values).all()
+    return None if fractions or column.kind in ("bool", "other") else column
+
+
+def _several_in_each_arm(unit: Coded, arm: Coded) -> bool:
+    """Whether each arm has two levels or more; else the column describes arms (a dose, a form)."""
+    known = (unit.code >= 0) & (arm.code >= 0)
+    arm_of = np.full(unit.n_values, -1)
+    arm_of[unit.code[known]] = arm.code[known]
+    return bool((np.bincount(arm_of[arm_of >= 0], minlength=arm.n_values) >= 2).all())
+
+
+def _constant(unit: Coded, arm: Coded) -> bool:
+    """Whether the arm never varies within a unit, and units are more than copies of the arms."""
+    return unit.n_values > arm.n_values and not varies_within(unit.code, arm.code).any()

@@ -1,14 +1,27 @@
-"""Turn columns of the table into numbers and categories, and remember how in words."""
+"""Turn the values of a column into scores, numbers or levels, and remember how in words."""
 
-import re
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.data.coded import Coded, is_whole, natural_order, used
 from ilhte_bayes.errors import DataError, listed
 from ilhte_bayes.formulas.grammar import ResponseTerm
+
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_MOST_CATEGORIES = 100  # more scores than this are a measurement, not categories
+_MANY_NUMBERS = 8  # a text column with so many numbers was meant to be numeric
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,150 +36,241 @@ class Coding:
             return f"{self.column}: " + ", ".join(f"{k} = {v}" for k, v in enumerate(self.levels))
         return f"{self.column}: {len(self.levels)} levels, 0 = {self.levels[0]} (reference)"
 
-
-def natural_order(labels: Sequence) -> list:
-    """Sort labels so that `q2` comes before `q10`; numbers by value."""
-    if all(isinstance(label, (int, float, np.number, bool, np.bool_)) for label in labels):
-        return sorted(labels)
-    pieces = re.compile(r"(\d+)")
-
-    def key(label) -> list:
-        split = pieces.split(str(label))
-        return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in split]
-
-    return sorted(labels, key=key)
+    def found(self, score: np.ndarray) -> tuple[str, ...]:
+        """The categories that some row holds."""
+        return tuple(level for k, level in enumerate(self.levels) if (score == k).any())
 
 
-def is_text(column: pd.Series) -> bool:
-    """Whether a column holds text (or mixed Python objects), whichever dtype pandas gave it."""
-    return pd.api.types.is_string_dtype(column.dtype) or pd.api.types.is_object_dtype(column.dtype)
-
-
-def code_covariate(column: pd.Series, reference: str | None) -> tuple[pd.Series, Coding | None]:
-    """Return a numeric or Categorical column, and its coding if it is categorical.
+def code_covariate(
+    column: Coded, reference: str | None = None, *, as_factor: bool = False
+) -> tuple[np.ndarray | pd.Categorical, Coding | None]:
+    """Return what each value of a column is in a formula: a number or a level.
 
     Text is coded against its first level in sorted order, a Categorical against its first
-    category, unless `reference` names another level. `column` holds no missing values.
+    category, unless `reference` names another level.
+
+    Parameters
+    ----------
+    column : Coded
+        Without missing values.
+    reference : str, optional
+        Level that the others are compared with.
+    as_factor : bool
+        Whether the formula says that the values are levels, `C(x)`.
+
+    Returns
+    -------
+    np.ndarray or pd.Categorical
+        (value,), aligned with `column.values`.
+    Coding or None
+        None for numbers, which stay what they are.
+
+    Raises
+    ------
+    DataError
+        For dates and the like, a reference that is no level, or numbers spoiled by text.
     """
-    name = str(column.name)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        coded = column.cat.remove_unused_categories().cat.as_unordered()
-    elif is_text(column):
-        try:
-            coded = column.astype(pd.CategoricalDtype(natural_order(pd.unique(column))))
-        except TypeError:
-            raise DataError(
-                f"column {name!r} holds values such as {column.iloc[0]!r}, "
-                "which are neither text nor numbers. Turn it into text or numbers first."
-            ) from None
-    elif pd.api.types.is_bool_dtype(column.dtype):
-        if reference is None:
-            return column.astype(float), Coding(name, ("False", "True"))
-        coded = column.astype(str).astype("category")
-    elif pd.api.types.is_numeric_dtype(column.dtype) and not np.iscomplexobj(column.to_numpy()):
+    name = column.name
+    if column.kind in ("time", "other"):
+        cure = "numbers, such as days since the start," if column.kind == "time" else "numbers"
+        raise DataError(
+            f"column {name!r} holds values such as {column.values[0]}, which have no place in a "
+            f"formula. Turn them into {cure} or text first."
+        )
+    if column.kind == "number":
         if reference is not None:
             raise DataError(
-                f"reference={{{name!r}: {reference!r}}} names a level of column {name!r}, which is "
-                f"numeric. Drop it from reference, or write C({name}) in a table where it is text."
+                f"reference names a level of column {name!r}, which holds numbers; only text and "
+                f"Categoricals have levels. Drop {name!r} from reference, or turn it into text: "
+                f"table[{name!r}] = table[{name!r}].astype(str)."
             )
-        return column, None
-    else:
+        # floating point does not overflow in age**9; but levels stored as 1.0 are named 1
+        whole = as_factor and bool(is_whole(column.values).all())
+        return column.values.astype(np.int64 if whole else float), None
+    if column.kind == "bool" and reference is None:
+        return column.values.astype(float), Coding(name, tuple(column.texts))
+    if column.kind == "text" and not as_factor:
+        _check_spoiled(column)
+    levels = _labels(column)
+    order = _reference_first(levels, name, reference)
+    categorical = pd.Categorical(levels, categories=order)
+    return categorical, Coding(name, tuple(str(level) for level in order))
+
+
+def _labels(column: Coded) -> list:
+    """Levels as a Categorical has them: a Categorical of numbers keeps its numbers."""
+    return column.labels().tolist()
+
+
+def _check_spoiled(column: Coded) -> None:
+    """Refuse a measurement that became text because of a few entries (`.`, `unknown`)."""
+    wrong = [text for text in column.texts if not _is_number(text)]
+    numbers = column.n_values - len(wrong)
+    if wrong and numbers >= _MANY_NUMBERS and len(wrong) < numbers / 2:
+        rows = int(np.isin(column.code, np.flatnonzero(np.isin(column.values, wrong))).sum())
         raise DataError(
-            f"column {name!r} is of type {column.dtype}, which has no place in a formula. "
-            "Turn it into numbers (days since the start, say) or text first."
+            f"column {column.name!r} holds {listed(wrong, 3)} in {rows:,} row(s) among "
+            f"{numbers} different numbers, so all of it was read as text. Mend these cells, or "
+            f"leave them empty; if they are levels, write C({column.name}) in the formula."
         )
-    if reference is not None:
-        coded = _reference_first(coded, name, reference)
-    return coded, Coding(name, tuple(str(level) for level in coded.cat.categories))
 
 
-def _reference_first(coded: pd.Series, name: str, reference: str) -> pd.Series:
-    levels = list(coded.cat.categories)
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
+def _reference_first(levels: Sequence, name: str, reference: str | None) -> list:
+    if reference is None:
+        return list(levels)
     matching = [level for level in levels if str(level) == str(reference)]
     if not matching:
         raise DataError(
-            f"reference={{{name!r}: {reference!r}}}: column {name!r} has no such level; it has "
-            f"{listed(levels, 10)}. Name one of these."
+            f"reference: column {name!r} has no level {str(reference)!r}; it has "
+            f"{listed(map(str, levels), 10)}. Name one of these."
         )
-    return coded.cat.reorder_categories(
-        [matching[0], *(level for level in levels if level != matching[0])]
-    )
+    return [matching[0], *(level for level in levels if level != matching[0])]
 
 
 def code_response(
-    column: pd.Series, term: ResponseTerm, levels: Sequence | None, reference: str | None
+    column: Coded, term: ResponseTerm, levels: Sequence | None, reference: str | None
 ) -> tuple[np.ndarray, Coding]:
-    """Return scores 0..K-1 and what each stands for. `column` holds no missing values."""
-    name = term.text
+    """Return scores 0..K-1 by row, and what each stands for.
+
+    Parameters
+    ----------
+    column : Coded
+        The response without missing values; a Categorical with all its levels.
+    term : ResponseTerm
+        The formula's left-hand side, perhaps a comparison.
+    levels : sequence, optional
+        Order of text answers, lowest first.
+    reference : str, optional
+        The answer that is scored 0.
+
+    Raises
+    ------
+    DataError
+        If the answers are not categories, cannot be compared as asked, or never change.
+    """
+    if column.kind in ("time", "other"):
+        raise DataError(
+            f"the response {term.text!r} holds values such as {column.values[0]}. Answers are 0 "
+            'and 1, text, or a column compared with a value, "score >= 2 ~ ...".'
+        )
+    by_value, coding = _value_scores(column, term, levels, reference)
+    score = by_value.astype(np.int8)[column.code]
+    if (score == score[0]).all():
+        raise DataError(
+            f"the response {term.text!r} is {coding.levels[int(score[0])]} in all "
+            f"{score.size:,} rows. Nothing can be learned from an answer that never changes: "
+            "check the column, or the value it is compared with."
+        )
+    return score, coding
+
+
+def _value_scores(
+    column: Coded, term: ResponseTerm, levels: Sequence | None, reference: str | None
+) -> tuple[np.ndarray, Coding]:
+    """Score of each value of the column; -1 for values that no row holds."""
     if term.comparison is not None:
-        return _compare(column, term), Coding(name, ("no", "yes"))
+        order = None if levels is None else _stated(column, levels, unseen_too=True)
+        return _compare(column, term, order), Coding(term.text, ("no", "yes"))
+    present = used(column).texts
     if levels is not None:
-        column = _stated_levels(column, levels)
-    if pd.api.types.is_bool_dtype(column.dtype):
-        return column.to_numpy().astype(np.int8), Coding(name, ("False", "True"))
-    if isinstance(column.dtype, pd.CategoricalDtype) or is_text(column):
-        coded, coding = code_covariate(column, reference)
-        assert coding is not None
-        return coded.cat.codes.to_numpy(), coding
-    if not pd.api.types.is_numeric_dtype(column.dtype):
+        if reference is not None:
+            raise DataError(
+                "levels and reference both order the answers. The first of levels is scored 0: "
+                f"drop {column.name!r} from reference."
+            )
+        order = _stated(column, levels)
+    elif column.kind == "number":
+        return _numeric_scores(column, term)
+    else:
+        order = _reference_first(present, column.name, reference)
+    place = {text: at for at, text in enumerate(order)}
+    score = np.array([place.get(text, -1) for text in column.texts])
+    return score, Coding(term.text, tuple(order))
+
+
+def _numeric_scores(column: Coded, term: ResponseTerm) -> tuple[np.ndarray, Coding]:
+    values, name = column.values, term.text
+    whole = is_whole(values).all()
+    if values.size == 1 and whole:  # a constant answer has its own sentence, later
+        return np.zeros(1), Coding(name, tuple(column.texts))
+    compared = f'"{name} >= {values[values.size // 2]:g} ~ ..."'
+    if not np.isfinite(values).all():
         raise DataError(
-            f"the response {name!r} is of type {column.dtype}. Answers are 0/1, text with two "
-            f"values, or a comparison such as '{name} >= 2 ~ ...'."
+            f"the response {name!r} is infinite in {int((~np.isfinite(values))[column.code].sum())} "
+            "row(s). Drop these rows or mend the values."
         )
-    values = column.to_numpy()
-    found = np.unique(values)
-    if not np.array_equal(found, found.round()) or found.size > 100 or found[0] != 0:
-        if found.size > 1:
-            _refuse_numeric_response(name, found)
-        found = np.arange(0, 2)
-    return values.astype(np.int8), Coding(
-        name, tuple(str(k) for k in range(int(max(found.max(), 1)) + 1))
-    )
-
-
-def _refuse_numeric_response(name: str, found: np.ndarray) -> None:
-    shown = listed([f"{value:g}" for value in found], 6)
-    raise DataError(
-        f"the response {name!r} holds {shown}; scores start at 0 and are whole numbers. "
-        f"Compare it with a value: '{name} >= {found[-1]:g} ~ ...', or subtract the lowest score."
-    )
-
-
-def _stated_levels(column: pd.Series, levels: Sequence) -> pd.Series:
-    as_text = column.astype(str)
-    if absent := sorted(set(pd.unique(as_text)) - {str(level) for level in levels}):
+    if not whole or values.size > _MOST_CATEGORIES:
         raise DataError(
-            f"levels={list(levels)} leaves out {listed(absent)}, which column {column.name!r} "
-            "holds. Name every answer, lowest first, or drop these rows."
+            f"the response {name!r} holds {values.size:,} different numbers from {values[0]:g} to "
+            f"{values[-1]:g}; answers are categories, scored 0, 1, and so on. Compare it with a "
+            f"value: {compared}."
         )
-    return as_text.astype(pd.CategoricalDtype([str(level) for level in levels], ordered=True))
+    if values[0] != 0 or values[-1] >= _MOST_CATEGORIES:
+        found = ", ".join(f"{value:g}" for value in values[:6])
+        raise DataError(
+            f"the response {name!r} holds {found}{', ...' if values.size > 6 else ''}; scores "
+            f"start at 0 and go up one by one. Compare it with a value, {compared}, or subtract "
+            "the lowest score."
+        )
+    top = int(values[-1])
+    return values, Coding(name, tuple(str(k) for k in range(top + 1)))
 
 
-def _compare(column: pd.Series, term: ResponseTerm) -> np.ndarray:
-    text = is_text(column) or isinstance(column.dtype, pd.CategoricalDtype)
-    ordered = isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered
-    equality = term.comparison in ("==", "!=")
-    if text and not equality and not ordered:
+def _stated(column: Coded, levels: Sequence, *, unseen_too: bool = False) -> list[str]:
+    """The caller's `levels`, checked against the answers."""
+    stated, found = [str(level) for level in levels], used(column).texts
+    if len(set(stated)) < len(stated):
+        raise DataError(f"levels={stated} names an answer twice. Name each once, lowest first.")
+    if absent := [text for text in found if text not in stated]:
+        raise DataError(
+            f"levels leaves out {listed(absent)}, which column {column.name!r} holds. "
+            "Name every answer, lowest first, or drop these rows."
+        )
+    unseen = [level for level in stated if level not in found]
+    if unseen and not unseen_too:
+        raise DataError(
+            f"levels names {listed(unseen)}, which no row of column {column.name!r} holds; it "
+            f"holds {listed(natural_order(found), 8)}. Drop it from levels, or correct its spelling."
+        )
+    return stated
+
+
+def _compare(column: Coded, term: ResponseTerm, order: Sequence[str] | None) -> np.ndarray:
+    """Whether each value of the column passes the response's comparison."""
+    compare, value = _COMPARE[str(term.comparison)], term.value
+    numeric = column.kind in ("number", "bool") or column.values.dtype.kind in "iuf"
+    if numeric and order is None:
+        if isinstance(value, str):
+            raise DataError(
+                f"'{term.text}' compares the numbers in {term.column!r} with text. "
+                "Write the number without quotes."
+            )
+        return np.asarray(compare(column.values, value))
+    texts = list(order) if order is not None else column.texts
+    _check_comparable(column, term, texts, ordered=column.ordered or order is not None)
+    place = {text: at for at, text in enumerate(texts)}
+    position = np.array([place.get(text, -1) for text in column.texts])  # -1: no row holds it
+    return np.asarray(compare(position, place[str(value)]))
+
+
+def _check_comparable(
+    column: Coded, term: ResponseTerm, texts: Collection[str], *, ordered: bool
+) -> None:
+    if str(term.value) not in texts:
+        raise DataError(
+            f"'{term.text}': column {term.column!r} has no value {str(term.value)!r}; it has "
+            f"{listed(texts, 8)}. Name one of these."
+        )
+    if term.comparison not in ("==", "!=") and not ordered:
         raise DataError(
             f"'{term.text}' asks for the order of {term.column!r}, which is text and has none. "
-            f"Make it an ordered Categorical, or write {term.column} == 'level'."
+            f"Name its answers, lowest first, in levels; or write {term.column} == "
+            f"{str(term.value)!r}."
         )
-    if text and term.value not in set(pd.unique(column)):
-        raise DataError(
-            f"'{term.text}': column {term.column!r} has no value {term.value!r}; it has "
-            f"{listed(pd.unique(column).tolist(), 8)}. Name one of these."
-        )
-    if not text and isinstance(term.value, str):
-        raise DataError(
-            f"'{term.text}' compares the numbers in {term.column!r} with text. "
-            "Write the number without quotes."
-        )
-    compare = {
-        ">=": column.__ge__,
-        ">": column.__gt__,
-        "<=": column.__le__,
-        "<": column.__lt__,
-        "==": column.__eq__,
-        "!=": column.__ne__,
-    }[str(term.comparison)]
-    return np.asarray(compare(term.value)).astype(np.int8)

@@ -1,8 +1,11 @@
 """Which column plays treatment, person, item, occasion or cluster."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
+import pandas as pd
+
+from ilhte_bayes.data.tables import require_columns
 from ilhte_bayes.errors import DataError, listed
 
 # Names used by the Item Response Warehouse (IRW), taken as roles where nothing else is said.
@@ -45,33 +48,33 @@ class Roles:
 
 def read_roles(
     roles: Roles | Mapping | None,
-    columns: Iterable[str],
+    table: pd.DataFrame,
     used: set[str],
     stored: Mapping | None = None,
 ) -> Roles:
-    """Roles as stated by the caller, completed from a bundled set's own and from IRW names.
+    """Roles as stated by the caller, or recognised from a bundled set's own and from IRW names.
 
     Parameters
     ----------
     roles : Roles or mapping, optional
         What the caller stated.
-    columns : iterable of str
-        Columns of the table.
+    table : pd.DataFrame
     used : set of str
         Columns that the formula uses; only these are recognised by name.
     stored : mapping, optional
         Roles that came with a bundled data set.
+
+    Raises
+    ------
+    DataError
+        If a role is unknown, its column is not there, or one column plays two.
     """
-    columns = list(columns)
-    stated = _from_mapping(roles) if isinstance(roles, Mapping) else roles
-    if stated is not None:
-        if absent := [name for name in stated.columns if name not in columns]:
-            raise DataError(
-                f"roles name column(s) {listed(absent)}, not found; the table has "
-                f"{listed(columns, 20)}. Correct the name in roles."
-            )
+    if roles is not None:
+        stated = roles if isinstance(roles, Roles) else _from_mapping(roles)
+        require_columns(table, stated.columns, cure="Correct the name in roles.")
+        _check_distinct(stated)
         return stated
-    stored = stored or {}
+    stored, columns = stored or {}, set(table.columns)
 
     def recognise(role: str, irw: str) -> str | None:
         for name in (stored.get(role), irw):
@@ -90,10 +93,24 @@ def read_roles(
     )
 
 
+def _check_distinct(roles: Roles) -> None:
+    columns = roles.columns
+    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+        raise DataError(
+            f"column {listed(twice)} plays two roles. Treatment, person, item, occasion and "
+            "clusters are columns of their own."
+        )
+
+
 def _from_mapping(roles: Mapping) -> Roles:
+    if not isinstance(roles, Mapping):
+        raise DataError(
+            f"roles is a {type(roles).__name__}. Write a mapping: roles={{'treatment': 'treat', "
+            "'person': 'id', 'item': 'item'}."
+        )
     known = [field.name for field in fields(Roles) if field.name != "given"]
     if unknown := [key for key in roles if key not in known]:
         raise DataError(f"roles has no {listed(unknown)}; the roles are {listed(known, 10)}.")
-    clusters = roles.get("clusters", ())
+    clusters = roles.get("clusters") or ()
     clusters = (clusters,) if isinstance(clusters, str) else tuple(clusters)
     return replace(Roles(), **{**dict(roles), "clusters": clusters})

@@ -1,72 +1,130 @@
 """Open the caller's table: a pandas frame, or the path of a CSV or Parquet file."""
 
+import difflib
+import re
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from ilhte_bayes.data.files import LONG, read_file
 from ilhte_bayes.errors import DataError, listed
 
-Table = pd.DataFrame | str | PathLike[str]
-
-MISSING_TEXT = ["", "NA", "NaN"]
-_READERS = (".csv", ".csv.gz", ".parquet")
+type Table = pd.DataFrame | str | PathLike[str]
 
 
 def open_table(source: Table) -> pd.DataFrame:
-    """Return the table as a pandas frame; a frame is returned as it is, not copied.
-
-    In files only empty cells, `NA` and `NaN` are missing: the text "None" is a value.
+    """Return the table as a pandas frame; a frame is not copied.
 
     Raises
     ------
     DataError
-        If the file does not exist, cannot be read, or holds no rows.
+        If the file does not exist, cannot be read, or holds no rows; or a column stands twice.
     """
     if isinstance(source, pd.DataFrame):
         table, name = source, "the table"
     elif isinstance(source, str | PathLike):
-        path = Path(source)
-        table, name = _read_file(path), f"{path.name!r}"
+        table, name = read_file(Path(source)), f"{Path(source).name!r}"
     else:
+        raise DataError(_not_a_table(source))
+    if isinstance(table.columns, pd.MultiIndex):
         raise DataError(
-            f"the table is a {type(source).__name__}. "
-            "Give a pandas DataFrame, or the path of a .csv, .csv.gz or .parquet file."
+            f"{name} has {table.columns.nlevels} rows of column names. Join them into one first: "
+            "table.columns = ['_'.join(map(str, names)) for names in table.columns]."
         )
-    if table.shape[1] == 0 or len(table) == 0:
+    if not all(isinstance(column, str) for column in table.columns):
+        table = table.set_axis([str(column) for column in table.columns], axis="columns")
+    if table.shape[1] == 0:
+        raise DataError(f"{name} has no columns. {LONG}")
+    if len(table) == 0:
+        raise DataError(f"{name} has no rows, only the columns {listed(table.columns, 10)}. {LONG}")
+    if table.columns.has_duplicates:
+        twice = table.columns[table.columns.duplicated()].unique().tolist()
         raise DataError(
-            f"{name} has {len(table)} rows and {table.shape[1]} columns. "
-            "Give a table in long form, one row for each answer."
-        )
-    columns = pd.Index(table.columns)
-    if columns.has_duplicates:
-        twice = columns[columns.duplicated()].unique().tolist()
-        raise DataError(
-            f"{name} has column(s) {listed(twice)} more than once. Rename or drop the copies."
+            f"{name} has column {listed(twice)} more than once. Rename or drop the copies."
         )
     return table
 
 
-def _read_file(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise DataError(f"no file at '{path}'. Check the path, or give a pandas DataFrame.")
-    suffix = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
-    if suffix not in _READERS:
-        raise DataError(
-            f"{path.name!r} ends in {suffix or 'nothing'!r}; files ending in "
-            f"{', '.join(_READERS)} can be read. Export the table as CSV."
+def require_columns(
+    table: pd.DataFrame, names: Iterable[str], *, cure: str = "Check its spelling."
+) -> None:
+    """Refuse names that the table lacks, with the nearest name it has.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+    names : iterable of str
+        Columns that must be there.
+    cure : str
+        What to type next where nothing more helpful is known.
+
+    Raises
+    ------
+    DataError
+        With a suggestion: a similar name, the index, or how to make a wide table long.
+    """
+    present = table.columns.tolist()
+    known = set(present)
+    absent = [name for name in dict.fromkeys(names) if name not in known]
+    if not absent:
+        return
+    what = "column" if len(absent) == 1 else "columns"
+    indexed = [name for name in absent if name in table.index.names]
+    near = _nearest(absent[0], present)
+    if indexed:
+        cure = f"{listed(indexed)} is in the index: table.reset_index() makes it a column."
+    elif near is not None:
+        spaces = " (mind the space)" if near != near.strip() else ""
+        cure = f"Did you mean {near!r}{spaces}?"
+    elif len(wide := _like_items(table)) >= 3:
+        cure = (
+            f"If each item has a column of its own ({listed(wide, 3)}), make the table long: "
+            f"table.melt(id_vars={_others(present, wide)}, var_name='item', value_name='resp')."
         )
-    try:
-        if suffix == ".parquet":
-            return pd.read_parquet(path)
-        return pd.read_csv(path, keep_default_na=False, na_values=MISSING_TEXT)
-    except pd.errors.EmptyDataError:
-        raise DataError(
-            f"{path.name!r} is empty. Give a table in long form, one row for each answer."
-        ) from None
-    except Exception as error:  # whatever the reader meets in a damaged file becomes one sentence
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"{path.name!r} cannot be read as {suffix.lstrip('.')} ({reason}). "
-            "Open it in a text editor, or export it again."
-        ) from None
+    raise DataError(
+        f"{what} {listed(absent)} not found; the table has {listed(present, 12)}. {cure}"
+    )
+
+
+def _nearest(name: str, present: Sequence[str]) -> str | None:
+    plain = {column.strip().casefold(): column for column in reversed(present)}
+    if name.strip().casefold() in plain:
+        return plain[name.strip().casefold()]
+    near = difflib.get_close_matches(name.casefold(), list(plain), n=1, cutoff=0.7)
+    return plain[near[0]] if near else None
+
+
+def _like_items(table: pd.DataFrame) -> list[str]:
+    """Columns that look like items side by side: one stem and a number, few whole values."""
+    stems: dict[str, list[str]] = {}
+    for name in table.columns:
+        numbered = re.fullmatch(r"(.*?[^\d])[\d]+", name)
+        if numbered and table[name].head(1000).nunique() <= 10:
+            stems.setdefault(numbered.group(1), []).append(name)
+    return max(stems.values(), key=len, default=[])
+
+
+def _others(present: Sequence[str], wide: Sequence[str]) -> list[str]:
+    rest = [name for name in present if name not in wide]
+    return rest if len(rest) <= 6 else [*rest[:6], "..."]
+
+
+def _not_a_table(source: Any) -> str:
+    kind = f"{type(source).__module__.partition('.')[0]}.{type(source).__qualname__}"
+    kind = kind.removeprefix("builtins.")
+    if hasattr(source, "collect") and not hasattr(source, "to_pandas"):
+        cure = "Give table.collect().to_pandas()."
+    elif hasattr(source, "to_pandas"):
+        cure = "Give table.to_pandas()."
+    elif hasattr(source, "df") or hasattr(source, "toPandas"):
+        cure = f"Give table.{'df()' if hasattr(source, 'df') else 'toPandas()'}."
+    elif isinstance(source, dict | list | tuple):
+        cure = "Give pd.DataFrame(table)."
+    elif isinstance(source, pd.Series):
+        cure = "Give a frame with a column for each of answer, arm, person and item."
+    else:
+        cure = "Give a pandas DataFrame, or the path of a .csv, .csv.gz or .parquet file."
+    return f"the table is of type {kind}, not a pandas DataFrame. {cure}"

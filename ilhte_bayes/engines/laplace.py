@@ -6,6 +6,7 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
+import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from ilhte_bayes.engines.marginal.log_prior import log_prior
@@ -17,7 +18,7 @@ from ilhte_bayes.families.bernoulli import Bernoulli
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.models.priors import LKJ
+from ilhte_bayes.models.priors import LKJ, Exponential, Gamma
 
 Objective = Literal["ml", "map"]
 
@@ -74,7 +75,7 @@ def laplace(model: Model, *, objective: Objective = "ml") -> Fit:
         model=model,
         engine="laplace",
         objective=objective,
-        mode=mode,
+        tree=xr.DataTree.from_dict({"fit": mode}),
         problems=_problems(target, maximum, objective),
         seconds=model.build_seconds + time.perf_counter() - began,
         compile_seconds=compile_seconds,
@@ -85,10 +86,17 @@ def _kept_inside(model: Model, objective: Objective) -> list[str]:
     if objective == "ml":
         return []
     for entry in model.priors:
-        if isinstance(entry.prior, LKJ) and entry.prior.eta < 1.0:
+        prior = entry.prior
+        if isinstance(prior, LKJ) and prior.eta < 1.0:
             raise ModelError(
-                f"{entry.parameter} has prior {entry.prior}, whose density is infinite at +-1: "
+                f"{entry.parameter} has prior {prior}, whose density is infinite at +-1: "
                 "it has no maximum. Use eta of 1 or more for MAP, or sample with NUTS."
+            )
+        peaked = isinstance(prior, Exponential) or (isinstance(prior, Gamma) and prior.shape <= 1)
+        if peaked:
+            raise ModelError(
+                f"{entry.parameter} has prior {prior}, whose density is highest, with an edge, at "
+                "0: a MAP estimate would stick there. Use a HalfNormal, or sample with NUTS."
             )
     return [group.name for group in model.design.groups if model.priors.keeps_inside(group)]
 

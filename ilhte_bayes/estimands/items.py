@@ -6,8 +6,14 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.errors import ModelError
+from ilhte_bayes.estimands.distribution import (
+    Distribution,
+    NormalDistribution,
+    SampledDistribution,
+    rank_interval,
+)
+from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
-from ilhte_bayes.fits.intervals import normal_interval
 from ilhte_bayes.formulas.contrasts import Contrast, arm_contrasts, fixed_change, group_change
 
 
@@ -19,9 +25,10 @@ class ItemEffects:
     ----------
     frame : pandas.DataFrame
         Index item (and contrast, with more than two arms); `effect`, `se`, `lower`, `upper`
-        (95 %, logits), `easiness`, `difficulty` (logits).
+        (95 %, logits), `p_positive` (probability that the effect is above 0), `rank_lower`,
+        `rank_upper` (95 %, 1 for the largest effect), `easiness`, `difficulty` (logits).
     average : pandas.DataFrame
-        Index contrast; the same columns for the average effect over the item population.
+        Index contrast; effect, se, lower, upper of the average over the item population.
     noun : str
         "effect", or "difference" where arms were not randomised.
     notes : tuple of str
@@ -36,6 +43,17 @@ class ItemEffects:
     def to_frame(self) -> pd.DataFrame:
         """Return the table."""
         return self.frame
+
+    def false_signs(self, items: list) -> float:
+        """Expected number of these items whose effect has the other sign than estimated.
+
+        Parameters
+        ----------
+        items : list
+            Labels of items, for example those picked for their large effects.
+        """
+        positive = self.frame.loc[items, "p_positive"].to_numpy()
+        return float(np.minimum(positive, 1.0 - positive).sum())
 
     def __getitem__(self, column: str) -> pd.Series:
         return self.frame[column]
@@ -76,8 +94,9 @@ def item_effects(fit: Fit) -> ItemEffects:
 
     Notes
     -----
-    With u the item's deviations, d their weights and c those of the fixed effects, the variance is
-    d' Var(u | psi) d + g' Cov(psi) g with g = c + (du/dpsi)' d: glmmTMB's joint precision.
+    For a maximised fit, with u the items' deviations, d their weights and c those of the fixed
+    effects, the variance is d' Var(u | psi) d + g' Cov(psi) g with g = c + (du/dpsi)' d: what
+    glmmTMB's joint precision gives.
 
     Examples
     --------
@@ -85,116 +104,171 @@ def item_effects(fit: Fit) -> ItemEffects:
     >>> trial = il.load_dataset("caffeine")
     >>> fit = il.laplace(il.il_hte(trial, response="resp >= 2", clusters=["study"]))
     >>> effects = il.item_effects(fit)
-    >>> effects.to_frame().shape
-    (10, 6)
+    >>> len(effects)
+    10
     """
-    model = fit.model
-    treatment = model.roles.treatment
+    name = require_group(fit, "item")
+    contrasts = treatment_contrasts(fit)
+    weights = [changes_by_item(fit, name, contrast) for contrast in contrasts]
+    pieces = [_table(fit, name, w) for w in weights]
+    labels = [contrast.label for contrast in contrasts]
+    frame = pd.concat(pieces, keys=labels, names=["contrast"]) if len(labels) > 1 else pieces[0]
+    average = pd.DataFrame(
+        [_average(fit, w.fixed.mean(axis=0)) for w in weights],
+        index=pd.Index(labels, name="contrast"),
+    )
+    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    return ItemEffects(frame, average, noun, _notes(fit, name, weights, noun))
+
+
+@dataclass(frozen=True, slots=True)
+class ItemWeights:
+    """How an item's effect is made of coefficients and of the item's random effects."""
+
+    fixed: np.ndarray  # (item, term)
+    random: np.ndarray  # (item, column)
+    constant: bool  # whether the fixed part is the same for all answers
+
+
+def treatment_contrasts(fit: Fit) -> tuple[Contrast, ...]:
+    """Each arm against the reference."""
+    treatment = fit.model.roles.treatment
     if treatment is None:
         raise ModelError(
             "which column is the treatment is not known. Say roles={'treatment': ...} when "
             "building the model."
         )
-    name = require_group(fit, "item")
-    contrasts = arm_contrasts(model.responses.patterns, treatment)
-    pieces, averages, constant = [], [], True
-    for contrast in contrasts:
-        fixed, random, same = _changes_by_item(fit, name, treatment, contrast)
-        constant = constant and same
-        pieces.append(_effects(fit, name, fixed, random))
-        averages.append(_average(fit, fixed))
-    several = len(contrasts) > 1
-    labels = [contrast.label for contrast in contrasts]
-    frame = pd.concat(pieces, keys=labels, names=["contrast"]) if several else pieces[0]
-    average = pd.DataFrame(averages, index=pd.Index(labels, name="contrast"))
-    noun = model.assignment.noun if model.assignment else "effect"
-    return ItemEffects(frame, average, noun, _notes(fit, name, random, constant))
+    return arm_contrasts(fit.model.responses, treatment)
 
 
-def _changes_by_item(
-    fit: Fit, name: str, treatment: str, contrast: Contrast
-) -> tuple[np.ndarray, np.ndarray, bool]:
-    """(item, term) and (item, column) weights: changes averaged over the answers to each item.
-
-    The last tells whether the fixed change is the same for all answers.
-    """
+def changes_by_item(fit: Fit, name: str, contrast: Contrast) -> ItemWeights:
+    """Changes of the columns from arm to arm, averaged over the answers to each item."""
     model = fit.model
     design, patterns = model.design, model.responses.patterns
-    group = design.group(name)
+    group, treatment = design.group(name), str(model.roles.treatment)
     answers = np.repeat(design.pattern, design.count)
     fixed = fixed_change(model.formula, patterns, answers, treatment, contrast, design.terms)
     random = group_change(model.formula, patterns, answers, treatment, contrast, group)
-    weight = np.zeros((group.n_levels, len(patterns)))
-    np.add.at(weight, (group.level, design.pattern), design.count)
-    weight /= weight.sum(axis=1, keepdims=True)
-    return weight @ fixed, weight @ random, bool(np.ptp(fixed, axis=0).max(initial=0.0) == 0)
+    cell = group.level.astype(np.int64) * len(patterns) + design.pattern
+    used, where = np.unique(cell, return_inverse=True)
+    count = np.bincount(where, weights=design.count)
+    level, pattern = np.divmod(used, len(patterns))
+    total = np.bincount(level, weights=count, minlength=group.n_levels)
+
+    def by_item(change: np.ndarray) -> np.ndarray:
+        sums = [np.bincount(level, count * c[pattern], group.n_levels) for c in change.T]
+        return np.stack(sums, axis=1) / total[:, None]
+
+    return ItemWeights(
+        by_item(fixed), by_item(random), bool(np.ptp(fixed, axis=0).max(initial=0.0) == 0)
+    )
 
 
-def _effects(fit: Fit, name: str, fixed: np.ndarray, random: np.ndarray) -> pd.DataFrame:
+def effects_distribution(fit: Fit, name: str, weights: ItemWeights) -> Distribution:
+    """Joint distribution of the effects on all items."""
+    if fit.sampled:
+        beta, effects = flat(fit.tree, "beta"), flat(fit.tree, f"re_{name}")
+        return SampledDistribution(
+            beta @ weights.fixed.T + np.einsum("sic,ic->si", effects, weights.random)
+        )
     mode = fit.mode
     beta, modes = mode["beta"].to_numpy(), mode[f"re_{name}"].to_numpy()
-    given = mode[f"re_{name}_cov"].to_numpy()
-    by_psi = mode[f"re_{name}_by_psi"].to_numpy()
-    effect = fixed @ beta + np.einsum("ic,ic->i", random, modes)
-    slope = np.einsum("pic,ic->ip", by_psi, random)
-    slope[:, : beta.size] += fixed
-    variance = np.einsum("ic,icd,id->i", random, given, random)
-    variance += np.einsum("ip,pq,iq->i", slope, mode["psi_cov"].to_numpy(), slope)
-    se = np.sqrt(variance)
-    if _at_zero(fit, name, random):
-        lower = upper = np.full(effect.size, np.nan)
-    else:
-        lower, upper = normal_interval(effect, se)
-    columns = list(mode[f"{name}_column"].to_numpy())
-    easiness = (
-        modes[:, columns.index("Intercept")]
-        if "Intercept" in columns
-        else np.full(effect.size, np.nan)
+    mean = weights.fixed @ beta + np.einsum("ic,ic->i", weights.random, modes)
+    slope = np.einsum("pic,ic->ip", mode[f"re_{name}_by_psi"].to_numpy(), weights.random)
+    slope[:, : beta.size] += weights.fixed
+    given = np.einsum(
+        "ic,icjd,jd->ij",
+        weights.random,
+        joint_covariance(fit, name),
+        weights.random,
+        optimize=True,
     )
-    return pd.DataFrame(
+    return NormalDistribution(mean, given + slope @ mode["psi_cov"].to_numpy() @ slope.T)
+
+
+def joint_covariance(fit: Fit, name: str) -> np.ndarray:
+    """(level, column, level, column) covariance of one group's effects given the parameters."""
+    key = f"re_{name}_joint"
+    if key not in fit.mode:
+        raise ModelError(
+            f"{name} has {fit.model.design.group(name).n_levels:,} levels: the covariances between "
+            "so many effects are not kept. Use fewer items, or draws: fit.draws."
+        )
+    return np.asarray(fit.mode[key].to_numpy())
+
+
+def _table(fit: Fit, name: str, weights: ItemWeights) -> pd.DataFrame:
+    distribution = effects_distribution(fit, name, weights)
+    lower, upper = distribution.interval()
+    rank_low, rank_high = rank_interval(distribution.draws())
+    frame = pd.DataFrame(
         {
-            "effect": effect,
-            "se": se,
+            "effect": distribution.mean,
+            "se": distribution.sd,
             "lower": lower,
             "upper": upper,
-            "easiness": easiness,
-            "difficulty": -easiness,
+            "p_positive": distribution.positive(),
+            "rank_lower": pd.array(rank_low, dtype="Int64"),
+            "rank_upper": pd.array(rank_high, dtype="Int64"),
         },
-        index=pd.Index(mode[name].to_numpy(), name=name),
+        index=pd.Index(fit.model.design.group(name).labels, name=name),
     )
+    if effects_at_zero(fit, name, weights):
+        frame[["lower", "upper"]] = np.nan
+        frame[["rank_lower", "rank_upper"]] = pd.NA
+    easiness = _easiness(fit, name, frame.index)
+    return frame.assign(easiness=easiness, difficulty=-easiness)
 
 
-def _average(fit: Fit, fixed: np.ndarray) -> dict[str, float]:
+def _easiness(fit: Fit, name: str, items: pd.Index) -> np.ndarray:
+    if "Intercept" not in fit.model.design.group(name).columns:
+        return np.full(len(items), np.nan)
+    table = fit.random_effects(name)["estimate"]
+    return table.xs("Intercept", level="term").to_numpy()
+
+
+def _average(fit: Fit, weight: np.ndarray) -> dict[str, float]:
     """Average effect over the item population: fixed effects only."""
-    weight = fixed.mean(axis=0)
-    effect = float(weight @ fit.mode["beta"].to_numpy())
-    se = float(np.sqrt(weight @ fit.mode["beta_cov"].to_numpy() @ weight))
-    lower, upper = normal_interval(np.array(effect), np.array(se))
-    return {"effect": effect, "se": se, "lower": float(lower), "upper": float(upper)}
+    if fit.sampled:
+        distribution: Distribution = SampledDistribution(
+            flat(fit.tree, "beta") @ weight[:, None]
+        )
+    else:
+        beta, covariance = fit.mode["beta"].to_numpy(), fit.mode["beta_cov"].to_numpy()
+        distribution = NormalDistribution(
+            np.array([weight @ beta]), np.array([[weight @ covariance @ weight]])
+        )
+    lower, upper = distribution.interval()
+    return {
+        "effect": float(distribution.mean[0]),
+        "se": float(distribution.sd[0]),
+        "lower": float(lower[0]),
+        "upper": float(upper[0]),
+        "p_positive": float(distribution.positive()[0]),
+    }
 
 
-def _at_zero(fit: Fit, name: str, random: np.ndarray) -> bool:
+def effects_at_zero(fit: Fit, name: str, weights: ItemWeights) -> bool:
     """Whether every SD that lets effects differ between items is estimated at 0."""
-    sd = fit.mode[f"sd_{name}"].to_numpy()
-    moving = np.any(random != 0, axis=0)
+    sd = fit.sd(name).to_numpy()
+    moving = np.any(weights.random != 0, axis=0)
     return bool(moving.any() and np.all(sd[moving] == 0.0))
 
 
-def _notes(fit: Fit, name: str, random: np.ndarray, constant: bool) -> tuple[str, ...]:
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+def _notes(fit: Fit, name: str, weights: list[ItemWeights], noun: str) -> tuple[str, ...]:
     notes = []
-    if not np.any(random):
+    if not any(np.any(w.random) for w in weights):
         notes.append(
             f"The model gives every item the same {noun}, by assumption: write "
             f"({fit.model.roles.treatment} | {name}) to let them differ."
         )
-    elif _at_zero(fit, name, random):
+    elif any(effects_at_zero(fit, name, w) for w in weights):
         notes.append(
             f"The {noun}s are equal by estimate, not by evidence: their SD over items is "
             "estimated at 0, and intervals for single items are not available by ML. "
             "Use objective='map' or NUTS."
         )
-    if not constant:
+    if not all(w.constant for w in weights):
         notes.append(
             f"The model lets the {noun} vary with other variables: each item's is averaged over "
             "the answers to that item, as they are in the table."

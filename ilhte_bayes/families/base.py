@@ -8,8 +8,13 @@ import numpy as np
 class Family(Protocol):
     """A response distribution given the linear predictor eta, in logits."""
 
-    name: str
-    has_intercept: bool  # False for ordinal families, whose thresholds take its place
+    @property
+    def name(self) -> str:
+        """Name in formulas, tables and on the command line."""
+
+    @property
+    def has_intercept(self) -> bool:
+        """False for ordinal families, whose thresholds take its place."""
 
     def check(self, n_categories: int, response: str, labels: tuple[str, ...]) -> None:
         """Refuse responses the family has no probability for."""

@@ -20,12 +20,17 @@ class Bernoulli:
 
     def check(self, n_categories: int, response: str, labels: tuple[str, ...]) -> None:
         """Refuse anything but two categories."""
-        if n_categories != 2:
-            raise DataError(
-                f"the response {response!r} has {n_categories} values ({listed(labels)}); "
-                "family 'bernoulli' takes two. Compare it with a value, "
-                f"'{response} >= {labels[-1]} ~ ...', or choose family='cumulative'."
-            )
+        if n_categories == 2:
+            return
+        middle = labels[len(labels) // 2]
+        numbers = all(label.isdigit() for label in labels)
+        found = ", ".join(labels) if numbers else listed(labels)
+        compared = f">= {middle}" if numbers else f"== {middle!r}"
+        raise DataError(
+            f"the response {response!r} holds {found}; family 'bernoulli' takes "
+            f"{'0 and 1' if numbers else 'two answers'}. Compare it with a value, "
+            f"\"{response} {compared} ~ ...\", or choose family='cumulative'."
+        )
 
     def start(self, score: np.ndarray, count: np.ndarray) -> float:
         """Log-odds of the overall proportion."""

@@ -9,10 +9,12 @@ import pandas as pd
 import xarray as xr
 
 from ilhte_bayes.errors import ModelError, listed
-from ilhte_bayes.fits.intervals import correlation_interval, normal_interval, sd_interval
+from ilhte_bayes.fits import draw_tables, mode_tables
 
 if TYPE_CHECKING:
     from ilhte_bayes.models.model import Model
+
+Engine = Literal["laplace", "nuts"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -22,25 +24,56 @@ class Fit:
     Attributes
     ----------
     model : Model
-    engine : {"laplace"}
-    objective : {"ml", "map"}
-    mode : xarray.Dataset
-        Estimates and curvature, in logits (see `engines.marginal.summarise`).
+    engine : {"laplace", "nuts"}
+    objective : {"ml", "map", "posterior"}
+        What the estimates are: maximum likelihood, maximum a posteriori, posterior draws.
+    tree : xarray.DataTree
+        Group `fit` with mode and curvature (see `engines.marginal.summarise`), or groups
+        `posterior`, `sample_stats`, ... of the draws. Logits throughout.
     problems : tuple of str
         What a reader must know before using the numbers, in sentences.
     seconds : float
-        Wall time from the parsed table to all estimates, standard errors and modes.
+        Wall time from the parsed table to all results.
     compile_seconds : float
-        Wall time of compiling the loops, or loading them from disk; once in a session.
+        Wall time of compiling, or of loading compiled code from disk.
     """
 
     model: "Model"
-    engine: Literal["laplace"]
-    objective: Literal["ml", "map"]
-    mode: xr.Dataset
+    engine: Engine
+    objective: Literal["ml", "map", "posterior"]
+    tree: xr.DataTree
     problems: tuple[str, ...]
     seconds: float
     compile_seconds: float
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the fit consists of posterior draws."""
+        return self.engine == "nuts"
+
+    @property
+    def mode(self) -> xr.Dataset:
+        """Mode and curvature of a fit that was maximised."""
+        if self.sampled:
+            raise ModelError(
+                "this fit consists of posterior draws and has no mode. "
+                "Use fit.draws, or fit with il.laplace(model, objective='map')."
+            )
+        return self.tree["fit"].dataset
+
+    @cached_property
+    def draws(self) -> xr.DataTree:
+        """Draws of all parameters: the posterior's, or an approximation made when first asked for.
+
+        For a maximised fit: 2,000 seeded draws. Parameters are normal on the unbounded scale,
+        those at an edge held there; random effects are normal given them. Names follow the
+        schema: `beta`, `sd_<group>`, `corr_<group>`, `re_<group>`.
+        """
+        if self.sampled:
+            return self.tree
+        from ilhte_bayes.engines.marginal.draw import draw_approximation
+
+        return draw_approximation(self)
 
     @property
     def n_obs(self) -> int:
@@ -50,11 +83,13 @@ class Fit:
     @property
     def n_parameters(self) -> int:
         """Number of fixed effects, SDs and correlations."""
-        return int(self.mode.attrs["n_parameters"])
+        groups = self.model.design.groups
+        per_group = [len(b) * (len(b) + 1) // 2 for group in groups for b in group.blocks]
+        return len(self.model.design.terms) + sum(per_group)
 
     @property
     def loglik(self) -> float:
-        """Laplace log-likelihood at the estimates."""
+        """Laplace log-likelihood at the estimates; only for a maximised fit."""
         return float(self.mode.attrs["loglik"])
 
     @property
@@ -78,50 +113,44 @@ class Fit:
 
     def _only_ml(self, name: str) -> None:
         if self.objective != "ml":
+            found = "MAP" if self.objective == "map" else "a posterior"
             raise ModelError(
-                f"{name} belongs to maximum likelihood; this fit is MAP. "
-                "Fit again with objective='ml'."
+                f"{name} belongs to maximum likelihood; this fit is {found}. "
+                "Fit il.laplace(model, objective='ml')."
             )
 
     @property
     def coefficients(self) -> pd.DataFrame:
-        """Fixed effects in logits: estimate, se, and a 95 % Wald interval."""
-        estimate = self.mode["beta"].to_numpy()
-        se = np.sqrt(np.diag(self.mode["beta_cov"].to_numpy()))
-        lower, upper = normal_interval(estimate, se)
-        return pd.DataFrame(
-            {"estimate": estimate, "se": se, "lower": lower, "upper": upper},
-            index=pd.Index(self.mode["term"].to_numpy(), name="term"),
-        )
+        """Fixed effects in logits: estimate, se, lower, upper (95 %).
+
+        Maximised fits: mode and Wald interval. Draws: mean, SD and equal-tailed interval.
+        """
+        if self.sampled:
+            return draw_tables.coefficients(self.tree)
+        return mode_tables.coefficients(self.mode)
 
     @property
     def variance_components(self) -> pd.DataFrame:
-        """SDs (logits) and correlations of each group: estimate, se, 95 % interval.
+        """SDs (logits) and correlations of each group: estimate, se, lower, upper (95 %).
 
-        Intervals are made on the log scale for SDs and the atanh scale for correlations. At an
-        edge (SD 0, correlation +-1) there is no standard error and no interval: the entries are
-        missing, and `problems` says so.
+        Intervals of a maximised fit are made on the log scale for SDs and the atanh scale for
+        correlations; at an edge (SD 0, correlation +-1) the entries are missing, and `problems`
+        says so. Draws: mean, SD and equal-tailed interval.
         """
-        rows = []
-        for group in self.model.design.groups:
-            natural = self.mode[f"natural_{group.name}"].to_numpy()
-            names = self.mode[f"{group.name}_quantity"].to_numpy()
-            variance = np.diag(self.mode[f"natural_cov_{group.name}"].to_numpy())
-            sds = dict(zip(group.columns, natural, strict=False))
-            for name, value, v in zip(names, natural, variance, strict=True):
-                rows.append(_component(group.name, str(name), float(value), float(v), sds))
-        frame = pd.DataFrame(
-            rows, columns=["group", "parameter", "estimate", "se", "lower", "upper"]
-        )
-        return frame.set_index(["group", "parameter"])
+        groups = self.model.design.groups
+        if self.sampled:
+            return draw_tables.variance_components(self.tree, groups)
+        return mode_tables.variance_components(self.mode, groups)
 
     def sd(self, group: str) -> pd.Series:
-        """SDs of one group's random effects, in logits."""
-        name = self.model.design.group(group).name
-        return self.mode[f"sd_{name}"].to_pandas()
+        """Estimated SDs of one group's random effects, in logits, by column."""
+        found = self.model.design.group(group)
+        table = self.variance_components["estimate"]
+        values = [float(table[found.name, f"sd[{column}]"]) for column in found.columns]
+        return pd.Series(values, index=pd.Index(found.columns, name="term"), name="sd")
 
     def random_effects(self, group: str) -> pd.DataFrame:
-        """Conditional modes of one group's random effects, in logits.
+        """Random effects of one group, in logits.
 
         Parameters
         ----------
@@ -132,35 +161,14 @@ class Fit:
         Returns
         -------
         pandas.DataFrame
-            Index (level, term); `mode`; `sd`, given the parameters (as lme4 and clmm print it);
-            `se`, with the uncertainty of the parameters added (as glmmTMB prints it).
+            Index (level, term). `estimate`: conditional mode, or posterior mean. `sd`: given the
+            parameters (as lme4 and clmm print it). `se`: with the uncertainty of the parameters
+            added (as glmmTMB prints it). For draws both are the posterior SD.
         """
         name = self.model.design.group(group).name
-        modes = self.mode[f"re_{name}"]
-        given = np.einsum("lii->li", self.mode[f"re_{name}_cov"].to_numpy())
-        slopes = self.mode[f"re_{name}_by_psi"].to_numpy()
-        added = np.einsum("plc,pq,qlc->lc", slopes, self.mode["psi_cov"].to_numpy(), slopes)
-        labels = modes[name].to_numpy(), modes[f"{name}_column"].to_numpy()
-        return pd.DataFrame(
-            {
-                "mode": modes.to_numpy().ravel(),
-                "sd": np.sqrt(given).ravel(),
-                "se": np.sqrt(given + added).ravel(),
-            },
-            index=pd.MultiIndex.from_product(labels, names=[name, "term"]),
-        )
-
-    @cached_property
-    def draws(self) -> xr.DataTree:
-        """2,000 seeded draws from the approximate sampling (ML) or posterior (MAP) distribution.
-
-        Parameters are normal on the unbounded scale, those at an edge held there; random effects
-        are normal given them. Names follow the schema: `beta`, `sd_<group>`, `corr_<group>`,
-        `re_<group>`.
-        """
-        from ilhte_bayes.engines.marginal.draw import draw_approximation
-
-        return draw_approximation(self)
+        if self.sampled:
+            return draw_tables.random_effects(self.tree, name)
+        return mode_tables.random_effects(self.mode, name)
 
     def __repr__(self) -> str:
         from ilhte_bayes.show.text import describe_fit
@@ -171,25 +179,6 @@ class Fit:
         from ilhte_bayes.show.page import fit_html
 
         return fit_html(self)
-
-
-def _component(
-    group: str, name: str, value: float, variance: float, sds: dict[str, float]
-) -> tuple[str, str, float, float, float, float]:
-    """One row of the table of variance components; missing entries at an edge."""
-    nan = float("nan")
-    if name.startswith("sd["):
-        if value <= 0.0:
-            return group, name, 0.0, nan, nan, nan
-        se = float(np.sqrt(variance))
-        return (group, name, value, se, *sd_interval(value, se))
-    pair = name.removeprefix("corr[").removesuffix("]").split(",")
-    if any(sds.get(column, 1.0) <= 0.0 for column in pair):
-        return group, name, nan, nan, nan, nan
-    if abs(value) > 1.0 - 1e-6:
-        return group, name, float(np.sign(value)), nan, nan, nan
-    se = float(np.sqrt(variance))
-    return (group, name, value, se, *correlation_interval(value, se))
 
 
 def require_group(fit: Fit, role: str) -> str:

@@ -1,29 +1,107 @@
 """Build the numeric columns of one right-hand side with formulaic."""
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from ilhte_bayes.errors import FormulaError, mark_place
 
+if TYPE_CHECKING:
+    from formulaic import Formula as FormulaicFormula
+
 # R's elementary functions that formulaic does not define itself.
 _FUNCTIONS = {"sqrt": np.sqrt, "abs": np.abs, "log1p": np.log1p, "expm1": np.expm1}
+# Functions of one value at a time: their result does not depend on the other rows.
+_ELEMENTWISE = {
+    *_FUNCTIONS,
+    "log",
+    "log10",
+    "log2",
+    "exp",
+    "exp10",
+    "exp2",
+    "I",
+    "Q",
+    "C",
+    "hashed",
+}
+# Functions that take their centre, scale or knots from all answers, and remember them.
+_STATEFUL = {"scale", "standardize", "center", "poly", "bs", "cs", "cr", "cc"}
+_CONTRASTS = {"contr", "Treatment", "Poly", "Sum", "Helmert", "Diff"}
+_NUMPY = {"np.where", "np.clip", "np.isin", "np.round", "np.around"}  # elementwise, no ufuncs
+_KNOWN = _ELEMENTWISE | _STATEFUL | _CONTRASTS
+
+_ARITHMETIC = "Put arithmetic and comparisons in I(): I(age > 40), I(age / 10)."
+_OPERATORS = "Join terms with +, interactions with : or *, and give functions their brackets."
 
 
 def variables(side: str, columns: list[str]) -> tuple[str, ...]:
-    """Return the table columns that a right-hand side uses, in order of appearance."""
+    """Return the table columns that a right-hand side uses, in order of appearance.
+
+    Raises
+    ------
+    FormulaError
+        If it does not parse, or calls a function that is not there.
+    """
     quoted = quote_dotted(side, columns)
-    required = {str(name) for name in _parse(quoted).required_variables} - set(_FUNCTIONS) - {"np"}
+    required = {str(name) for name in _parse(quoted).required_variables}
     # formulaic does not count a column that shares its name with one of its functions (cc, bs)
-    named = {name for name in columns if re.search(_as_word(name), side)}
+    named = {name for name in columns if re.search(_as_word(name), _unquoted(side))}
+    named |= {name for name in columns if f"`{name}`" in side}
+    if unknown := sorted((required & _called(quoted)) - _KNOWN - set(columns)):
+        raise FormulaError(
+            f"there is no function {unknown[0]}() in\n  {side}\n"
+            "Functions are log, exp, sqrt, abs, scale, center, poly, bs, cr, I, C, and NumPy's, "
+            "as np.log2(x)."
+        )
+    required -= {*_FUNCTIONS, "np"}
     required -= {name.split(".")[0] for name in named if "." in name} - set(columns)
-    return tuple(sorted(required | named, key=lambda name: side.find(name)))
+    return tuple(sorted(required | named, key=lambda name: (side.find(name), name)))
+
+
+def check_names(sides: Sequence[str], columns: Sequence[str]) -> None:
+    """Refuse columns whose names mean something else in a formula.
+
+    Raises
+    ------
+    FormulaError
+        For a column called as a function that the formula uses too, or `Intercept`.
+    """
+    taken = {"Intercept"}
+    for side in sides:
+        taken |= _called(side) & _KNOWN
+        taken |= {"np"} if re.search(r"\bnp\.", _unquoted(side)) else set()
+    if wrong := [name for name in columns if name in taken]:
+        name = wrong[0]
+        what = "the intercept" if name == "Intercept" else f"the function {name}"
+        raise FormulaError(
+            f"the column {name!r} cannot be told from {what}. Rename the column: "
+            f"table.rename(columns={{{name!r}: '{name.lower()}_'}})."
+        )
+
+
+def _unquoted(side: str) -> str:
+    """The text with what stands in quotes or back ticks left out."""
+    return re.sub(r"`[^`]*`|'[^']*'|\"[^\"]*\"", "_", side)
+
+
+def _called(side: str) -> set[str]:
+    """Names that stand before a bracket."""
+    return set(re.findall(r"(?<![\w.])([^\W\d]\w*)\s*\(", _unquoted(side)))
+
+
+def factors(side: str) -> set[str]:
+    """Columns that a right-hand side turns into levels, `C(x)`."""
+    return {name.strip("`") for name in re.findall(r"\bC\(\s*(`[^`]+`|[\w.]+)", side)}
 
 
 def _as_word(name: str) -> str:
     """Pattern of a column's name where it stands as a variable, not as a function or a method."""
-    return rf"(?<![\w.]){re.escape(name)}(?![\w(]|\.\w|\s*=[^=])"
+    return rf"(?<![\w.]){re.escape(name)}(?![\w(]|\s*\(|\.\w|\s*=[^=])"
 
 
 def quote_dotted(side: str, columns: list[str]) -> str:
@@ -72,19 +150,82 @@ def columns_where(
     Levels of factors, and the centre and scale of transforms, stay those of the data.
     """
     side = quote_dotted(side, list(map(str, patterns.columns)))
-    if _only_looks_up(_parse(side)):
-        return _evaluate(side, patterns, changed)
+    calls = _calls(side)
+    if calls <= _ELEMENTWISE | _STATEFUL:
+        return _evaluate(side, patterns, changed, _learned(side, patterns, pattern))
+    # some other function, which may look at all answers: give it all of them
     names, matrix = _evaluate(
         side,
         patterns.iloc[pattern].reset_index(drop=True),
         changed.iloc[pattern].reset_index(drop=True),
+        {},
     )
     first = np.full(len(patterns), -1)
     first[pattern[::-1]] = np.arange(pattern.size)[::-1]
     return names, matrix[first]
 
 
-def _parse(side: str):
+def _calls(side: str) -> set[str]:
+    """Functions and attributes that a right-hand side uses, but for NumPy's elementwise ones."""
+    bare = _unquoted(side)
+    calls = set(re.findall(r"([^\W\d][\w.]*)\s*\(", bare))
+    known = {name for name in calls if name in _NUMPY or name.split(".")[0] in _CONTRASTS}
+    known |= {name for name in calls if isinstance(getattr(np, name[3:], None), np.ufunc)}
+    attributes = re.findall(r"([^\W\d]\w*|[)\]])\.([^\W\d]\w*)", bare)
+    return (calls - known) | {name for base, name in attributes if base not in {"np", "contr"}}
+
+
+def _learned(side: str, patterns: pd.DataFrame, pattern: np.ndarray) -> dict[str, Any]:
+    """What `scale`, `poly` and their like learn of a whole column, by their expression."""
+    from formulaic import model_matrix
+
+    state: dict[str, Any] = {}
+    for expression in {factor.expr for term in _parse(side) for factor in term.factors}:
+        if not _calls(expression) & _STATEFUL:
+            continue
+        used = list(variables(expression, patterns.columns.tolist()))
+        answers = patterns[used].iloc[pattern].reset_index(drop=True)
+        with _in_words(expression):
+            matrix = model_matrix(f"0 + {{{expression}}}", answers, context=_FUNCTIONS)
+        state |= matrix.model_spec.transform_state
+    return state
+
+
+def _evaluate(
+    side: str, frame: pd.DataFrame, changed: pd.DataFrame, state: Mapping[str, Any]
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Columns of `changed`, with levels learned from `frame` and transforms from `state`."""
+    from formulaic import ModelSpec
+
+    with _in_words(side):
+        spec = ModelSpec.from_spec(_parse(side), transform_state=dict(state), na_action="ignore")
+        matrix = spec.get_model_matrix(frame, context=_FUNCTIONS)
+        if changed is not frame:
+            matrix = matrix.model_spec.get_model_matrix(changed, context=_FUNCTIONS)
+    names = tuple(str(name) for name in matrix.columns)
+    return names, np.ascontiguousarray(matrix.to_numpy(dtype=float))
+
+
+@contextmanager
+def _in_words(side: str) -> Iterator[None]:
+    """Turn what formulaic raises into a sentence; log(0) is reported later, with its column."""
+    from formulaic.errors import FactorEvaluationError, FormulaicError
+
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except FactorEvaluationError as error:
+        factor = re.search(r"`(.*?)`", str(error))
+        raise FormulaError(
+            f"{factor[1] if factor else side!r} cannot be evaluated "
+            f"({str(error).split('[')[-1].rstrip(']')}). Functions are Python's: log(x), "
+            "np.log2(x), scale(x), poly(x, 2), bs(x, df=4), C(x)."
+        ) from None
+    except (FormulaicError, ValueError, TypeError) as error:
+        raise FormulaError(f"{side!r} cannot be evaluated ({error}).") from None
+
+
+def _parse(side: str) -> "FormulaicFormula":
     from formulaic import Formula
     from formulaic.errors import FormulaParsingError, FormulaSyntaxError
 
@@ -96,34 +237,6 @@ def _parse(side: str):
         raise FormulaError(_unparsed(side, error)) from None
 
 
-def _only_looks_up(formula) -> bool:
-    methods = {factor.eval_method.value for term in formula for factor in term.factors}
-    return methods <= {"lookup", "literal"}
-
-
-def _evaluate(
-    side: str, frame: pd.DataFrame, changed: pd.DataFrame
-) -> tuple[tuple[str, ...], np.ndarray]:
-    from formulaic import model_matrix
-    from formulaic.errors import FactorEvaluationError, FormulaicError
-
-    try:
-        matrix = model_matrix(side, frame, context=_FUNCTIONS, na_action="ignore")
-        if changed is not frame:
-            matrix = matrix.model_spec.get_model_matrix(changed, context=_FUNCTIONS)
-    except FactorEvaluationError as error:
-        factor = re.search(r"`(.*?)`", str(error))
-        raise FormulaError(
-            f"{factor.group(1) if factor else side!r} cannot be evaluated "
-            f"({str(error).split('[')[-1].rstrip(']')}). Functions are Python's: log(x), "
-            "np.log2(x), scale(x), poly(x, 2), bs(x, df=4), C(x)."
-        ) from None
-    except FormulaicError as error:
-        raise FormulaError(f"{side!r} cannot be evaluated ({error}).") from None
-    names = tuple(str(name) for name in matrix.columns)
-    return names, np.ascontiguousarray(matrix.to_numpy(dtype=float))
-
-
 def _unparsed(side: str, error: Exception) -> str:
     """Our sentence for formulaic's syntax errors, with the place marked."""
     plain = re.sub(r"\x1b?\[[\d;]*m", "", str(error))
@@ -132,9 +245,10 @@ def _unparsed(side: str, error: Exception) -> str:
     at = side.find(text) if text else 0
     if at < 0:
         at, text = 0, side
-    reason = plain.splitlines()[0].rstrip(".") if plain else "it is not a formula"
+    reason = plain.splitlines()[0].partition(" (tip")[0].rstrip(".") if plain else "no formula"
+    arithmetic = re.search(r"Unknown operator|[Nn]umeric", reason)
     return (
         f"this part of the formula does not parse ({reason}):\n"
         f"{mark_place(side, at, at + max(len(text), 1))}\n"
-        "Join terms with +, interactions with : or *, and give functions their brackets."
+        f"{_ARITHMETIC if arithmetic else _OPERATORS}"
     )

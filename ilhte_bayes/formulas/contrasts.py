@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.data.responses import Responses
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.formulas.columns import columns_where
 from ilhte_bayes.formulas.design import Group
@@ -20,8 +21,9 @@ class Contrast:
     to_arm: object
 
 
-def arm_contrasts(patterns: pd.DataFrame, treatment: str) -> tuple[Contrast, ...]:
+def arm_contrasts(responses: Responses, treatment: str) -> tuple[Contrast, ...]:
     """Each arm against the reference; a dose of more than two values by one unit."""
+    patterns = responses.patterns
     if treatment not in patterns:
         raise ModelError(
             f"the formula has no treatment: column {treatment!r} is not in it. "
@@ -34,6 +36,9 @@ def arm_contrasts(patterns: pd.DataFrame, treatment: str) -> tuple[Contrast, ...
     values = np.sort(column.unique())
     if values.size == 2:
         low, high = values
+        named = [c.levels for c in responses.codings if c.column == treatment]
+        if named:
+            return (Contrast(f"{named[0][1]} v {named[0][0]}", low, high),)
         return (Contrast(f"{treatment} {high:g} v {low:g}", low, high),)
     return (Contrast(f"{treatment}, one unit more", 0.0, 1.0),)
 

@@ -5,10 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ilhte_bayes.data.responses import Needed, Responses
+from ilhte_bayes.data.responses import Responses
+from ilhte_bayes.data.rows import Needed
 from ilhte_bayes.errors import FormulaError, ModelError, listed
-from ilhte_bayes.formulas.columns import build_columns, variables
+from ilhte_bayes.formulas.columns import build_columns, check_names, factors, variables
 from ilhte_bayes.formulas.grammar import Formula
+
+_BLOCK = 65_536  # rows worked on at a time
+# Columns count as independent where more than this share of one is left beside the others;
+# rounding leaves about 1e-15, the cube of a calendar year (2000 to 2030) 7e-8.
+_LEFT_OVER = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +75,29 @@ class Design:
 
 
 def needed_columns(formula: Formula, columns: list[str]) -> Needed:
-    """List the table's columns that a formula uses."""
+    """List the table's columns that a formula uses.
+
+    Raises
+    ------
+    FormulaError
+        If the right-hand side holds the response, or a column whose name means something else.
+    """
     sides = [formula.fixed, *(term.columns for term in formula.random)]
     covariates = dict.fromkeys(name for side in sides for name in variables(side, columns))
-    return Needed(
+    needed = Needed(
         response=formula.response,
         covariates=tuple(covariates),
         groups=tuple(dict.fromkeys(term.group for term in formula.random)),
+        factors=frozenset(name for side in sides for name in factors(side)),
     )
+    check_names(sides, needed.covariates)
+    inside = {name for group in needed.groups for name in group}
+    if formula.response.column in {*needed.covariates, *inside}:
+        raise FormulaError(
+            f"{formula.response.column!r} stands on both sides of `~` in\n  {formula.text}\n"
+            "Answers cannot explain themselves: take it from the right-hand side."
+        )
+    return needed
 
 
 def build_design(formula: Formula, responses: Responses, *, intercept: bool = True) -> Design:
@@ -128,6 +149,10 @@ def _build_group(
     responses: Responses,
 ) -> Group:
     columns = [column for names, _, _ in pieces for column in names]
+    if not columns:
+        raise FormulaError(
+            f"the random term of group {name} has no columns. Write (1 | {name}), or drop it."
+        )
     if repeated := sorted({column for column in columns if columns.count(column) > 1}):
         raise FormulaError(
             f"random column {listed(repeated)} stands twice for group {name}. An intercept is "
@@ -172,40 +197,48 @@ def _usable(values: np.ndarray) -> bool:
 
 
 def _check_fixed(terms: tuple[str, ...], x: np.ndarray, *, has_cuts: bool) -> None:
+    """Refuse columns that are infinite, constant, or a combination of others, by name."""
     for name, values in zip(terms, x.T, strict=True):
-        if not np.isfinite(values).all():
+        if bad := int((~np.isfinite(values)).sum()):
             raise ModelError(
-                f"fixed column {name!r} is infinite or not a number for "
-                f"{int((~np.isfinite(values)).sum())} covariate pattern(s). Mend the values, or "
-                "change the transform (log of zero?)."
+                f"fixed column {name!r} is infinite or not a number for {bad} of {len(x)} "
+                "combinations of covariate values. Mend the values, or change the transform "
+                "(log of zero?)."
             )
-        if name != "Intercept" and np.ptp(values) == 0:
+    names = ("the thresholds", *terms) if has_cuts else terms
+    r = _triangle(x, ones=has_cuts)
+    for at, name in enumerate(names):
+        # what is left of a column beside those before it, as a share of its length
+        if abs(r[at, at]) > _LEFT_OVER * np.linalg.norm(r[:, at]):
+            continue
+        values = x[:, terms.index(name)]
+        if np.ptp(values) == 0:
             raise ModelError(
-                f"fixed column {name!r} is {values[0]:g} in every row: its coefficient cannot be "
-                "told from the intercept. Drop it, or check that the table holds both arms."
+                f"fixed column {name!r} is {values[0]:g} in every row, so its coefficient cannot "
+                "be told from the intercept. Drop it from the formula, or check that the table "
+                "holds both arms."
             )
-    columns = np.column_stack([np.ones(len(x)), x]) if has_cuts else x
-    names = ("thresholds", *terms) if has_cuts else terms
-    if columns.shape[1]:
-        _check_rank(names, columns)
+        weights = np.linalg.lstsq(r[:at, :at], r[:at, at], rcond=None)[0]
+        scale = np.linalg.norm(r[:, :at], axis=0) / np.linalg.norm(r[:, at])
+        others = [names[k] for k in np.flatnonzero(np.abs(weights) * scale > 1e-8)]
+        raise ModelError(
+            f"fixed column {name!r} is a combination of {listed(others)}: their coefficients "
+            "cannot be told apart. Drop one of them from the formula."
+        )
 
 
-def _check_rank(terms: tuple[str, ...], x: np.ndarray) -> None:
-    """Refuse a column that is a linear combination of the columns before it, by name."""
-    scaled = x / np.maximum(np.abs(x).max(axis=0), np.finfo(float).tiny)
-    r = np.linalg.qr(scaled, mode="r") if len(x) >= x.shape[1] else None
-    size = np.abs(np.diag(r)) / np.linalg.norm(scaled, axis=0) if r is not None else np.zeros(1)
-    if r is not None and (size > 1e-9).all():
-        return
-    for at in range(x.shape[1]):
-        before = scaled[:, :at]
-        weights, *_ = np.linalg.lstsq(before, scaled[:, at], rcond=None)
-        if np.linalg.norm(scaled[:, at] - before @ weights) <= 1e-8 * np.linalg.norm(scaled[:, at]):
-            others = [terms[k] for k in np.flatnonzero(np.abs(weights) > 1e-8)]
-            raise ModelError(
-                f"fixed column {terms[at]!r} is a combination of {listed(others)}: their "
-                "coefficients cannot be told apart. Drop one of them from the formula."
-            )
+def _triangle(x: np.ndarray, *, ones: bool) -> np.ndarray:
+    """R of x = QR, block by block of rows: of a large design only a small part is copied."""
+    size = x.shape[1] + ones
+    r = np.zeros((size, size))
+    largest = np.append(np.ones(int(ones)), np.maximum(x.max(axis=0), -x.min(axis=0)))
+    largest[largest == 0] = 1
+    for start in range(0, len(x), _BLOCK):
+        block = x[start : start + _BLOCK]
+        if ones:
+            block = np.column_stack([np.ones(len(block)), block])
+        r = np.linalg.qr(np.vstack([r, block / largest]), mode="r")
+    return r
 
 
 def group_sizes(design: Design) -> Mapping[str, int]:

@@ -21,6 +21,12 @@ _COMPARISONS: dict[type, Comparison] = {
 }
 
 
+_ALONE = (
+    'Write it as "... + (1 | id)": nothing before its bracket, and nothing multiplied with it or '
+    "taken from it."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ResponseTerm:
     """Left-hand side: a column, or a column compared with a value (`resp >= 2`)."""
@@ -82,6 +88,10 @@ def parse_formula(text: str) -> Formula:
             'Write it in quotes: "resp ~ treat + (1 | id) + (treat | item)".'
         )
     text = " ".join(text.split())
+    if not text:
+        raise FormulaError(
+            'the formula is empty. Write "resp ~ treat + (1 | id) + (treat | item)".'
+        )
     _check_brackets(text)
     tildes = [i for i, char, depth in _scan(text) if char == "~" and depth == 0]
     if len(tildes) != 1:
@@ -91,10 +101,9 @@ def parse_formula(text: str) -> Formula:
             'Write the response, one `~`, and the predictors: "resp ~ treat + (1 | id)".'
         )
     left, right = text[: tildes[0]].strip(), text[tildes[0] + 1 :]
+    response = _parse_response(text, left)
     fixed, random = _split_right(text, tildes[0] + 1, right)
-    return Formula(
-        text=text, response=_parse_response(text, left), fixed=fixed, random=tuple(random)
-    )
+    return Formula(text=text, response=response, fixed=fixed, random=tuple(random))
 
 
 def _scan(text: str) -> Iterator[tuple[int, str, int]]:
@@ -137,35 +146,47 @@ def _parse_response(text: str, left: str) -> ResponseTerm:
             'Name the column with the answers: "resp ~ treat + ...".'
         )
     inner = left
-    while (bare := re.fullmatch(r"(?:I\s*)?\((.*)\)", inner)) and _one_bracket(inner):
+    # I(), factor() and ordered() change nothing: answers are categories anyway
+    wrapped = r"(?:I|C|(?:as\.)?(?:factor|ordered))?\s*\((.*)\)"
+    while (bare := re.fullmatch(wrapped, inner)) and _one_bracket(inner):
         inner = bare.group(1).strip()
-    if inner.startswith("`") and inner.endswith("`") and inner.count("`") == 2:
-        return ResponseTerm(text=left, column=inner.strip("`"))
+    if re.fullmatch(r"`[^`]+`", inner):
+        return ResponseTerm(text=inner.strip("`"), column=inner.strip("`"))
     if re.fullmatch(r"[^\W\d][\w.]*", inner):
-        return ResponseTerm(text=left, column=inner)
-    quoted = re.match(r"`([^`]+)`", inner)
-    source = inner.replace(quoted.group(0), "_quoted_", 1) if quoted else inner
-    try:
-        tree = ast.parse(source, mode="eval").body
-    except SyntaxError:
-        tree = None
-    if isinstance(tree, ast.Compare) and len(tree.ops) == 1 and isinstance(tree.left, ast.Name):
-        comparison = _COMPARISONS.get(type(tree.ops[0]))
+        return ResponseTerm(text=inner, column=inner)
+    return _parse_comparison(text, left, inner)
+
+
+def _parse_comparison(text: str, left: str, inner: str) -> ResponseTerm:
+    """Read `resp >= 2`; Python's parser knows what a number or a quoted text is."""
+    column = re.match(r"`([^`]+)`|([^\W\d][\w.]*)", inner)
+    cure = 'Name one column ("resp ~ ...") or compare one with a value ("resp >= 2 ~ ...").'
+    if column:
         try:
-            value = ast.literal_eval(tree.comparators[0])
-        except ValueError:
-            comparison = None
-        if comparison:
-            column = quoted.group(1) if quoted else tree.left.id
-            return ResponseTerm(text=inner, column=column, comparison=comparison, value=value)
-    cure = (
-        "Give one row for each answer instead of cbind(successes, failures)."
-        if inner.startswith("cbind")
-        else 'Name one column ("resp ~ ...") or compare one with a value ("resp >= 2 ~ ...").'
-    )
+            tree = ast.parse("_" + inner[column.end() :], mode="eval").body
+        except (SyntaxError, ValueError):
+            tree = None
+        if isinstance(tree, ast.Compare) and len(tree.ops) == 1 and isinstance(tree.left, ast.Name):
+            comparison, value = _COMPARISONS.get(type(tree.ops[0])), tree.comparators[0]
+            if comparison and (literal := _literal(value)) is not None:
+                name = column[1] or column[2]
+                return ResponseTerm(inner, name, comparison, literal)
+            if comparison and isinstance(value, ast.Name):
+                cure = f"Put text in quotes: \"{column[0]} == '{value.id}' ~ ...\"."
+    if inner.startswith("cbind"):
+        cure = "Give one row for each answer instead of cbind(successes, failures)."
     raise FormulaError(
         f"the response {left!r} cannot be read:\n{mark_place(text, 0, len(left))}\n{cure}"
     )
+
+
+def _literal(value: ast.expr) -> object:
+    """A number, text or truth value; None for anything else."""
+    try:
+        found = ast.literal_eval(value)
+    except ValueError:
+        return None
+    return found if isinstance(found, int | float | str) else None
 
 
 def _one_bracket(text: str) -> bool:
@@ -186,23 +207,30 @@ def _split_right(text: str, offset: int, right: str) -> tuple[str, list[RandomTe
         piece = right[start + 1 : end].lstrip("+") if start == -1 else right[start + 1 : end]
         here = offset + start + 1 + (len(piece) - len(piece.lstrip()))
         piece = piece.strip()
-        if not piece and start == -1 and end < len(right):
-            continue  # "y ~ -1 + x" begins with its sign
+        follows = right[end : end + 1]
+        if not piece and follows and (start == -1 or (sign == "+" and follows == "-")):
+            continue  # "y ~ -1 + x" begins with its sign; R takes "x + -1" for "x - 1"
         if not piece:
             raise FormulaError(
                 f"a term is missing here:\n{mark_place(text, max(here - 1, 0))}\n"
                 f"Remove the `{sign}`, or write the term."
             )
         bars = [(i, depth) for i, char, depth in _scan(piece) if char == "|"]
+        if sign == "-" and re.fullmatch(r"\d+\.?\d*", piece) and float(piece) > 1:
+            raise FormulaError(
+                f"a formula takes away terms, not numbers:\n{mark_place(text, here)}\n"
+                f"Put arithmetic in I(): I(age - {piece})."
+            )
         if not bars:
-            fixed.append(f"{sign} {python_spelling(piece, text)}")
+            fixed.append(f"{sign} {python_spelling(piece, text, here)}")
         elif sign == "+" and piece[0] == "(" and piece[-1] == ")" and _one_bracket(piece):
             random.extend(_parse_random(text, here, piece))
         else:
+            bare = any(depth == 0 for _, depth in bars)
             raise FormulaError(
-                f"a random term stands alone between `+` signs:\n"
+                f"a random term {'needs brackets' if bare else 'stands by itself'}:\n"
                 f"{mark_place(text, here, here + len(piece))}\n"
-                'Write it as "... + (1 | id)", with brackets and nothing multiplied or subtracted.'
+                + (f"Write ... + ({piece})." if bare else _ALONE)
             )
     _check_repeats(text, random)
     return " ".join(fixed).removeprefix("+ ") if fixed else "1", random
@@ -219,16 +247,14 @@ def _parse_random(text: str, here: int, piece: str) -> list[RandomTerm]:
         )
     columns, group = inner[: bars[0]].strip(), inner[bars[-1] + 1 :].strip()
     if not columns or not group:
-        side = "columns before" if not columns else "a group after"
+        side = "no columns before" if not columns else "no group after"
         raise FormulaError(
-            f"this random term has no {side} the bar:\n"
+            f"this random term has {side} the bar:\n"
             f"{mark_place(text, here, here + len(piece))}\n"
             "Write (columns | group), for example (1 | id)."
         )
-    place = (
-        here + 1 + bars[-1] + 1 + (len(inner[bars[-1] + 1 :]) - len(inner[bars[-1] + 1 :].lstrip()))
-    )
-    spelled = python_spelling(columns, text)
+    place = here + 1 + inner.find(group, bars[-1] + 1)
+    spelled = python_spelling(columns, text, here + 1 + inner.find(columns))
     groups = _parse_group(text, place, group)
     return [
         RandomTerm(columns=spelled, group=names, correlated=not double, nested=len(groups) > 1)
@@ -264,21 +290,27 @@ def _group_name(text: str, place: int, group: str, name: str) -> str:
             f"the group after the bar is the number {name}:\n{mark}\n"
             "Columns stand before the bar and the group after it: (1 | id), not (id | 1)."
         )
-    raise FormulaError(
-        f"the group {group!r} cannot be read:\n{mark}\n"
-        "A group is a column, columns joined by `:` (school:item), or nested ones by `/` "
-        "(school/teacher)."
-    )
+    parts = [part.strip() for part in re.split(r"[*+]", name)]
+    if len(parts) == 2 and all(re.fullmatch(r"[^\W\d][\w.]*", part) for part in parts):
+        both = f" + (1 | {':'.join(parts)})" if "*" in name else ""
+        cure = f"Write (1 | {parts[0]}) + (1 | {parts[1]}){both}."
+    else:
+        cure = (
+            "A group is a column, columns joined by `:` (school:item), or nested ones by `/` "
+            "(school/teacher)."
+        )
+    raise FormulaError(f"the group {group!r} cannot be read:\n{mark}\n{cure}")
 
 
 def _check_repeats(text: str, random: list[RandomTerm]) -> None:
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, frozenset[str]]] = set()
     for term in random:
-        key = (term.columns.replace(" ", ""), term.name)
+        key = (term.columns.replace(" ", ""), frozenset(term.group))
         if key in seen:
+            inner = ":".join(term.group)
             raise FormulaError(
-                f"the random term {term} appears twice in\n  {text}\n"
-                "Two copies of one term cannot be told apart: keep one "
-                "(`a/b` already contains `a`)."
+                f"the random term ({term.columns} | {inner}) appears twice in\n  {text}\n"
+                "Two copies of one term cannot be told apart: keep one. `a/b` already contains "
+                "`a`; for the inner ids alone write `a:b`."
             )
         seen.add(key)

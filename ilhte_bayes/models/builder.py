@@ -14,7 +14,7 @@ import pytensor.tensor as pt
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.formulas.design import Design, Group
-from ilhte_bayes.models.priors import LKJ, Prior, Priors, correlated
+from ilhte_bayes.models.priors import LKJ, Priors, correlated
 
 if TYPE_CHECKING:
     from ilhte_bayes.models.model import Model
@@ -99,24 +99,23 @@ def _observations(design: Design) -> tuple[np.ndarray, np.ndarray]:
     return rows, counts
 
 
-def _coords(design: Design) -> dict[str, Sequence]:
+def _coords(design: Design) -> dict[str, Any]:
     """Labels of every named dim; refuses a group that is called like something of the model's."""
-    coords: dict[str, Sequence] = {"term": design.terms}
+    coords: dict[str, Any] = {"term": design.terms}
     taken = {"term", "obs", "pattern", "pattern_index", "columns", "beta", "score"}
     for group in design.groups:
         name = group.name
-        new: dict[str, Sequence] = {name: group.labels, f"{name}_column": group.columns}
+        new: dict[str, Any] = {name: group.labels, f"{name}_column": group.columns}
         if correlated(group):
             new |= {f"{name}_column_": group.columns, f"{name}_pair": _pair_names(group)}
-        others = (
-            f"{prefix}_{name}" for prefix in ("sd", "corr", "unit_corr", "re", "z", "columns")
-        )
-        if clash := taken.intersection([*new, *others, f"{name}_index"]):
+        prefixes = ("sd", "corr", "unit_corr", "re", "z", "columns")
+        names = [*new, f"{name}_index", *(f"{prefix}_{name}" for prefix in prefixes)]
+        if clash := taken.intersection(names):
             raise ModelError(
                 f"the grouping column {name!r} needs the name {min(clash)!r}, which the PyMC model "
                 "uses for something else. Rename the column in the table and in the formula."
             )
-        taken.update([*new, *others, f"{name}_index"])
+        taken.update(names)
         coords |= new
     return coords
 
@@ -130,7 +129,7 @@ def _fixed_effects(design: Design, priors: Priors) -> Any:
     return pm.Data("columns", design.x, dims=("pattern", "term")) @ beta
 
 
-def _vector(name: str, priors: Sequence[Prior], labels: Sequence[str], dim: str) -> Any:
+def _vector(name: str, priors: Sequence[Any], labels: Sequence[str], dim: str) -> Any:
     """A vector with a prior for each element: one distribution if all are of the same kind."""
     if len({type(prior) for prior in priors}) > 1:
         elements = [p.pymc(f"{name}[{label}]") for p, label in zip(priors, labels, strict=True)]

@@ -7,20 +7,27 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from ilhte_bayes.data.assignment import Assignment, AssignmentKind, find_assignment
-from ilhte_bayes.data.checks import check_nesting, check_trial, flow_by_arm, swapped_terms
+from ilhte_bayes.data.checks import (
+    check_nesting,
+    check_trial,
+    flow_by_arm,
+    look_alikes,
+    odd_roles,
+    swapped_terms,
+)
 from ilhte_bayes.data.coding import code_response
-from ilhte_bayes.data.responses import Responses, complete_rows, read_responses
+from ilhte_bayes.data.responses import Responses, read_responses
 from ilhte_bayes.data.roles import Roles, read_roles
-from ilhte_bayes.data.tables import Table, open_table
-from ilhte_bayes.errors import DataError, IlhteWarning, listed
+from ilhte_bayes.data.rows import Rows, complete_rows
+from ilhte_bayes.data.tables import Table, open_table, require_columns
+from ilhte_bayes.errors import DataError, IlhteWarning
 from ilhte_bayes.families import Family, get_family
 from ilhte_bayes.formulas.design import Design, build_design, group_sizes, needed_columns
 from ilhte_bayes.formulas.grammar import Formula, parse_formula
-from ilhte_bayes.models.priors import Prior, Priors, make_priors
+from ilhte_bayes.models.priors import Prior, Priors, change_priors, make_priors
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -126,8 +133,7 @@ class Model:
         other = object.__new__(Model)
         for name in self.__dataclass_fields__:
             object.__setattr__(other, name, getattr(self, name))
-        kept = {e.parameter: e.prior for e in self.priors if e.reason == "set by you"}
-        object.__setattr__(other, "priors", make_priors(self.design, {**kept, **changes}))
+        object.__setattr__(other, "priors", change_priors(self.priors, changes))
         return other
 
     @cached_property
@@ -142,6 +148,12 @@ class Model:
         from ilhte_bayes.engines.laplace import laplace
 
         return laplace(self, **options)
+
+    def sample(self, **options: Any) -> "Fit":
+        """See `ilhte_bayes.sample`."""
+        from ilhte_bayes.engines.nuts import sample
+
+        return sample(self, **options)
 
     def __repr__(self) -> str:
         from ilhte_bayes.show.text import describe_model
@@ -166,26 +178,26 @@ def _build(
     assignment: AssignmentKind | None,
 ) -> dict[str, Any]:
     """Take a table along the data's way: checked rows, responses, design, priors."""
-    columns = list(map(str, table.columns))
-    needed = needed_columns(formula, columns)
+    needed = needed_columns(formula, table.columns.tolist())
     stored = table.attrs.get("ilhte", {})
     kind = _assignment_kind(assignment, stored)
-    read = read_roles(roles, columns, set(needed.columns), stored.get("roles"))
+    read = read_roles(roles, table, set(needed.columns), stored.get("roles"))
     rows, dropped = complete_rows(table, needed, read.item, read.treatment)
-    nesting = _check_paths(rows, formula)
     response = formula.response
     score, coding = code_response(
-        rows[response.column], response, levels, (reference or {}).get(response.column)
+        rows.response, response, levels, (reference or {}).get(response.column)
     )
-    responses = read_responses(rows, needed, (score, coding), dropped=dropped, reference=reference)
-    family.check(responses.n_categories, response.text, coding.levels)
-    design = build_design(formula, responses, intercept=family.has_intercept)
-    notes = [*nesting, *check_trial(rows, read, pd.Series(score, index=rows.index))]
-    notes += swapped_terms(group_sizes(design), responses.n_obs)
-    grouped_by = [name for term in formula.random for name in term.group]
+    family.check(len(coding.levels), response.text, coding.found(score))
+    notes = [*_check_paths(rows, formula), *check_trial(rows, read, score, needed.groups)]
+    notes += odd_roles(rows, read, needed) + look_alikes(rows, needed)
+    grouped_by = [name for group in needed.groups for name in group]
     found = find_assignment(rows, read, kind=kind, grouped_by=grouped_by, formula=formula.text)
-    if found and found.warning:
-        notes.append(found.warning)
+    flow = _flow(rows, read, roster)
+    responses = read_responses(rows, needed, (score, coding), dropped=dropped, reference=reference)
+    del rows, score  # the largest things here; the design has its own
+    design = build_design(formula, responses, intercept=family.has_intercept)
+    notes += swapped_terms(group_sizes(design), responses.n_obs)
+    notes += [found.warning] if found and found.warning else []
     return {
         "formula": formula,
         "family": family,
@@ -194,7 +206,7 @@ def _build(
         "priors": make_priors(design, priors),
         "roles": read,
         "assignment": found,
-        "flow": _flow(table, rows, read, roster),
+        "flow": flow,
         "notes": tuple(notes),
     }
 
@@ -208,28 +220,25 @@ def _assignment_kind(stated: AssignmentKind | None, stored: Mapping) -> Assignme
     return stated or stored.get("assignment")
 
 
-def _check_paths(rows: pd.DataFrame, formula: Formula) -> list[str]:
+def _check_paths(rows: Rows, formula: Formula) -> list[str]:
     """Check the deepest path of every `a/b` term."""
     paths = [term.group for term in formula.random if term.nested]
     deepest = [p for p in paths if not any(len(q) > len(p) and q[: len(p)] == p for q in paths)]
     return [note for path in dict.fromkeys(deepest) if (note := check_nesting(rows, path))]
 
 
-def _flow(
-    table: pd.DataFrame, rows: pd.DataFrame, roles: Roles, roster: Table | None
-) -> pd.DataFrame | None:
+def _flow(rows: Rows, roles: Roles, roster: Table | None) -> pd.DataFrame | None:
+    """Persons by arm, where some rows were dropped or the caller says who was randomised."""
     if roles.person is None or roles.treatment is None:
         if roster is not None:
             raise DataError(
-                "roster= needs to know person and treatment. Say "
+                "a roster says nothing before person and treatment are known. Say "
                 "roles={'treatment': ..., 'person': ...}."
             )
         return None
-    everyone = open_table(roster) if roster is not None else None
-    if everyone is None and len(rows) == len(table):
+    if roster is None and rows.kept is None:
         return None
-    complete = table.index.isin(rows.index) if len(rows) < len(table) else np.ones(len(table), bool)
-    return flow_by_arm(table, complete, roles, everyone)
+    return flow_by_arm(rows, roles, None if roster is None else open_table(roster))
 
 
 def il_hte(
@@ -297,12 +306,11 @@ def il_hte(
     lists = [_as_list(x) for x in (clusters, covariates, moderators, item_features)]
     groups, shifts, over, features = lists
     named = [treatment, person, item, *groups, *shifts, *over, *features]
-    columns = set(map(str, table.columns))
+    columns = set(table.columns)
     if absent := [name for name in named if name not in columns]:
-        raise DataError(
-            f"column(s) {listed(absent)} not found; the table has "
-            f"{listed(map(str, table.columns), 20)}. Name yours in the call: "
-            f"il_hte(table, {_argument_of(absent[0], treatment, person, item)}=...)."
+        word = _argument_of(absent[0], treatment, person, item)
+        require_columns(
+            table, named, cure=f"Name yours: {word}='...' (--{word} on the command line)."
         )
     left = _quoted(response) if response in columns else response
     arm, persons = _quoted(treatment), "/".join(_quoted(name) for name in (*groups, person))

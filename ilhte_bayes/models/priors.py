@@ -17,7 +17,7 @@ from ilhte_bayes.formulas.design import Design, Group
 
 
 def _check_numbers(prior: Any, *positive: str) -> None:
-    """Refuse what is no number, or not above 0; keep whole numbers as floats (PyTensor minds)."""
+    """Refuse what is no number, or not above 0; keep whole numbers as floats."""
     kind = type(prior).__name__
     for field in fields(prior):
         value = getattr(prior, field.name)
@@ -32,6 +32,11 @@ def _check_numbers(prior: Any, *positive: str) -> None:
                 f"Write il.{kind}({field.name}=1.0), say."
             )
         object.__setattr__(prior, field.name, number if number.ndim else float(number))
+
+
+def _double(number: Any) -> np.ndarray:
+    """A number as PyTensor keeps it: a Python 2.0 becomes float32, and with it log gamma(2.0)."""
+    return np.asarray(number, dtype=float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Normal:
     def pymc(self, name: str, **options: Any):
         import pymc as pm
 
-        return pm.Normal(name, self.mean, self.sd, **options)
+        return pm.Normal(name, _double(self.mean), _double(self.sd), **options)
 
     def __str__(self) -> str:
         return f"Normal({self.mean:g}, {self.sd:.3g})"
@@ -75,7 +80,9 @@ class StudentT:
     def pymc(self, name: str, **options: Any):
         import pymc as pm
 
-        return pm.StudentT(name, nu=self.df, mu=self.mean, sigma=self.sd, **options)
+        return pm.StudentT(
+            name, nu=_double(self.df), mu=_double(self.mean), sigma=_double(self.sd), **options
+        )
 
     def __str__(self) -> str:
         return f"StudentT({self.df:g}, {self.mean:g}, {self.sd:.3g})"
@@ -97,7 +104,7 @@ class HalfNormal:
     def pymc(self, name: str, **options: Any):
         import pymc as pm
 
-        return pm.HalfNormal(name, self.sd, **options)
+        return pm.HalfNormal(name, _double(self.sd), **options)
 
     def __str__(self) -> str:
         return f"HalfNormal({self.sd:.3g})"
@@ -120,7 +127,7 @@ class HalfStudentT:
     def pymc(self, name: str, **options: Any):
         import pymc as pm
 
-        return pm.HalfStudentT(name, nu=self.df, sigma=self.sd, **options)
+        return pm.HalfStudentT(name, nu=_double(self.df), sigma=_double(self.sd), **options)
 
     def __str__(self) -> str:
         return f"HalfStudentT({self.df:g}, {self.sd:.3g})"
@@ -142,7 +149,7 @@ class Exponential:
     def pymc(self, name: str, **options: Any):
         import pymc as pm
 
-        return pm.Exponential(name, scale=self.mean, **options)
+        return pm.Exponential(name, scale=_double(self.mean), **options)
 
     def __str__(self) -> str:
         return f"Exponential(mean {self.mean:g})"
@@ -166,7 +173,7 @@ class Gamma:
     def pymc(self, name: str, **options: Any):
         import pymc as pm
 
-        return pm.Gamma(name, alpha=self.shape, beta=self.rate, **options)
+        return pm.Gamma(name, alpha=_double(self.shape), beta=_double(self.rate), **options)
 
     def __str__(self) -> str:
         return f"Gamma({self.shape:g}, {self.rate:g})"

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.errors import ModelError
+from ilhte_bayes.estimands.card import EffectCard, effect_card
 from ilhte_bayes.estimands.items import ItemEffects, item_effects
-from ilhte_bayes.show.text import ENGINE_WORDS, model_lines
+from ilhte_bayes.show.text import ENGINE_WORDS, card_table, criteria, items_table, model_lines
 
 if TYPE_CHECKING:
     from ilhte_bayes.fits.fit import Fit
@@ -54,10 +55,11 @@ def page_html(fit: "Fit", *, title: str | None = None) -> str:
             flow=_table(fit.model.flow, digits=0) if fit.model.flow is not None else None,
             coefficients=_table(fit.coefficients),
             components=_table(fit.variance_components),
-            criteria=_criteria(fit),
+            criteria=criteria(fit),
             effects=effects,
-            effects_table=_table(_by_size(effects.frame)) if effects else None,
+            effects_table=_items_html(effects) if effects else None,
             average=_average_sentence(effects) if effects else None,
+            card=_card_or_none(fit),
             figure=_picture(effects) if effects else None,
             code=_code(fit),
             versions=_versions(),
@@ -66,15 +68,18 @@ def page_html(fit: "Fit", *, title: str | None = None) -> str:
     )
 
 
-def _by_size(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.sort_values("effect", ascending=False)
-
-
 def _item_effects_or_none(fit: "Fit") -> ItemEffects | None:
     try:
         return item_effects(fit)
     except ModelError:
         return None  # a model without treatment or items has none
+
+
+def _card_or_none(fit: "Fit") -> str | None:
+    try:
+        return card_html(effect_card(fit))
+    except ModelError:
+        return None  # a model without treatment, persons or items has none
 
 
 def _title(fit: "Fit") -> str:
@@ -85,11 +90,6 @@ def _title(fit: "Fit") -> str:
     if noun == "difference":
         return f"Differences in {fit.model.formula.response.text} by {treatment}, item by item"
     return f"The {noun} of {treatment} on {fit.model.formula.response.text}, item by item"
-
-
-def _criteria(fit: "Fit") -> str:
-    text = f"log-likelihood {fit.loglik:.3f} with {fit.n_parameters} parameters"
-    return text + (f"; AIC {fit.aic:.1f}, BIC {fit.bic():.1f}" if fit.objective == "ml" else "")
 
 
 def _average_sentence(effects: ItemEffects) -> str:
@@ -176,7 +176,7 @@ def fit_html(fit: "Fit") -> str:
     return (
         f"<p><code>{escape(fit.model.formula.text)}</code><br>"
         f"{escape(ENGINE_WORDS[fit.engine, fit.objective])}; {fit.n_obs:,} answers; "
-        f"{escape(_criteria(fit))}</p>"
+        f"{escape(criteria(fit))}</p>"
         f"<p>Coefficients (logits), 95 % Wald intervals</p>{_table(fit.coefficients)}"
         f"<p>Spread between levels (logits) and correlations, 95 % intervals</p>"
         f"{_table(fit.variance_components)}{problems}"
@@ -189,5 +189,15 @@ def item_effects_html(effects: ItemEffects) -> str:
     return (
         f"<p>{escape(_average_sentence(effects))}</p>"
         f"<p>{escape(effects.noun.capitalize())} by item (logits), 95 % intervals</p>"
-        f"{_table(_by_size(effects.frame))}{notes}"
+        f"{_items_html(effects)}{notes}"
     )
+
+
+def card_html(card: EffectCard) -> str:
+    """Effect card for a notebook or a page."""
+    notes = "".join(f"<p>{escape(note)}</p>" for note in card.notes)
+    return f"{_table(card_table(card))}{notes}"
+
+
+def _items_html(effects: ItemEffects) -> str:
+    return _table(items_table(effects.frame.sort_values("effect", ascending=False), effects.noun))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from ilhte_bayes.estimands.card import EffectCard
     from ilhte_bayes.estimands.items import ItemEffects
     from ilhte_bayes.fits.fit import Fit
     from ilhte_bayes.models.model import Model
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 ENGINE_WORDS = {
     ("laplace", "ml"): "Laplace approximation, maximum likelihood",
     ("laplace", "map"): "Laplace approximation, maximum a posteriori (MAP)",
+    ("nuts", "posterior"): "posterior draws by NUTS (mean, SD, equal-tailed intervals)",
 }
 
 
@@ -76,18 +78,25 @@ def format_table(frame: pd.DataFrame, digits: int = 3) -> str:
     return str(text.to_string())
 
 
+def criteria(fit: "Fit") -> str:
+    """How well the model fits, as far as the engine says."""
+    if fit.sampled:
+        posterior = fit.tree["posterior"]
+        return f"{posterior.sizes['chain']} chains of {posterior.sizes['draw']:,} draws"
+    text = f"log-likelihood {fit.loglik:.3f}, {fit.n_parameters} parameters"
+    return text + (f", AIC {fit.aic:.1f}, BIC {fit.bic():.1f}" if fit.objective == "ml" else "")
+
+
 def describe_fit(fit: "Fit") -> str:
     """Text form of a fit: how it was made, random part, fixed part, what to know."""
     lines = [
         fit.model.formula.text,
-        f"{ENGINE_WORDS[fit.engine, fit.objective]}; {fit.n_obs:,} answers; "
-        f"log-likelihood {fit.loglik:.3f}"
-        + (f", AIC {fit.aic:.1f}, BIC {fit.bic():.1f}" if fit.objective == "ml" else ""),
+        f"{ENGINE_WORDS[fit.engine, fit.objective]}; {fit.n_obs:,} answers; {criteria(fit)}",
         "",
         "Spread between levels (logits) and correlations, 95 % intervals",
         format_table(fit.variance_components),
         "",
-        "Coefficients (logits), 95 % Wald intervals",
+        "Coefficients (logits), 95 % intervals",
         format_table(fit.coefficients),
     ]
     codings = [str(c) for c in fit.model.responses.codings if not _trivial(c.levels)]
@@ -95,6 +104,34 @@ def describe_fit(fit: "Fit") -> str:
         lines += ["", *codings]
     lines += ["", *(f"Note: {problem}" for problem in fit.problems)] if fit.problems else []
     return "\n".join(lines)
+
+
+def card_table(card: "EffectCard") -> pd.DataFrame:
+    """Card as shown: "0.45 [0.31, 0.59]" by target and scale."""
+    frame = card.frame
+    cells = [
+        f"{row['estimate']:.2f} [{row['lower']:.2f}, {row['upper']:.2f}]"
+        for _, row in frame.iterrows()
+    ]
+    table = pd.Series(cells, index=frame.index).unstack("scale", sort=False)
+    positive = frame["p_positive"].xs("logits", level="scale")
+    table[f"P({card.noun} > 0)"] = [_probability(p) for p in positive]
+    table.columns.name = None
+    if table.index.get_level_values("contrast").nunique() == 1:
+        table = table.droplevel("contrast")
+    return table
+
+
+def _probability(p: float) -> str:
+    return "> .999" if p > 0.9995 else "< .001" if p < 0.0005 else f"{p:.3f}".lstrip("0")
+
+
+def describe_card(card: "EffectCard") -> str:
+    """Text form of an effect card."""
+    contrasts = card.frame.index.get_level_values("contrast").unique()
+    title = f"{card.noun.capitalize()} of treatment, 95 % intervals"
+    title += f" ({contrasts[0]})" if len(contrasts) == 1 else ""
+    return "\n".join([title, card_table(card).to_string(), *card.notes])
 
 
 def describe_item_effects(effects: "ItemEffects") -> str:
@@ -111,15 +148,41 @@ def describe_item_effects(effects: "ItemEffects") -> str:
             ordered["upper"].tolist(),
             float(average["effect"]),
         )
-        table = ordered.assign(**{" ": drawn})
+        table = items_table(ordered, effects.noun)
+        table.insert(len(table.columns), " ", drawn)
         parts += [
             f"\n{contrast}: average over the item population {average['effect']:.3f} "
             f"[{average['lower']:.3f}, {average['upper']:.3f}]",
-            format_table(table),
+            table.to_string(),
         ]
     if len(effects.average):
         parts.append("in the drawing: ● effect, ─ interval, ┊ average, │ zero")
     return "\n".join([*parts, *effects.notes])
+
+
+def items_table(frame: pd.DataFrame, noun: str) -> pd.DataFrame:
+    """Item effects as shown: interval and ranks in one column each."""
+
+    def interval(low: object, high: object, digits: int) -> str:
+        return "-" if pd.isna(low) else f"{low:.{digits}f} to {high:.{digits}f}"
+
+    return pd.DataFrame(
+        {
+            noun: [f"{value:.2f}" for value in frame["effect"]],
+            "se": [f"{value:.2f}" for value in frame["se"]],
+            "95 % interval": [
+                interval(a, b, 2) for a, b in zip(frame["lower"], frame["upper"], strict=True)
+            ],
+            f"P({noun} > 0)": [_probability(p) for p in frame["p_positive"]],
+            "rank": [
+                interval(a, b, 0)
+                for a, b in zip(frame["rank_lower"], frame["rank_upper"], strict=True)
+            ],
+            "easiness": [f"{value:.2f}" for value in frame["easiness"]],
+            "difficulty": [f"{value:.2f}" for value in frame["difficulty"]],
+        },
+        index=frame.index,
+    )
 
 
 def caterpillar(

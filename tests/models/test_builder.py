@@ -342,10 +342,14 @@ def test_nuts_takes_the_model():
     assert draws["posterior"]["re_school:id"].sizes["school:id"] == 8
 
 
-def test_a_name_that_the_model_needs_is_refused():
-    table = il.load_dataset("bacteria").rename(columns={"ID": "obs"})
+@pytest.mark.parametrize("outer, inner", [("obs", "id"), ("g", "g_column"), ("g", "re_g")])
+def test_a_name_that_the_model_needs_is_refused(outer, inner):
+    """`obs` is a dim of its own; `g` brings `g_column` and `re_g` along."""
+    rng = np.random.default_rng(17)
+    table = pd.DataFrame({outer: np.repeat(np.arange(4), 10), inner: np.tile(np.arange(10), 4)})
+    table["y"] = rng.integers(0, 2, 40)
     with pytest.raises(il.ModelError, match="Rename the column"):
-        _ = il.Model("yy ~ late + (1 | obs)", table).pymc
+        _ = il.Model(f"y ~ 1 + (1 | {outer}) + (1 | {inner})", table).pymc
 
 
 def test_centring_an_unknown_group_names_the_groups(small):

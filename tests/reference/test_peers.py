@@ -85,7 +85,7 @@ def test_same_conditional_modes_of_items(name, table):
     uncertainty = "se" if name.endswith("_tmb") else "sd"  # lme4's are given the parameters
     for term, level, mode, sd in peer["item_modes"]:
         row = lookup[str(level), term]
-        assert row["mode"] == pytest.approx(mode, abs=1e-3), (level, term)
+        assert row["estimate"] == pytest.approx(mode, abs=1e-3), (level, term)
         assert row[uncertainty] == pytest.approx(sd, rel=0.01), (level, term)
 
 

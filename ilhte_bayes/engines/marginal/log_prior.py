@@ -42,8 +42,7 @@ def _group_log_density(coordinates: Coordinates, priors: Priors, free: np.ndarra
     natural = coordinates.natural(free)
     total = 0.0
     for column, sd in zip(coordinates.columns, natural, strict=False):
-        size = sd if np.real(sd) >= 0 else -sd  # coordinates are signed, SDs are not
-        total = total + priors[f"sd_{coordinates.group}[{column}]"].log_density(size)
+        total = total + priors[f"sd_{coordinates.group}[{column}]"].log_density(sd)
     if coordinates.pairs:
         prior = priors[f"corr_{coordinates.group}"]
         if isinstance(prior, LKJ) and prior.eta != 1.0:

@@ -54,6 +54,10 @@ def maximise(objective: LaplaceObjective, log_prior: LogPrior = flat_prior) -> M
         psi, at_zero = _snap_to_boundary(objective, psi)
         held = at_zero
         psi, hessian, gain = search.finish(psi, scale, held)
+        psi, at_zero = _snap_to_boundary(objective, psi)
+        if (at_zero & ~held).any():  # Newton's last steps led to the edge
+            held = at_zero
+            psi, hessian, gain = search.finish(psi, scale, held)
         upward = _upward_direction(hessian, held)
         if upward is None:
             break
@@ -188,10 +192,12 @@ class _Search:
             except np.linalg.LinAlgError:
                 return psi, hessian, np.inf
             gain = 0.5 * float(gradient[free] @ step)
-            if not gain > 0.0 or gain < _GAIN_TOLERANCE or gain > 1.0:
+            if not 0.0 < gain <= 1.0:
                 break
             psi = psi.copy()
             psi[free] += step
+            if gain < _GAIN_TOLERANCE:
+                break
             if round_number == 3:
                 hessian = self._hessian(psi, scale, free)
         return psi, hessian, abs(gain)

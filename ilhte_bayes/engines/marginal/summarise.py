@@ -4,7 +4,10 @@ import numpy as np
 import xarray as xr
 
 from ilhte_bayes.engines.marginal.maximise import Maximum
-from ilhte_bayes.engines.marginal.objective import LaplaceObjective
+from ilhte_bayes.engines.marginal.objective import Evaluation, LaplaceObjective
+
+# Groups with more effects keep only each level's own covariance: joint ones grow as the square.
+LARGEST_JOINT = 500
 
 
 def mode_and_curvature(target: LaplaceObjective, maximum: Maximum) -> xr.Dataset:
@@ -41,6 +44,9 @@ def mode_and_curvature(target: LaplaceObjective, maximum: Maximum) -> xr.Dataset
         factor = c.factor(psi[part])
         natural, slopes = c.natural(psi[part]), _finite(c.natural_derivatives(psi[part]))
         sd = natural[: len(c.columns)]
+        if group.n_levels * group.n_columns <= LARGEST_JOINT:
+            joint = _joint_covariance(target, at, k, factor)
+            variables[f"re_{name}_joint"] = ((level, column, f"{name}_", other), joint)
         coords |= {level: list(group.labels), column: list(c.columns), other: list(c.columns)}
         coords[f"{name}_quantity"] = quantities(c.columns, c.pairs)
         variables |= {
@@ -67,8 +73,29 @@ def mode_and_curvature(target: LaplaceObjective, maximum: Maximum) -> xr.Dataset
         "gain_left": maximum.gain_left,
         "converged": int(maximum.converged),
         "elimination": target.plan.description,
+        "group_order": [group.name for group in target.plan.groups],  # of their parts of psi
+        "partial": [c.group for c in target.coordinates if c.partial],
     }
     return out
+
+
+def _joint_covariance(
+    target: LaplaceObjective, at: Evaluation, k: int, factor: np.ndarray
+) -> np.ndarray:
+    """(level, column, level, column) covariance of one group's effects given the parameters."""
+    group, rows = target.plan.groups[k], target.plan.rows
+    where = (target.plan.effect_at[k][:, None] + np.arange(group.n_columns)).ravel()
+    if where.min() >= rows.root_at:
+        inverse = target.root_inverse(at.factor)[np.ix_(where - rows.root_at, where - rows.root_at)]
+    else:
+        unit = np.zeros(rows.n_effects)
+        inverse = np.empty((where.size, where.size))
+        for column, position in enumerate(where):
+            unit[position] = 1.0
+            inverse[:, column] = target.solve(at.factor, unit)[where]
+            unit[position] = 0.0
+    n, d = group.n_levels, group.n_columns
+    return np.einsum("ai,limj,bj->lamb", factor, inverse.reshape(n, d, n, d), factor, optimize=True)
 
 
 def quantities(columns: tuple[str, ...], pairs: tuple[tuple[int, int], ...]) -> list[str]:

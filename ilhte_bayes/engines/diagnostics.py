@@ -1,0 +1,52 @@
+"""Did the chains converge? Numbers over fixed effects, SDs and correlations, and sentences."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+
+def convergence(tree: xr.DataTree) -> dict[str, float]:
+    """Worst R-hat and effective sample sizes over parameters (not random effects); divergences."""
+    import arviz as az
+
+    posterior = tree["posterior"].to_dataset()
+    names = [str(name) for name in posterior.data_vars if not str(name).startswith("re_")]
+    parameters = posterior[names]
+    several = posterior.sizes["chain"] > 1
+    return {
+        "max_rhat": _extreme(az.rhat(parameters), np.nanmax) if several else float("nan"),
+        "min_ess_bulk": _extreme(az.ess(parameters, method="bulk"), np.nanmin),
+        "min_ess_tail": _extreme(az.ess(parameters, method="tail"), np.nanmin),
+        "divergences": int(tree["sample_stats"]["diverging"].sum()),
+    }
+
+
+def _extreme(found: xr.Dataset, pick) -> float:
+    """Worst value; the diagonal of a correlation matrix is constant and has none."""
+    values = [float(pick(v)) for v in (found[k].to_numpy() for k in found) if np.isfinite(v).any()]
+    return float(pick(values))
+
+
+def convergence_problems(
+    found: Mapping[str, float], *, tune: int, target_accept: float
+) -> tuple[str, ...]:
+    """What a reader must know, with what to do; nothing if all is well."""
+    out = []
+    if found["divergences"]:
+        out.append(
+            f"{found['divergences']} draws diverged: the sampler met a corner it could not follow, "
+            f"and intervals may be too narrow. Use target_accept={min(0.99, target_accept + 0.05):g}."
+        )
+    if found["max_rhat"] > 1.01:
+        out.append(
+            f"chains disagree (largest R-hat {found['max_rhat']:.3f}, at most 1.01 is wanted). "
+            f"Use tune={2 * tune} and more draws."
+        )
+    if found["min_ess_bulk"] < 400 or found["min_ess_tail"] < 400:
+        least = min(found["min_ess_bulk"], found["min_ess_tail"])
+        out.append(
+            f"some parameter has an effective sample of {least:.0f} draws; 400 is the least for a "
+            "stable interval. Use more draws."
+        )
+    return tuple(out)

@@ -1,0 +1,54 @@
+"""Draws of the parameters alone, cheap for every engine: what cards and ratios are made of."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ilhte_bayes.engines.marginal.covariance import Coordinates
+from ilhte_bayes.estimands.distribution import N_DRAWS, SEED
+from ilhte_bayes.fits.draw_tables import flat
+from ilhte_bayes.fits.fit import Fit
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterDraws:
+    """Draws of coefficients and covariances, with the same draw number everywhere."""
+
+    beta: np.ndarray  # (draw, term)
+    covariance: dict[str, np.ndarray]  # group -> (draw, column, column)
+    moved: np.ndarray | None  # (draw, psi) deviation from the mode, for a maximised fit
+
+
+def parameter_draws(fit: Fit) -> ParameterDraws:
+    """Draw parameters from the posterior, or from the normal approximation at the mode.
+
+    Coordinates at an edge of their range stay there.
+    """
+    groups = fit.model.design.groups
+    if fit.sampled:
+        covariance = {}
+        for group in groups:
+            sd = flat(fit.tree, f"sd_{group.name}")
+            out = sd[:, :, None] * sd[:, None, :] * np.eye(group.n_columns)
+            if any(len(block) > 1 for block in group.blocks):
+                out = sd[:, :, None] * sd[:, None, :] * flat(fit.tree, f"corr_{group.name}")
+            covariance[group.name] = out
+        return ParameterDraws(flat(fit.tree, "beta"), covariance, None)
+    mode = fit.mode
+    values, vectors = np.linalg.eigh(mode["psi_cov"].to_numpy())
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    noise = np.random.default_rng(SEED).standard_normal((N_DRAWS, values.size))
+    moved = noise @ root.T
+    psi = mode["psi"].to_numpy() + moved
+    n_fixed = mode.sizes["term"]
+    covariance, at = {}, n_fixed
+    for name in mode.attrs["group_order"]:
+        group = fit.model.design.group(name)
+        coordinates = Coordinates(
+            name, group.columns, group.blocks, partial=name in mode.attrs["partial"]
+        )
+        part = psi[:, at : at + coordinates.size]
+        factors = np.array([coordinates.factor(free) for free in part])
+        covariance[name] = factors @ np.swapaxes(factors, 1, 2)
+        at += coordinates.size
+    return ParameterDraws(psi[:, :n_fixed], covariance, moved)

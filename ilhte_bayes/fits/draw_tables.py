@@ -1,0 +1,65 @@
+"""Tables of a sampled fit, from its posterior draws: mean, SD, equal-tailed 95 % interval."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ilhte_bayes.fits.intervals import LEVEL
+from ilhte_bayes.formulas.design import Group
+
+TAILS = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+
+
+def summary(draws: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean, SD and interval over the first axis."""
+    lower, upper = np.quantile(draws, TAILS, axis=0)
+    return {
+        "estimate": draws.mean(axis=0),
+        "se": draws.std(axis=0, ddof=1),
+        "lower": lower,
+        "upper": upper,
+    }
+
+
+def flat(tree: xr.DataTree, name: str) -> np.ndarray:
+    """Draws of one variable with chains put one after the other: (sample, ...)."""
+    values = tree["posterior"][name].transpose("chain", "draw", ...).to_numpy()
+    return np.asarray(values.reshape(-1, *values.shape[2:]))
+
+
+def coefficients(tree: xr.DataTree) -> pd.DataFrame:
+    """Fixed effects."""
+    terms = tree["posterior"]["term"].to_numpy()
+    return pd.DataFrame(summary(flat(tree, "beta")), index=pd.Index(terms, name="term"))
+
+
+def variance_components(tree: xr.DataTree, groups: Sequence[Group]) -> pd.DataFrame:
+    """SDs and correlations of every group."""
+    rows = {}
+    for group in groups:
+        sd = summary(flat(tree, f"sd_{group.name}"))
+        for k, column in enumerate(group.columns):
+            rows[group.name, f"sd[{column}]"] = {key: v[k] for key, v in sd.items()}
+        for block in group.blocks:
+            for at, i in enumerate(block):
+                for j in block[:at]:
+                    corr = summary(flat(tree, f"corr_{group.name}")[:, i, j])
+                    pair = f"corr[{group.columns[j]},{group.columns[i]}]"
+                    rows[group.name, pair] = {key: float(v) for key, v in corr.items()}
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame.index = pd.MultiIndex.from_tuples(list(rows), names=["group", "parameter"])
+    return frame
+
+
+def random_effects(tree: xr.DataTree, name: str) -> pd.DataFrame:
+    """Posterior means and SDs of one group's effects."""
+    variable = tree["posterior"][f"re_{name}"]
+    draws = flat(tree, f"re_{name}")
+    labels = [variable[name].to_numpy(), variable[f"{name}_column"].to_numpy()]
+    sd = draws.std(axis=0, ddof=1).ravel()
+    return pd.DataFrame(
+        {"estimate": draws.mean(axis=0).ravel(), "sd": sd, "se": sd},
+        index=pd.MultiIndex.from_product(labels, names=[name, "term"]),
+    )
