@@ -15,6 +15,8 @@ _PUBLIC = {
     "laplace": "engines.laplace",
     "sample": "engines.nuts",
     "Fit": "fits.fit",
+    "load": "fits.storage",
+    "compare": "fits.comparison",
     "item_effects": "estimands.items",
     "effect_card": "estimands.card",
     "load_dataset": "data.datasets",
@@ -51,7 +53,9 @@ if TYPE_CHECKING:
     )
     from ilhte_bayes.estimands.card import effect_card
     from ilhte_bayes.estimands.items import item_effects
+    from ilhte_bayes.fits.comparison import compare
     from ilhte_bayes.fits.fit import Fit
+    from ilhte_bayes.fits.storage import load
     from ilhte_bayes.models.model import Model, il_hte
     from ilhte_bayes.models.priors import (
         LKJ,

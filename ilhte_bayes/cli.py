@@ -38,6 +38,9 @@ def main() -> None:
         sys.exit(2)
     except BrokenPipeError:  # the reader of our output has seen enough: `ilhte fit ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        print(f"ilhte: {error}. Choose another place to write to.", file=sys.stderr)
+        sys.exit(2)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -37,3 +38,31 @@ def table():
         return cache[name]
 
     return read
+
+
+@pytest.fixture(scope="session")
+def make_trial():
+    """Simulate a small trial in long form; two calls give equal tables."""
+
+    def make(persons: int = 40, items: int = 6) -> pd.DataFrame:
+        rng = np.random.default_rng(20240229)
+        ids = np.repeat(np.arange(persons), items)
+        ability, easiness = rng.normal(size=persons), rng.normal(size=items)
+        item = np.tile(np.arange(items), persons)
+        treat = ids % 2
+        chance = 1 / (1 + np.exp(-(ability[ids] + easiness[item] + 0.5 * treat)))
+        return pd.DataFrame(
+            {
+                "id": ids,
+                "item": np.array([f"q{k}" for k in range(1, items + 1)])[item],
+                "treat": treat,
+                "trt": np.where(treat == 1, "drug", "placebo"),
+                "school": ids // 2 % 5,
+                "age": np.repeat(rng.integers(20, 60, persons), items),
+                "pre": np.repeat(rng.normal(size=persons).round(3), items),
+                "rate": rng.integers(0, 4, ids.size),
+                "resp": (rng.random(ids.size) < chance).astype(int),
+            }
+        )
+
+    return make

@@ -19,6 +19,7 @@ LAYERS = [
 FORWARDS = {
     "models/model.py": {"engines", "fits", "show"},
     "fits/fit.py": {"engines", "show"},
+    "fits/comparison.py": {"show"},
     "estimands/items.py": {"show"},
 }
 

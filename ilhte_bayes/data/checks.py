@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.data.coded import Coded, cross, encode, is_whole, used
+from ilhte_bayes.data.needed import Needed
 from ilhte_bayes.data.roles import IRW_WAVE, Roles
-from ilhte_bayes.data.rows import Needed, Rows
+from ilhte_bayes.data.rows import Rows
 from ilhte_bayes.data.tables import require_columns
 from ilhte_bayes.data.within import restarts, varies_within
 from ilhte_bayes.errors import DataError

@@ -189,6 +189,12 @@ def _without_missing_text(coded: Coded) -> Coded:
     return replace(coded, code=np.where(blank[coded.code], np.int32(-1), coded.code))
 
 
+def _as_text(value: object) -> str:
+    """A value among text; 1, 1.0 and True are equal to Python, and so are one here."""
+    whole = isinstance(value, bool) or (isinstance(value, float) and value.is_integer())
+    return str(int(value)) if whole else str(value)  # type: ignore[call-overload]
+
+
 def _plain(name: str, values: Any) -> tuple[np.ndarray, Kind]:
     """Distinct values as a NumPy array of numbers, booleans or text."""
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iufb":
@@ -203,7 +209,7 @@ def _plain(name: str, values: Any) -> tuple[np.ndarray, Kind]:
             kind = "text"
     if kind == "bool":
         return np.array(plain, dtype=bool), kind
-    texts = [str(value) for value in plain]
+    texts = [_as_text(value) for value in plain]
     if len(set(texts)) < len(texts):
         twice = next(text for text in texts if texts.count(text) > 1)
         raise DataError(

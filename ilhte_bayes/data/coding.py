@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.data.coded import Coded, is_whole, natural_order, used
+from ilhte_bayes.data.needed import ResponseTerm
 from ilhte_bayes.errors import DataError, listed
-from ilhte_bayes.formulas.grammar import ResponseTerm
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,

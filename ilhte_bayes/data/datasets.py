@@ -52,6 +52,7 @@ class Dataset:
     persons: int | None
     items: int | None
     roles: Roles
+    arms: tuple[str, str] | None = None  # what 0 and 1 of a numeric treatment column stand for
     categories: Mapping[str, Levels] = field(default_factory=dict)
     truth: str | None = None
     truth_of: str | None = None
@@ -98,6 +99,7 @@ _DATASETS = (
         rows=6_811,
         persons=684,
         items=10,
+        arms=("placebo", "caffeine"),
         roles={
             "response": "resp",
             "treatment": "treat",
@@ -144,6 +146,7 @@ _DATASETS = (
         rows=7_584,
         persons=316,
         items=24,
+        arms=("women", "men"),
         roles={
             "response": "resp",
             "treatment": "treat",
@@ -179,6 +182,7 @@ _DATASETS = (
         rows=9_477,
         persons=729,
         items=13,
+        arms=("first batch", "second batch"),
         roles={
             "response": "resp",
             "treatment": "treat",
@@ -304,6 +308,7 @@ _DATASETS = (
         rows=10_000,
         persons=500,
         items=20,
+        arms=("control", "treated"),
         roles={"response": "y", "treatment": "treat", "person": "id", "item": "item"},
         categories={"item": _numbered(20)},
         truth="ilhte_500x20_truth_items",
@@ -336,6 +341,7 @@ _DATASETS = (
         rows=200_000,
         persons=5_000,
         items=40,
+        arms=("control", "treated"),
         roles={"response": "y", "treatment": "treat", "person": "id", "item": "item"},
         categories={"item": _numbered(40)},
         truth="ilhte_5000x40_truth_items",
@@ -370,6 +376,7 @@ _DATASETS = (
         rows=54_000,
         persons=2_700,
         items=20,
+        arms=("control", "treated"),
         roles={
             "response": "y",
             "treatment": "treat",
@@ -415,8 +422,8 @@ def load_dataset(name: str) -> pd.DataFrame:
     pd.DataFrame
         One row per response, or per student, woman or item where the list says so.
         `frame.attrs["ilhte"]` holds `dataset` (the name), `assignment` ("randomised" or
-        "observational") and `roles` (which column is response, treatment, person, item; clusters
-        from the outermost in).
+        "observational"), `roles` (which column is response, treatment, person, item; clusters
+        from the outermost in) and `arms` (what 0 and 1 of the treatment stand for).
 
     Raises
     ------
@@ -446,6 +453,8 @@ def load_dataset(name: str) -> pd.DataFrame:
         "assignment": dataset.assignment,
         "roles": dict(dataset.roles),
     }
+    if dataset.arms is not None:
+        frame.attrs["ilhte"]["arms"] = dataset.arms
     return frame
 
 

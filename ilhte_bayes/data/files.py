@@ -74,7 +74,9 @@ def _check_first_bytes(path: Path, ending: str) -> None:
         if head.startswith(start):
             raise DataError(f"{path.name!r} is {what}, not CSV. {cure}")
     if b"\0" in head:
-        raise DataError(f"{path.name!r} holds bytes that text has not, so it is not CSV. Export the table as CSV.")
+        raise DataError(
+            f"{path.name!r} holds bytes that text has not, so it is not CSV. Export the table as CSV."
+        )
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

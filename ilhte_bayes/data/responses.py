@@ -9,7 +9,8 @@ import pandas as pd
 
 from ilhte_bayes.data.coded import cross
 from ilhte_bayes.data.coding import Coding, code_covariate
-from ilhte_bayes.data.rows import Dropped, Needed, Rows
+from ilhte_bayes.data.needed import Needed
+from ilhte_bayes.data.rows import Dropped, Rows
 from ilhte_bayes.errors import DataError, listed
 
 

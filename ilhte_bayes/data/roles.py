@@ -10,7 +10,7 @@ from ilhte_bayes.errors import DataError, listed
 
 # Names used by the Item Response Warehouse (IRW), taken as roles where nothing else is said.
 IRW_TREATMENT, IRW_PERSON, IRW_ITEM = "treat", "id", "item"
-IRW_CLUSTER, IRW_WAVE, IRW_BASELINE = "cluster_id", "wave", "std_baseline"
+IRW_CLUSTER, IRW_WAVE, IRW_BASELINE, IRW_COVARIATE = "cluster_id", "wave", "std_baseline", "cov_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,9 @@ class Roles:
         Whether persons are meant to appear in more than one arm.
     given : bool
         Whether the caller stated them (then breaches are errors) or they were recognised by name.
+    covariates : tuple of str
+        Measured before treatment: IRW's `std_baseline` and `cov_*`. In the table, and in the
+        model only if the formula says so.
     """
 
     treatment: str | None = None
@@ -38,10 +41,11 @@ class Roles:
     clusters: tuple[str, ...] = ()
     crossover: bool = False
     given: bool = True
+    covariates: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column that has a role."""
+        """Columns of the design: all but the covariates."""
         one = (self.treatment, self.person, self.item, self.occasion)
         return tuple(name for name in one if name) + self.clusters
 
@@ -71,9 +75,10 @@ def read_roles(
     """
     if roles is not None:
         stated = roles if isinstance(roles, Roles) else _from_mapping(roles)
-        require_columns(table, stated.columns, cure="Correct the name in roles.")
+        named = (*stated.columns, *stated.covariates)
+        require_columns(table, named, cure="Correct the name in roles.")
         _check_distinct(stated)
-        return stated
+        return stated if stated.covariates else replace(stated, covariates=_baseline(table))
     stored, columns = stored or {}, set(table.columns)
 
     def recognise(role: str, irw: str) -> str | None:
@@ -90,7 +95,13 @@ def read_roles(
         occasion=IRW_WAVE if IRW_WAVE in columns and IRW_WAVE in used else None,
         clusters=tuple(name for name in clusters if name in columns),
         given=False,
+        covariates=_baseline(table),
     )
+
+
+def _baseline(table: pd.DataFrame) -> tuple[str, ...]:
+    names = table.columns.tolist()
+    return tuple(n for n in names if n == IRW_BASELINE or n.startswith(IRW_COVARIATE))
 
 
 def _check_distinct(roles: Roles) -> None:
@@ -111,6 +122,8 @@ def _from_mapping(roles: Mapping) -> Roles:
     known = [field.name for field in fields(Roles) if field.name != "given"]
     if unknown := [key for key in roles if key not in known]:
         raise DataError(f"roles has no {listed(unknown)}; the roles are {listed(known, 10)}.")
-    clusters = roles.get("clusters") or ()
-    clusters = (clusters,) if isinstance(clusters, str) else tuple(clusters)
-    return replace(Roles(), **{**dict(roles), "clusters": clusters})
+    several = {}
+    for key in ("clusters", "covariates"):
+        names = roles.get(key) or ()
+        several[key] = (names,) if isinstance(names, str) else tuple(names)
+    return replace(Roles(), **{**dict(roles), **several})

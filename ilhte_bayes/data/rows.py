@@ -7,25 +7,9 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.data.coded import Coded, encode, used
+from ilhte_bayes.data.needed import Needed
 from ilhte_bayes.data.tables import require_columns
 from ilhte_bayes.errors import DataError
-from ilhte_bayes.formulas.grammar import ResponseTerm
-
-
-@dataclass(frozen=True, slots=True)
-class Needed:
-    """What a formula needs of the table."""
-
-    response: ResponseTerm
-    covariates: tuple[str, ...]
-    groups: tuple[tuple[str, ...], ...]  # grouping variables, outermost first
-    factors: frozenset[str] = frozenset()  # covariates that the formula turns into levels, C(x)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column used, each once."""
-        inside = (name for group in self.groups for name in group)
-        return tuple(dict.fromkeys((self.response.column, *self.covariates, *inside)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ilhte_bayes.engines.laplace import laplace
 from ilhte_bayes.engines.diagnostics import convergence, convergence_problems
+from ilhte_bayes.engines.laplace import laplace
 from ilhte_bayes.engines.log_prior_draws import log_prior_draws
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Group
-from ilhte_bayes.models.builder import build_pymc
+from ilhte_bayes.models.builder import build_pymc, carries_intercept
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.priors import correlated
 
-# A group is sampled as it is (centred) where its answers say much more about each level than the
-# group's spread does: conditional variance below this share of the variance between levels.
+# Effects are sampled as they are (centred) where the answers say much more about each level than
+# the spread between levels does: conditional variance below this share of the variance.
 _WELL_INFORMED = 0.1
 _SMALLEST_START = 0.05  # logits; a chain started at an SD of 0 would stay there
 
@@ -67,7 +67,7 @@ def sample(
     _check_numbers(draws, tune, chains)
     began = time.perf_counter()
     pilot = laplace(model, objective="map")
-    centred = frozenset(g.name for g in model.design.groups if _well_informed(pilot, g))
+    centred = frozenset(_well_informed(pilot))
     built = build_pymc(model, centred=centred)
     keep = [v for v in ("beta",) if model.design.terms]
     for group in model.design.groups:
@@ -121,18 +121,22 @@ def _check_numbers(draws: int, tune: int, chains: int) -> None:
             raise ModelError(f"{name}={value!r}: it is a whole number of at least {least}.")
 
 
-def _well_informed(pilot: Fit, group: Group) -> bool:
-    """Whether each level's answers say far more about it than the spread between levels does."""
-    sd = pilot.mode[f"sd_{group.name}"].to_numpy()
-    given = np.einsum("lii->li", pilot.mode[f"re_{group.name}_cov"].to_numpy())
-    if np.any(sd < _SMALLEST_START):
-        return False
-    return bool(np.all(given.mean(axis=0) < _WELL_INFORMED * sd**2))
+def _well_informed(pilot: Fit) -> list[str]:
+    """Columns whose levels' answers say far more about them than the spread between levels."""
+    out = []
+    for group in pilot.model.design.groups:
+        sd = pilot.mode[f"sd_{group.name}"].to_numpy()
+        given = np.einsum("lii->li", pilot.mode[f"re_{group.name}_cov"].to_numpy()).mean(axis=0)
+        for column, spread, left in zip(group.columns, sd, given, strict=True):
+            if spread > _SMALLEST_START and left < _WELL_INFORMED * spread**2:
+                out.append(f"{group.name}[{column}]")
+    return out
 
 
 def _start(pilot: Fit, centred: frozenset[str]) -> dict[str, np.ndarray]:
     """Values of the free variables at the mode of the Laplace fit."""
     mode, design = pilot.mode, pilot.model.design
+    carrier = carries_intercept(design, centred)
     start: dict[str, np.ndarray] = {"beta": mode["beta"].to_numpy()} if design.terms else {}
     for group in design.groups:
         name = group.name
@@ -145,10 +149,18 @@ def _start(pilot: Fit, centred: frozenset[str]) -> dict[str, np.ndarray]:
         start[f"sd_{name}"] = sd
         if correlated(group):
             start[f"unit_corr_{name}"] = _unit_partials(group, root)
-        if name in centred:
+        standard = np.linalg.solve(root, (effects / sd).T).T
+        chosen = [f"{name}[{column}]" in centred for column in group.columns]
+        if not any(chosen):
+            start[f"z_{name}"] = standard
+        elif all(chosen) and not correlated(group) and name != carrier:
             start[f"re_{name}"] = effects
         else:
-            start[f"z_{name}"] = np.linalg.solve(root, (effects / sd).T).T
+            for k, column in enumerate(group.columns):
+                kind, value = ("re", effects[:, k]) if chosen[k] else ("z", standard[:, k])
+                if kind == "re" and column == "Intercept" and name == carrier:
+                    kind, value = "level", value + float(mode["beta"].sel(term="Intercept"))
+                start[f"{kind}_{name}[{column}]"] = value
     return start
 
 

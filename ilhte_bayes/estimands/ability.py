@@ -89,34 +89,31 @@ def _nests(inner: Group, outer: Group) -> bool:
     return bool(pairs.size == inner.n_levels)
 
 
-def _group_variance(
-    fit: Fit, draws: ParameterDraws, group: Group, rows: np.ndarray
-) -> np.ndarray:
+def _group_variance(fit: Fit, draws: ParameterDraws, group: Group, rows: np.ndarray) -> np.ndarray:
     """(draw,) average over rows of z' Sigma z."""
     design = fit.model.design
-    weight = np.bincount(
-        design.pattern[rows], weights=design.count[rows], minlength=len(group.z)
-    )
+    weight = np.bincount(design.pattern[rows], weights=design.count[rows], minlength=len(group.z))
     second = (group.z.T * weight) @ group.z / weight.sum()
     return np.einsum("dij,ij->d", draws.covariance[group.name], second)
 
 
-def _covariate_covariance(
-    fit: Fit, person: Group, kind: AbilitySD, rows: np.ndarray
-) -> np.ndarray:
+def _covariate_covariance(fit: Fit, person: Group, kind: AbilitySD, rows: np.ndarray) -> np.ndarray:
     """(term, term) covariance over persons, within arms, of the persons' average columns."""
     design = fit.model.design
     level, count = person.level[rows], design.count[rows].astype(float)
     pattern = design.pattern[rows]
     answers = np.bincount(level, weights=count, minlength=person.n_levels)
     present = answers > 0
-    means = np.stack(
-        [
-            np.bincount(level, weights=count * column[pattern], minlength=person.n_levels)
-            for column in design.x.T
-        ],
-        axis=1,
-    )[present] / answers[present, None]
+    means = (
+        np.stack(
+            [
+                np.bincount(level, weights=count * column[pattern], minlength=person.n_levels)
+                for column in design.x.T
+            ],
+            axis=1,
+        )[present]
+        / answers[present, None]
+    )
     arm = np.zeros(person.n_levels)
     arm[level] = _arm_of_patterns(fit)[pattern]
     stratum = np.unique(arm, return_inverse=True)[1]

@@ -7,7 +7,12 @@ import pandas as pd
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.ability import WORDS, AbilitySD, ability_sd
-from ilhte_bayes.estimands.distribution import SEED, Distribution, SampledDistribution
+from ilhte_bayes.estimands.distribution import (
+    SEED,
+    Distribution,
+    NormalDistribution,
+    SampledDistribution,
+)
 from ilhte_bayes.estimands.items import (
     ItemWeights,
     changes_by_item,
@@ -148,6 +153,7 @@ def _mean_over_items(
     distribution = effects_distribution(fit, name, weights)
     if fit.sampled:
         return np.asarray(distribution.draws().mean(axis=1))
+    assert isinstance(distribution, NormalDistribution)
     assert draws.moved is not None
     by_psi = fit.mode[f"re_{name}_by_psi"].to_numpy()
     slope = np.einsum("pic,ic->ip", by_psi, weights.random).mean(axis=0)
@@ -167,7 +173,9 @@ def _notes(
     noun: str,
 ) -> tuple[str, ...]:
     low, high = np.quantile(unit, [0.025, 0.975])
-    notes = [f"One SD of ability is {np.median(unit):.2f} logits [{low:.2f}, {high:.2f}]: {WORDS[sd]}."]
+    notes = [
+        f"One SD of ability is {np.median(unit):.2f} logits [{low:.2f}, {high:.2f}]: {WORDS[sd]}."
+    ]
     if any(effects_at_zero(fit, name, w) for w in weights):
         notes.append(
             f"The SD of {noun}s over items is estimated at 0, so the intervals of a new item and "

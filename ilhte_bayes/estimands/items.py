@@ -230,9 +230,7 @@ def _easiness(fit: Fit, name: str, items: pd.Index) -> np.ndarray:
 def _average(fit: Fit, weight: np.ndarray) -> dict[str, float]:
     """Average effect over the item population: fixed effects only."""
     if fit.sampled:
-        distribution: Distribution = SampledDistribution(
-            flat(fit.tree, "beta") @ weight[:, None]
-        )
+        distribution: Distribution = SampledDistribution(flat(fit.tree, "beta") @ weight[:, None])
     else:
         beta, covariance = fit.mode["beta"].to_numpy(), fit.mode["beta_cov"].to_numpy()
         distribution = NormalDistribution(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -169,6 +171,12 @@ class Fit:
         if self.sampled:
             return draw_tables.random_effects(self.tree, name)
         return mode_tables.random_effects(self.mode, name)
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Keep everything in one file, which `il.load(path)` opens; see `fits.storage`."""
+        from ilhte_bayes.fits.storage import save
+
+        return save(self, path)
 
     def __repr__(self) -> str:
         from ilhte_bayes.show.text import describe_fit

@@ -32,7 +32,9 @@ def variance_components(mode: xr.Dataset, groups: Sequence[Group]) -> pd.DataFra
         variance = np.diag(mode[f"natural_cov_{group.name}"].to_numpy())
         sds = dict(zip(group.columns, natural, strict=False))
         for name, value, v in zip(names, natural, variance, strict=True):
-            rows.append((group.name, str(name), *_component(str(name), float(value), float(v), sds)))
+            rows.append(
+                (group.name, str(name), *_component(str(name), float(value), float(v), sds))
+            )
     return pd.DataFrame(rows, columns=COLUMNS).set_index(["group", "parameter"])
 
 

@@ -48,7 +48,8 @@ def variables(side: str, columns: list[str]) -> tuple[str, ...]:
         If it does not parse, or calls a function that is not there.
     """
     quoted = quote_dotted(side, columns)
-    required = {str(name) for name in _parse(quoted).required_variables}
+    plain, dotted = _without_dots(quoted, columns)
+    required = {dotted.get(str(name), str(name)) for name in _parse(plain).required_variables}
     # formulaic does not count a column that shares its name with one of its functions (cc, bs)
     named = {name for name in columns if re.search(_as_word(name), _unquoted(side))}
     named |= {name for name in columns if f"`{name}`" in side}
@@ -59,8 +60,22 @@ def variables(side: str, columns: list[str]) -> tuple[str, ...]:
             "as np.log2(x)."
         )
     required -= {*_FUNCTIONS, "np"}
-    required -= {name.split(".")[0] for name in named if "." in name} - set(columns)
     return tuple(sorted(required | named, key=lambda name: (side.find(name), name)))
+
+
+def _without_dots(side: str, columns: list[str]) -> tuple[str, dict[str, str]]:
+    """Put plain words for names with a dot, which formulaic takes for attributes; and their list."""
+    known = {*columns, "np", "contr"}
+    words: dict[str, str] = {}
+
+    def word(found: re.Match[str]) -> str:
+        name = found[0].strip("`")
+        if "." not in name or (found[0] == name and name.split(".")[0] in known):
+            return found[0]
+        words[f"dotted_{len(words)}_"] = name
+        return f"dotted_{len(words) - 1}_"
+
+    return re.sub(r"`[^`]+`|(?<![\w.])[^\W\d]\w*(?:\.\w+)+(?![\w(])", word, side), words
 
 
 def check_names(sides: Sequence[str], columns: Sequence[str]) -> None:
@@ -183,7 +198,7 @@ def _learned(side: str, patterns: pd.DataFrame, pattern: np.ndarray) -> dict[str
     for expression in {factor.expr for term in _parse(side) for factor in term.factors}:
         if not _calls(expression) & _STATEFUL:
             continue
-        used = list(variables(expression, patterns.columns.tolist()))
+        used = list(variables(f"{{{expression}}}", patterns.columns.tolist()))
         answers = patterns[used].iloc[pattern].reset_index(drop=True)
         with _in_words(expression):
             matrix = model_matrix(f"0 + {{{expression}}}", answers, context=_FUNCTIONS)

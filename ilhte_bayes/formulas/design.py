@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ilhte_bayes.data.needed import Needed
 from ilhte_bayes.data.responses import Responses
-from ilhte_bayes.data.rows import Needed
 from ilhte_bayes.errors import FormulaError, ModelError, listed
 from ilhte_bayes.formulas.columns import build_columns, check_names, factors, variables
 from ilhte_bayes.formulas.grammar import Formula

@@ -4,12 +4,10 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
+from ilhte_bayes.data.needed import Comparison, ResponseTerm
 from ilhte_bayes.errors import FormulaError, mark_place
 from ilhte_bayes.formulas.r_spelling import python_spelling
-
-Comparison = Literal[">=", ">", "<=", "<", "==", "!="]
 
 _COMPARISONS: dict[type, Comparison] = {
     ast.GtE: ">=",
@@ -25,16 +23,6 @@ _ALONE = (
     'Write it as "... + (1 | id)": nothing before its bracket, and nothing multiplied with it or '
     "taken from it."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ResponseTerm:
-    """Left-hand side: a column, or a column compared with a value (`resp >= 2`)."""
-
-    text: str
-    column: str
-    comparison: Comparison | None = None
-    value: object = None
 
 
 @dataclass(frozen=True, slots=True)

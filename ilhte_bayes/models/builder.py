@@ -34,8 +34,11 @@ def build_pymc(model: "Model", *, centred: AbstractSet[str] = frozenset()) -> pm
     ----------
     model : Model
     centred : set of str
-        Groups whose effects are sampled as they are, `re_g ~ Normal(0, Sigma_g)`: better where
-        each level has many answers. All others are non-centred, `re_g = L_g z_g`.
+        Effects that are sampled as they are, by column ("item[Intercept]") or by group ("item"):
+        better where each level has many answers. All others are non-centred: standard normal
+        `z_g`, scaled. Within a level, each column is normal given the columns before it. The
+        first centred `Intercept` is sampled with the model's intercept added, since the answers
+        say more about the sum than about either.
 
     Returns
     -------
@@ -69,13 +72,16 @@ def build_pymc(model: "Model", *, centred: AbstractSet[str] = frozenset()) -> pm
     ['beta', 'sd_ID', 'z_ID']
     """
     design = model.design
-    chosen = {design.group(name).name for name in centred}
+    chosen = _centred_columns(design, centred)
     rows, counts = _observations(design)
     with pm.Model(coords=_coords(design)) as built:
         pattern = pm.Data("pattern_index", design.pattern[rows], dims="obs")
-        eta = _fixed_effects(design, model.priors)[pattern]
+        fixed, intercept = _fixed_effects(design, model.priors)
+        eta = fixed[pattern]
+        carrier = carries_intercept(design, centred)
         for group in design.groups:
-            effects = _random_effects(group, model.priors, centred=group.name in chosen)
+            shift = intercept if group.name == carrier else None
+            effects = _random_effects(group, model.priors, chosen[group.name], shift)
             level = pm.Data(f"{group.name}_index", group.level[rows], dims="obs")
             dims = ("pattern", f"{group.name}_column")
             columns = pm.Data(f"columns_{group.name}", group.z, dims=dims)
@@ -121,12 +127,29 @@ def _coords(design: Design) -> dict[str, Any]:
 
 
 def _fixed_effects(design: Design, priors: Priors) -> Any:
-    """The fixed part of the linear predictor, (pattern,)."""
+    """The fixed part of the linear predictor, (pattern,), and the intercept in it, if any."""
     if not design.terms:
-        return pt.zeros(len(design.x))
+        return pt.zeros(len(design.x)), None
     own = [priors[f"beta[{term}]"] for term in design.terms]
     beta = _vector("beta", own, design.terms, "term")
-    return pm.Data("columns", design.x, dims=("pattern", "term")) @ beta
+    intercept = beta[design.terms.index("Intercept")] if "Intercept" in design.terms else None
+    return pm.Data("columns", design.x, dims=("pattern", "term")) @ beta, intercept
+
+
+def carries_intercept(design: Design, centred: AbstractSet[str]) -> str | None:
+    """Name of the group whose centred `Intercept` is sampled with the model's intercept added."""
+    if "Intercept" not in design.terms:
+        return None
+    chosen = _centred_columns(design, centred)
+    return next(
+        (
+            group.name
+            for group in design.groups
+            for column, yes in zip(group.columns, chosen[group.name], strict=True)
+            if yes and column == "Intercept"
+        ),
+        None,
+    )
 
 
 def _vector(name: str, priors: Sequence[Any], labels: Sequence[str], dim: str) -> Any:
@@ -139,19 +162,49 @@ def _vector(name: str, priors: Sequence[Any], labels: Sequence[str], dim: str) -
     return kind(**numbers).pymc(name, dims=dim)
 
 
-def _random_effects(group: Group, priors: Priors, *, centred: bool) -> Any:
+def _centred_columns(design: Design, centred: AbstractSet[str]) -> dict[str, list[bool]]:
+    """For each group, which of its columns are sampled as they are."""
+    columns = {f"{g.name}[{c}]" for g in design.groups for c in g.columns}
+    whole = {design.group(name).name for name in centred - columns}
+    return {
+        g.name: [g.name in whole or f"{g.name}[{c}]" in centred for c in g.columns]
+        for g in design.groups
+    }
+
+
+def _random_effects(group: Group, priors: Priors, centred: list[bool], shift: Any) -> Any:
     """`re_<group>` (level, column), in logits."""
     name, dims = group.name, (group.name, f"{group.name}_column")
     own = [priors[f"sd_{name}[{column}]"] for column in group.columns]
     sd = _vector(f"sd_{name}", own, group.columns, f"{name}_column")
     root = _correlation_root(group, priors) if correlated(group) else None
-    if centred and root is None:
+    if all(centred) and root is None and shift is None:
         return pm.Normal(f"re_{name}", 0.0, sd, dims=dims)
-    if centred:
-        return pm.MvNormal(f"re_{name}", pt.zeros(len(own)), chol=sd[:, None] * root, dims=dims)
+    if any(centred):
+        effects = _column_by_column(group, sd, root, centred, shift)
+        return pm.Deterministic(f"re_{name}", effects, dims=dims)
     z = pm.Normal(f"z_{name}", 0.0, 1.0, dims=dims)
     standard = z if root is None else z @ root.T
     return pm.Deterministic(f"re_{name}", standard * sd, dims=dims)
+
+
+def _column_by_column(group: Group, sd: Any, root: Any, centred: list[bool], shift: Any) -> Any:
+    """Effects (level, column), each column normal given the columns before it."""
+    name, standard, effects = group.name, [], []
+    for k, column in enumerate(group.columns):
+        mean = 0.0 if root is None else sum((root[k, j] * standard[j] for j in range(k)), 0.0)
+        left = 1.0 if root is None else root[k, k]
+        if centred[k]:
+            with_intercept = shift is not None and column == "Intercept"
+            kind, extra = ("level", shift) if with_intercept else ("re", 0.0)
+            where = f"{kind}_{name}[{column}]"
+            effect = pm.Normal(where, extra + sd[k] * mean, sd[k] * left, dims=name) - extra
+            standard.append((effect / sd[k] - mean) / left)
+        else:
+            standard.append(pm.Normal(f"z_{name}[{column}]", 0.0, 1.0, dims=name))
+            effect = sd[k] * (mean + left * standard[k])
+        effects.append(effect)
+    return pt.stack(effects, axis=1)
 
 
 def _correlation_root(group: Group, priors: Priors) -> Any:

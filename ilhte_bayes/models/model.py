@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from ilhte_bayes.data.checks import (
     odd_roles,
     swapped_terms,
 )
-from ilhte_bayes.data.coding import code_response
+from ilhte_bayes.data.coding import Coding, code_response
 from ilhte_bayes.data.responses import Responses, read_responses
 from ilhte_bayes.data.roles import Roles, read_roles
 from ilhte_bayes.data.rows import Rows, complete_rows
@@ -194,6 +194,7 @@ def _build(
     found = find_assignment(rows, read, kind=kind, grouped_by=grouped_by, formula=formula.text)
     flow = _flow(rows, read, roster)
     responses = read_responses(rows, needed, (score, coding), dropped=dropped, reference=reference)
+    responses = _with_named_arms(responses, read.treatment, stored.get("arms"))
     del rows, score  # the largest things here; the design has its own
     design = build_design(formula, responses, intercept=family.has_intercept)
     notes += swapped_terms(group_sizes(design), responses.n_obs)
@@ -209,6 +210,17 @@ def _build(
         "flow": flow,
         "notes": tuple(notes),
     }
+
+
+def _with_named_arms(
+    responses: Responses, treatment: str | None, arms: tuple[str, str] | None
+) -> Responses:
+    """Record what 0 and 1 of a numeric treatment stand for, where a bundled set says so."""
+    if arms is None or treatment not in responses.patterns:
+        return responses
+    if not set(responses.patterns[treatment].unique()) <= {0, 1}:
+        return responses
+    return replace(responses, codings=(*responses.codings, Coding(treatment, tuple(arms))))
 
 
 def _assignment_kind(stated: AssignmentKind | None, stored: Mapping) -> AssignmentKind | None:

@@ -263,6 +263,7 @@ def test_attrs_say_what_the_columns_are_and_are_the_readers_own():
                 "item": "item",
                 "clusters": ("study",),
             },
+            "arms": ("placebo", "caffeine"),
         }
     }
     attrs["ilhte"]["roles"]["item"] = "changed"

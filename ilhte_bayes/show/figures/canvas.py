@@ -1,0 +1,111 @@
+"""What all figures share: colours, a quiet frame, names that are never read as mathematics."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from ilhte_bayes.errors import ModelError, listed
+from ilhte_bayes.estimands.items import ItemEffects, treatment_contrasts
+from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.formulas.contrasts import Contrast
+
+# Okabe & Ito's palette stays distinct for colour-blind readers and in grey.
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
+LONGEST = 32  # characters of a name; longer ones are cut
+
+
+def new_axes(width: float, height: float) -> Axes:
+    """One set of axes on a figure of its own (inches), without pyplot."""
+    return Figure(figsize=(width, height), layout="constrained", dpi=120).subplots()
+
+
+def new_panels(
+    ax: Axes | None, rows: int, columns: int, size: tuple[float, float], **options: Any
+) -> tuple[Figure | SubFigure, list[Axes]]:
+    """Small multiples on a figure of their own, or in the place of `ax`."""
+    if ax is None:
+        host: Figure | SubFigure = Figure(figsize=size, layout="constrained", dpi=120)
+    else:
+        place = ax.get_subplotspec()
+        if place is None:
+            raise ModelError(
+                "this figure has several panels and takes the place of axes made by "
+                "figure.subplots(...). Give such axes, or leave ax out."
+            )
+        parent = ax.figure
+        ax.remove()
+        host = parent.add_subfigure(place)
+    return host, host.subplots(rows, columns, squeeze=False, **options).ravel().tolist()
+
+
+def quiet(ax: Axes, grid: str = "x") -> None:
+    """Take away the frame's upper and right side; a light grid behind everything."""
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    if grid in ("x", "y", "both"):
+        ax.grid(axis=grid, color="0.9", linewidth=0.6)  # type: ignore[arg-type]
+    ax.set_axisbelow(True)
+
+
+def legend_above(ax: Axes, handles: Sequence[Any], labels: Sequence[str], ncols: int) -> None:
+    """Legend in a line above the axes, where it hides nothing."""
+    ax.legend(
+        list(handles),
+        list(labels),
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=ncols,
+        frameon=False,
+        fontsize="small",
+        borderaxespad=0.4,
+    )
+
+
+def legend_of_panels(
+    host: Figure | SubFigure, handles: Sequence[Any], labels: Sequence[str]
+) -> None:
+    """One legend in a line above all panels."""
+    host.legend(
+        list(handles),
+        list(labels),
+        loc="outside upper center",
+        ncols=len(labels),
+        frameon=False,
+        fontsize="small",
+    )
+
+
+def plain(name: object, longest: int = LONGEST) -> str:
+    """A name as drawn: cut if long, its dollar signs no mathematics."""
+    text = " ".join(str(name).split())
+    text = text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+    return text.replace("$", r"\$")
+
+
+def effect_words(noun: str, contrast: str) -> str:
+    """What the axis of effects is called."""
+    if noun == "difference":
+        return f"Difference between groups, {plain(contrast)} (logits)"
+    return f"{noun.capitalize()} of treatment, {plain(contrast)} (logits)"
+
+
+def chosen_contrast(fit: Fit, label: str | None) -> Contrast:
+    """The contrast of this label; the first arm against the reference by default."""
+    contrasts = treatment_contrasts(fit)
+    return contrasts[_place([c.label for c in contrasts], label)]
+
+
+def chosen_label(effects: ItemEffects, label: str | None) -> str:
+    """As `chosen_contrast`, among the contrasts of a table of item effects."""
+    labels = [str(name) for name in effects.average.index]
+    return labels[_place(labels, label)]
+
+
+def _place(labels: list[str], label: str | None) -> int:
+    if label is None:
+        return 0
+    if label not in labels:
+        raise ModelError(f"contrast={label!r}; it is one of {listed(labels, 10)}.")
+    return labels.index(label)

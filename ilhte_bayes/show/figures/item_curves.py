@@ -1,0 +1,185 @@
+"""Item characteristic curves by arm: probability of the answer against ability."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from scipy.special import expit
+
+from ilhte_bayes.errors import ModelError, NotAvailable
+from ilhte_bayes.estimands.ability import ability_sd
+from ilhte_bayes.estimands.items import changes_by_item, effects_at_zero
+from ilhte_bayes.estimands.parameters import parameter_draws
+from ilhte_bayes.fits.draw_tables import flat
+from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.formulas.columns import columns_where
+from ilhte_bayes.formulas.contrasts import Contrast
+from ilhte_bayes.show.figures.canvas import (
+    BLUE,
+    GREY,
+    ORANGE,
+    chosen_contrast,
+    legend_of_panels,
+    new_panels,
+    plain,
+)
+from ilhte_bayes.show.words import answer_words, contrast_arms
+
+MOST_PANELS = 12
+_SDS = (-2, -1, 1, 2)
+_COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2, 5: 3, 6: 3, 9: 3, 10: 5}  # by number of panels; otherwise 4
+
+
+def item_curves(fit: Fit, *, contrast: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the probability of the answer against ability, in both arms, item by item.
+
+    Up to 12 items: those with the largest and the smallest effect, and others evenly between.
+
+    Parameters
+    ----------
+    fit : Fit
+    contrast : str, optional
+        With several arms, the one to draw, `"drug v placebo"`; the first by default.
+    ax : matplotlib.axes.Axes, optional
+        Axes whose place the panels take; a new figure otherwise.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The first panel; `.figure` holds them all. Each shows two curves with 95 % bands from
+        draws, for persons whose covariates and clusters are average; ability is the deviation
+        from that, in logits, dotted at 1 and 2 SDs either way.
+
+    Raises
+    ------
+    NotAvailable
+        For families other than Bernoulli.
+    """
+    if fit.model.family.name != "bernoulli":
+        raise NotAvailable(
+            f"item curves of family {fit.model.family.name!r} are not there yet. Compare the "
+            "response with a value, 'resp >= 2 ~ ...', and fit family='bernoulli'."
+        )
+    chosen = chosen_contrast(fit, contrast)
+    logits = _logits(fit, chosen)
+    sd = float(np.median(ability_sd(fit, parameter_draws(fit))))
+    shown = _spread_out(logits.change)
+    columns = _COLUMNS.get(len(shown), 4)
+    rows = -(-len(shown) // columns)
+    size = (1.0 + 1.5 * columns, 1.1 + 1.45 * rows)
+    host, panels = new_panels(ax, rows, columns, size, sharex=True, sharey=True)
+    ability = np.linspace(-2.6 * sd, 2.6 * sd, 121)
+    for panel, item in zip(panels, shown, strict=False):
+        _panel(panel, logits, int(item), ability, sd)
+    for empty in panels[len(shown) :]:
+        empty.remove()
+    for panel in panels[max(0, len(shown) - columns) : len(shown)]:
+        panel.tick_params(labelbottom=True)
+    label = f"Ability (logits from the average; dotted at ±1 and ±2 SD of {sd:.2f})"
+    host.supxlabel(label, fontsize="medium")
+    answer = f"Probability of {plain(answer_words(fit.model))}"
+    host.supylabel(answer, fontsize="medium")
+    handles = [
+        (Patch(color=colour, alpha=0.2, linewidth=0), Line2D([], [], color=colour))
+        for colour in (ORANGE, BLUE)
+    ]
+    arms = [f"{plain(arm)}, 95 % band" for arm in contrast_arms(fit.model, chosen)]
+    arms[1] += " (too narrow: SD of effects at 0)" if logits.too_narrow else ""
+    legend_of_panels(host, handles, arms)
+    return panels[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Logits:
+    """Items' logits at average ability."""
+
+    items: list
+    reference: np.ndarray  # (draw, item)
+    treated: np.ndarray  # (draw, item)
+    change: np.ndarray  # (item,) average effect over draws, or easiness where all are equal
+    too_narrow: bool  # whether the spread of effects is estimated at 0
+
+
+def _logits(fit: Fit, contrast: Contrast) -> _Logits:
+    name = require_group(fit, "item")
+    posterior = fit.draws["posterior"]
+    if f"re_{name}" not in posterior:
+        raise ModelError(f"the draws leave out the {name} effects, of which there are too many.")
+    beta, effects = flat(fit.draws, "beta"), flat(fit.draws, f"re_{name}")
+    weights = changes_by_item(fit, name, contrast)
+    fixed, random = _columns_by_item(fit, name, contrast)
+
+    def at(x: np.ndarray, z: np.ndarray) -> np.ndarray:
+        return np.asarray(beta @ x.T + np.einsum("sic,ic->si", effects, z))
+
+    reference = at(fixed, random)
+    treated = at(fixed + weights.fixed, random + weights.random)
+    change = (treated - reference).mean(axis=0)
+    if np.ptp(change) < 1e-9:
+        change = reference.mean(axis=0)
+    zero = effects_at_zero(fit, name, weights)
+    labels = list(fit.model.design.group(name).labels)
+    return _Logits(labels, reference, treated, change, zero)
+
+
+def _columns_by_item(fit: Fit, name: str, contrast: Contrast) -> tuple[np.ndarray, np.ndarray]:
+    """(item, column) fixed and random columns in the reference arm, averaged over answers."""
+    model = fit.model
+    design, group = model.design, model.design.group(name)
+    patterns, treatment = model.responses.patterns, str(model.roles.treatment)
+    answers = np.repeat(design.pattern, design.count)
+    column = pd.Series([contrast.from_arm] * len(patterns), index=patterns.index)
+    moved = patterns.assign(**{treatment: column.astype(patterns[treatment].dtype)})
+    names, x = columns_where(model.formula.fixed, patterns, answers, moved)
+    x = x[:, [list(names).index(term) for term in design.terms]]
+    z = np.hstack(
+        [
+            columns_where(term.columns, patterns, answers, moved)[1]
+            for term in model.formula.random
+            if term.name == group.name
+        ]
+    )
+    total = np.bincount(group.level, weights=design.count, minlength=group.n_levels)
+
+    def by_item(matrix: np.ndarray) -> np.ndarray:
+        sums = [
+            np.bincount(group.level, design.count * c[design.pattern], group.n_levels)
+            for c in matrix.T
+        ]
+        return np.stack(sums, axis=1) / total[:, None]
+
+    return by_item(x), by_item(z)
+
+
+def _spread_out(change: np.ndarray) -> np.ndarray:
+    """Positions of up to 12 items from the largest effect to the smallest, evenly between."""
+    order = np.argsort(-change, kind="stable")
+    if order.size <= MOST_PANELS:
+        return order
+    return order[np.round(np.linspace(0, order.size - 1, MOST_PANELS)).astype(int)]
+
+
+def _panel(panel: Axes, logits: _Logits, item: int, ability: np.ndarray, sd: float) -> None:
+    for k in _SDS:
+        panel.axvline(k * sd, color=GREY, linewidth=0.6, linestyle=":")
+    for draws, colour in ((logits.reference, ORANGE), (logits.treated, BLUE)):
+        lower, middle, upper = np.quantile(draws[:, item], [0.025, 0.5, 0.975])
+        panel.fill_between(
+            ability,
+            expit(ability + lower),
+            expit(ability + upper),
+            color=colour,
+            alpha=0.2,
+            linewidth=0,
+        )
+        panel.plot(ability, expit(ability + middle), color=colour, linewidth=1.5)
+    panel.set_title(plain(logits.items[item], 20), fontsize="small", pad=3)
+    panel.set_xlim(ability[0], ability[-1])
+    panel.set_ylim(-0.02, 1.02)
+    panel.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
+    panel.tick_params(labelsize="small")
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)

@@ -1,0 +1,94 @@
+"""Words for numbers, arms, terms and groups, shared by figures, text and page."""
+
+import re
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ilhte_bayes.formulas.contrasts import Contrast
+from ilhte_bayes.formulas.design import Group
+
+if TYPE_CHECKING:
+    from ilhte_bayes.models.model import Model
+
+MINUS = "−"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A number with a true minus, none before a rounded 0; a dash where there is none."""
+    if pd.isna(value):
+        return "–"
+    text = f"{value:.{digits}f}"
+    return text.replace("-", MINUS) if float(text) else text.lstrip("-")
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """As `number`, with a plus."""
+    text = number(value, digits)
+    return text if text.startswith((MINUS, "–")) else f"+{text}"
+
+
+def range_of(lower: float, upper: float, digits: int = 2) -> str:
+    """An interval: "0.31 to 0.59"."""
+    return f"{number(lower, digits)} to {number(upper, digits)}"
+
+
+def sentence(text: str) -> str:
+    """First letter large, a full stop at the end."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", ":")) else ".")
+
+
+def count_of(n: int, singular: str) -> str:
+    """A count: "1 item", "24 items"."""
+    return f"{n:,} {singular if n == 1 else plural(singular)}"
+
+
+def plural(name: str) -> str:
+    """Plural of an English word; other names get an s too."""
+    if name.endswith(("s", "x", "ch")):
+        return f"{name}es"
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return f"{name[:-1]}ies"
+    return f"{name}s"
+
+
+def joined(words: list[str]) -> str:
+    """A list in a sentence: "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def unit_word(model: "Model", group: Group) -> str:
+    """What one level of a group is: "person", "item", or the name of its innermost variable."""
+    inner = group.variables[-1]
+    return {model.roles.person: "person", model.roles.item: "item"}.get(inner, inner)
+
+
+def term_words(term: str) -> str:
+    """A column of the design in words: `arm[T.drug]:pre` is "arm = drug × pre"."""
+    return re.sub(r"\[(?:T\.|S\.)?([^\]]*)\]", r" = \1", term).replace(":", " × ")
+
+
+def arm_words(model: "Model", arm: object) -> str:
+    """An arm in words: its name, or "treat = 1" for a number."""
+    treatment = model.roles.treatment
+    column = model.responses.patterns[treatment]
+    if isinstance(column.dtype, pd.CategoricalDtype) and isinstance(arm, str):
+        return arm
+    named = [c.levels for c in model.responses.codings if c.column == treatment]
+    if named and not isinstance(column.dtype, pd.CategoricalDtype):  # True and False
+        return f"{treatment} = {named[0][int(float(str(arm)))]}"
+    return f"{treatment} = {float(str(arm)):g}"
+
+
+def contrast_arms(model: "Model", contrast: Contrast) -> tuple[str, str]:
+    """Reference and other arm of a contrast, in words."""
+    return arm_words(model, contrast.from_arm), arm_words(model, contrast.to_arm)
+
+
+def answer_words(model: "Model") -> str:
+    """The answer whose probability is modelled: "resp >= 2", "y = 1"."""
+    response, coding = model.formula.response, model.responses.response_coding
+    if response.comparison is not None:
+        return response.text.replace(">=", "≥").replace("<=", "≤").replace("!=", "≠")
+    return f"{coding.column} = {coding.levels[1]}"
