@@ -125,7 +125,11 @@ def fit(
     else:
         _check_formula_alone(response, covariates)
         model = il.Model(formula, table, roles=given or None, **options)  # type: ignore[arg-type]
-    result = il.laplace(model, objective=objective)  # type: ignore[arg-type]
+    if engine == "nuts":
+        numbers = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
+        result = il.sample(model, **numbers, progress=sys.stderr.isatty())
+    else:
+        result = il.laplace(model, objective=objective)  # type: ignore[arg-type]
     print(f"{model}\n\n{result}")
     with contextlib.suppress(ModelError):  # a model without treatment or items
         print(f"\n{il.item_effects(result)!r}")
@@ -139,8 +143,8 @@ def fit(
 def _check_engine(engine: str, objective: str) -> None:
     if engine not in ("laplace", "quadrature", "nuts"):
         raise DataError(f"--engine {engine}: it is laplace, quadrature or nuts.")
-    if engine != "laplace":
-        raise NotAvailable(f"--engine {engine} is not there yet. Use --engine laplace.")
+    if engine == "quadrature":
+        raise NotAvailable("--engine quadrature is not there yet. Use --engine laplace or nuts.")
     if objective not in ("ml", "map"):
         raise DataError(f"--objective {objective}: it is ml or map.")
 
@@ -153,7 +157,7 @@ def _check_formula_alone(response: str | None, covariates: str) -> None:
 
 
 def as_json(result: "Fit") -> dict[str, Any]:
-    """Everything a script needs of a fit, as plain numbers and text; missing is null."""
+    """Everything a script needs of a fit, as plain numbers and text; what it lacks is null."""
     model: Model = result.model
     coefficients = {
         str(term): {"estimate": _number(row["estimate"]), "se": _number(row["se"])}
@@ -162,11 +166,6 @@ def as_json(result: "Fit") -> dict[str, Any]:
     sd = {
         g.name: {c: _number(v) for c, v in result.sd(g.name).items()} for g in model.design.groups
     }
-    corr: dict[str, dict[str, float | None]] = {}
-    for group, parameter in result.variance_components.index:
-        if parameter.startswith("corr["):
-            value = result.variance_components.loc[(group, parameter), "estimate"]
-            corr.setdefault(group, {})[parameter[5:-1]] = _number(value)
     ml = result.objective == "ml"
     return {
         "engine": result.engine,
@@ -175,21 +174,43 @@ def as_json(result: "Fit") -> dict[str, Any]:
         "formula": model.formula.text,
         "n_obs": result.n_obs,
         "groups": {group.name: group.n_levels for group in model.design.groups},
-        "loglik": _number(result.loglik),
+        "loglik": None if result.sampled else _number(result.loglik),
         "aic": _number(result.aic) if ml else None,
         "bic": _number(result.bic()) if ml else None,
         "coefficients": coefficients,
         "thresholds": {},
         "sd": sd,
-        "corr": corr,
+        "corr": _correlations(result),
         "seconds": result.seconds,
         "compile_seconds": result.compile_seconds,
         "problems": list(result.problems),
         "notes": list(model.notes),
-        "diagnostics": {
-            "converged": bool(result.mode.attrs["converged"]),
-            "n_evaluations": int(result.mode.attrs["n_evaluations"]),
-        },
+        "diagnostics": _diagnostics(result),
+    }
+
+
+def _correlations(result: "Fit") -> dict[str, dict[str, float | None]]:
+    corr: dict[str, dict[str, float | None]] = {}
+    for (group, parameter), value in result.variance_components["estimate"].items():
+        if parameter.startswith("corr["):
+            corr.setdefault(group, {})[parameter[5:-1]] = _number(value)
+    return corr
+
+
+def _diagnostics(result: "Fit") -> dict[str, Any]:
+    """How the search or the sampler fared."""
+    if not result.sampled:
+        found = result.mode.attrs
+        return {
+            "converged": bool(found["converged"]),
+            "n_evaluations": int(found["n_evaluations"]),
+        }
+    found = result.tree["posterior"].attrs
+    names = ("max_rhat", "min_ess_bulk", "min_ess_tail")
+    return {name: _number(found[name]) for name in names} | {
+        "divergences": int(found["divergences"]),
+        "compile_seconds": result.compile_seconds,
+        "sample_seconds": _number(found["sample_seconds"]),
     }
 
 

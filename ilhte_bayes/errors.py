@@ -36,3 +36,9 @@ def listed(names, limit: int = 5) -> str:
     names = [repr(name) if isinstance(name, str) else str(name) for name in names]
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def listed_plainly(names: list[str], total: int) -> str:
+    """Return names joined by commas, saying how many of `total` were left out."""
+    left = total - len(names)
+    return ", ".join(names) + (f" and {left} more" if left > 0 else "")

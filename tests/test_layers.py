@@ -21,6 +21,7 @@ FORWARDS = {
     "fits/fit.py": {"engines", "show"},
     "fits/comparison.py": {"show"},
     "estimands/items.py": {"show"},
+    "estimands/card.py": {"show"},
 }
 
 

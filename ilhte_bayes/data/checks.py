@@ -1,21 +1,18 @@
 """What must hold of a trial's table once treatment, person and item are known."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.data.coded import Coded, cross, encode, is_whole, used
-from ilhte_bayes.data.needed import Needed
+from ilhte_bayes.data.coded import Coded, cross
 from ilhte_bayes.data.roles import IRW_WAVE, Roles
 from ilhte_bayes.data.rows import Rows
-from ilhte_bayes.data.tables import require_columns
 from ilhte_bayes.data.within import restarts, varies_within
-from ilhte_bayes.errors import DataError
+from ilhte_bayes.errors import DataError, listed_plainly
 
 _MOST_ARMS = 10  # a treatment with more values is a dose
-_FEW_LEVELS = 20  # ids of many persons may differ by a capital; arms do not
 
 
 def check_trial(
@@ -109,12 +106,6 @@ def _two_arms(rows: Rows, roles: Roles, persons: _Persons) -> str | None:
 def _value(rows: Rows, name: str, row: int) -> str:
     column = rows.coded(name)
     return f"{name} {column.texts[column.code[row]]}"
-
-
-def listed_plainly(names: Sequence[str], total: int) -> str:
-    """Names joined by commas, saying how many were left out."""
-    left = total - len(names)
-    return ", ".join(names) + (f" and {left} more" if left > 0 else "")
 
 
 def _answered_twice(rows: Rows, roles: Roles, persons: _Persons) -> str | None:
@@ -266,98 +257,3 @@ def _not_nested(rows: Rows, path: tuple[str, ...], inner: str, several: np.ndarr
         f"(1 | {'/'.join(path[: at + 1])}); if they are numbered anew in each, (1 | {above}) + "
         f"(1 | {above}:{inner})."
     )
-
-
-def swapped_terms(sizes: Mapping[str, int], n_rows: int) -> list[str]:
-    """Warn of groups with about as many levels as there are rows."""
-    return [
-        f"{name} has {size:,} levels for {n_rows:,} rows, so most levels hold one answer and their "
-        f"spread can hardly be told from chance. Check that {name} is the group you meant: columns "
-        "stand before the bar and the group after it, (1 | id)."
-        for name, size in sizes.items()
-        if n_rows >= 20 and size > 0.6 * n_rows
-    ]
-
-
-def odd_roles(rows: Rows, roles: Roles, needed: Needed) -> list[str]:
-    """Warn of ids used as measurements, and of the treatment used as a group."""
-    ids = (roles.person, roles.item, *roles.clusters)
-    notes = [
-        f"column {name!r} holds the numbers of {'items' if name == roles.item else 'units'}, and "
-        f"the formula takes them for a measurement. Write C({name}), or (1 | {name})."
-        for name in needed.covariates
-        if name in ids and name not in needed.factors and rows.coded(name).kind == "number"
-    ]
-    notes += [
-        f"column {name!r} is used as a group and holds numbers with decimals, such as "
-        f"{rows.coded(name).texts[0]}. If it is a measurement, it stands before the bar: "
-        f"(columns | group)."
-        for name in dict.fromkeys(name for group in needed.groups for name in group)
-        if rows.coded(name).kind == "number" and not is_whole(rows.coded(name).values).all()
-    ]
-    if roles.treatment and (roles.treatment,) in needed.groups:
-        notes.append(
-            f"the treatment {roles.treatment!r} stands after a bar, as a group. Columns stand "
-            f"before the bar and the group after it: ({roles.treatment} | item)."
-        )
-    return notes
-
-
-def look_alikes(rows: Rows, needed: Needed) -> list[str]:
-    """Warn of levels that differ only by spaces, or among few levels by capitals."""
-    notes = []
-    for name in needed.columns:
-        column = rows.coded(name)
-        if column.values.dtype != object:
-            continue
-        fold = str.casefold if column.n_values <= _FEW_LEVELS else str
-        seen: dict[str, str] = {}
-        for text in column.texts:
-            first = seen.setdefault(fold(" ".join(text.split())), text)
-            if first != text:
-                notes.append(
-                    f"column {name!r} holds {first!r} and {text!r}, which count as two levels. If "
-                    f"they are one, mend it: table[{name!r}] = table[{name!r}].str.strip() takes "
-                    "spaces away, .str.lower() capitals."
-                )
-                break
-    return notes
-
-
-def flow_by_arm(rows: Rows, roles: Roles, roster: pd.DataFrame | None) -> pd.DataFrame:
-    """Persons by arm: randomised (from the roster), with any row, and in the analysis.
-
-    Raises
-    ------
-    DataError
-        If the roster lacks a column, or a person of the table.
-    """
-    person, arm = str(roles.person), str(roles.treatment)
-    who, where = used(encode(rows.table[person])), encode(rows.table[arm])
-    counts = {"in the table": _by_arm(who, where)}
-    counts["in the analysis"] = _by_arm(rows.coded(person), rows.coded(arm))
-    if roster is not None:
-        require_columns(roster, (person, arm), cure="The roster names person and arm as the table.")
-        everyone = encode(roster[person])
-        counts = {"randomised": _by_arm(everyone, encode(roster[arm])), **counts}
-        _check_on_roster(who, everyone)
-    flow = pd.DataFrame(counts).fillna(0).astype(int)
-    flow.index.name = arm
-    return flow
-
-
-def _by_arm(person: Coded, arm: Coded) -> pd.Series:
-    """Number of persons in each arm."""
-    known = (person.code >= 0) & (arm.code >= 0)
-    _, arm_at, _ = cross(arm.code[known], person.code[known])
-    return pd.Series(np.bincount(arm_at, minlength=arm.n_values), index=arm.texts)
-
-
-def _check_on_roster(who: Coded, everyone: Coded) -> None:
-    on_roster = set(everyone.texts)
-    if unknown := [person for person in who.texts if person not in on_roster]:
-        raise DataError(
-            f"{len(unknown):,} person(s) of the table are not on the roster, first "
-            f"{listed_plainly(unknown[:3], len(unknown))}. The roster lists everyone randomised: "
-            "add them, or mend the ids."
-        )

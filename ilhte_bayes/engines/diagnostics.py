@@ -11,8 +11,7 @@ def convergence(tree: xr.DataTree) -> dict[str, float]:
     import arviz as az
 
     posterior = tree["posterior"].to_dataset()
-    names = [str(name) for name in posterior.data_vars if not str(name).startswith("re_")]
-    parameters = posterior[names]
+    parameters = _parameters(posterior)
     several = posterior.sizes["chain"] > 1
     return {
         "max_rhat": _extreme(az.rhat(parameters), np.nanmax) if several else float("nan"),
@@ -22,8 +21,22 @@ def convergence(tree: xr.DataTree) -> dict[str, float]:
     }
 
 
+def _parameters(posterior: xr.Dataset) -> xr.Dataset:
+    """Fixed effects, SDs, and correlations once each (their matrix has a constant diagonal)."""
+    out = {}
+    for name in map(str, posterior.data_vars):
+        values = posterior[name]
+        if name.startswith("corr_"):
+            matrix = values.transpose("chain", "draw", ...).to_numpy()
+            below = matrix[..., *np.tril_indices(matrix.shape[-1], -1)]
+            out[name] = xr.DataArray(below, dims=("chain", "draw", f"{name}_pair"))
+        elif not name.startswith("re_"):
+            out[name] = values
+    return xr.Dataset(out)
+
+
 def _extreme(found: xr.Dataset, pick) -> float:
-    """Worst value; the diagonal of a correlation matrix is constant and has none."""
+    """Worst value over all parameters."""
     values = [float(pick(v)) for v in (found[k].to_numpy() for k in found) if np.isfinite(v).any()]
     return float(pick(values))
 

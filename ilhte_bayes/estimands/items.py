@@ -16,6 +16,8 @@ from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.contrasts import Contrast, arm_contrasts, fixed_change, group_change
 
+_ROUNDING = 1e-9  # effects that the model makes equal agree to this
+
 
 @dataclass(frozen=True, repr=False)
 class ItemEffects:
@@ -26,7 +28,8 @@ class ItemEffects:
     frame : pandas.DataFrame
         Index item (and contrast, with more than two arms); `effect`, `se`, `lower`, `upper`
         (95 %, logits), `p_positive` (probability that the effect is above 0), `rank_lower`,
-        `rank_upper` (95 %, 1 for the largest effect), `easiness`, `difficulty` (logits).
+        `rank_upper` (95 %, 1 for the largest effect), `easiness`, `difficulty` (logits). Missing
+        where an estimate at the edge of its range leaves nothing to say.
     average : pandas.DataFrame
         Index contrast; effect, se, lower, upper of the average over the item population.
     noun : str
@@ -50,7 +53,8 @@ class ItemEffects:
         Parameters
         ----------
         items : list
-            Labels of items, for example those picked for their large effects.
+            Labels of items, for example those picked for their large effects; with more than
+            two arms, pairs of contrast and item.
         """
         positive = self.frame.loc[items, "p_positive"].to_numpy()
         return float(np.minimum(positive, 1.0 - positive).sum())
@@ -213,8 +217,11 @@ def _table(fit: Fit, name: str, weights: ItemWeights) -> pd.DataFrame:
         },
         index=pd.Index(fit.model.design.group(name).labels, name=name),
     )
-    if effects_at_zero(fit, name, weights):
-        frame[["lower", "upper"]] = np.nan
+    zero = effects_at_zero(fit, name, weights)
+    if zero:
+        frame[["lower", "upper", "p_positive"]] = np.nan
+    equal = np.ptp(distribution.mean) < _ROUNDING
+    if zero or equal or effects_follow_easiness(fit, name, weights):
         frame[["rank_lower", "rank_upper"]] = pd.NA
     easiness = _easiness(fit, name, frame.index)
     return frame.assign(easiness=easiness, difficulty=-easiness)
@@ -253,6 +260,16 @@ def effects_at_zero(fit: Fit, name: str, weights: ItemWeights) -> bool:
     return bool(moving.any() and np.all(sd[moving] == 0.0))
 
 
+def effects_follow_easiness(fit: Fit, name: str, weights: ItemWeights) -> bool:
+    """Whether the correlation of easiness and effect is estimated at its edge, +1 or -1."""
+    table = fit.variance_components.loc[name]
+    columns = fit.model.design.group(name).columns
+    moving = {columns[k] for k in np.flatnonzero(np.any(weights.random != 0, axis=0))}
+    pairs = {f"corr[Intercept,{c}]" for c in moving} | {f"corr[{c},Intercept]" for c in moving}
+    found = table[table.index.isin(pairs)]
+    return bool((found["lower"].isna() & found["estimate"].abs().eq(1.0)).any())
+
+
 def _notes(fit: Fit, name: str, weights: list[ItemWeights], noun: str) -> tuple[str, ...]:
     notes = []
     if not any(np.any(w.random) for w in weights):
@@ -264,6 +281,12 @@ def _notes(fit: Fit, name: str, weights: list[ItemWeights], noun: str) -> tuple[
         notes.append(
             f"The {noun}s are equal by estimate, not by evidence: their SD over items is "
             "estimated at 0, and intervals for single items are not available by ML. "
+            "Use objective='map' or NUTS."
+        )
+    if any(effects_follow_easiness(fit, name, w) for w in weights):
+        notes.append(
+            f"The {noun}s follow easiness exactly, by estimate: their correlation is at the edge "
+            "of its range. Ranks are not available by ML, and intervals are somewhat too narrow. "
             "Use objective='map' or NUTS."
         )
     if not all(w.constant for w in weights):

@@ -31,6 +31,8 @@ def flat(tree: xr.DataTree, name: str) -> np.ndarray:
 
 def coefficients(tree: xr.DataTree) -> pd.DataFrame:
     """Fixed effects."""
+    if "beta" not in tree["posterior"]:
+        return pd.DataFrame(columns=["estimate", "se", "lower", "upper"], dtype=float)
     terms = tree["posterior"]["term"].to_numpy()
     return pd.DataFrame(summary(flat(tree, "beta")), index=pd.Index(terms, name="term"))
 

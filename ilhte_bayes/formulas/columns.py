@@ -217,14 +217,14 @@ def _evaluate(
         matrix = spec.get_model_matrix(frame, context=_FUNCTIONS)
         if changed is not frame:
             matrix = matrix.model_spec.get_model_matrix(changed, context=_FUNCTIONS)
-    names = tuple(str(name) for name in matrix.columns)
-    return names, np.ascontiguousarray(matrix.to_numpy(dtype=float))
+        numbers = np.ascontiguousarray(matrix.to_numpy(dtype=float))
+    return tuple(str(name) for name in matrix.columns), numbers
 
 
 @contextmanager
 def _in_words(side: str) -> Iterator[None]:
     """Turn what formulaic raises into a sentence; log(0) is reported later, with its column."""
-    from formulaic.errors import FactorEvaluationError, FormulaicError
+    from formulaic.errors import FactorEvaluationError
 
     try:
         with np.errstate(all="ignore"):
@@ -236,19 +236,20 @@ def _in_words(side: str) -> Iterator[None]:
             f"({str(error).split('[')[-1].rstrip(']')}). Functions are Python's: log(x), "
             "np.log2(x), scale(x), poly(x, 2), bs(x, df=4), C(x)."
         ) from None
-    except (FormulaicError, ValueError, TypeError) as error:
+    except FormulaError:
+        raise
+    except Exception as error:  # the formula's own Python may raise anything
         raise FormulaError(f"{side!r} cannot be evaluated ({error}).") from None
 
 
 def _parse(side: str) -> "FormulaicFormula":
     from formulaic import Formula
-    from formulaic.errors import FormulaParsingError, FormulaSyntaxError
 
     try:
         formula = Formula(side)
         formula.required_variables  # noqa: B018  (parses the Python inside calls)
         return formula
-    except (FormulaParsingError, FormulaSyntaxError, SyntaxError, ValueError) as error:
+    except Exception as error:  # of any type: its tokenizer meets text it never foresaw
         raise FormulaError(_unparsed(side, error)) from None
 
 

@@ -160,12 +160,6 @@ def _build_group(
         )
     z = np.hstack([matrix for _, matrix, _ in pieces])
     _check_random(name, columns, z)
-    blocks: list[tuple[int, ...]] = []
-    at = 0
-    for names, _, correlated in pieces:
-        here = tuple(range(at, at + len(names)))
-        blocks.extend([here] if correlated else [(k,) for k in here])
-        at += len(names)
     labels = responses.coords[name]
     if len(labels) < 2:
         raise ModelError(
@@ -176,11 +170,21 @@ def _build_group(
         name=name,
         variables=path,
         columns=tuple(columns),
-        blocks=tuple(blocks),
+        blocks=_blocks(pieces),
         z=np.ascontiguousarray(z),
         level=responses.levels[name],
         labels=labels,
     )
+
+
+def _blocks(pieces: list[tuple[tuple[str, ...], np.ndarray, bool]]) -> tuple[tuple[int, ...], ...]:
+    """Positions of the columns that are correlated with each other."""
+    blocks: list[tuple[int, ...]] = []
+    for names, _, correlated in pieces:
+        at = sum(len(block) for block in blocks)
+        here = tuple(range(at, at + len(names)))
+        blocks.extend([here] if correlated else [(k,) for k in here])
+    return tuple(blocks)
 
 
 def _check_random(name: str, columns: list[str], z: np.ndarray) -> None:

@@ -19,12 +19,6 @@ _COMPARISONS: dict[type, Comparison] = {
 }
 
 
-_ALONE = (
-    'Write it as "... + (1 | id)": nothing before its bracket, and nothing multiplied with it or '
-    "taken from it."
-)
-
-
 @dataclass(frozen=True, slots=True)
 class RandomTerm:
     """One `(columns | group)`; `a/b` has already become two of these."""
@@ -80,6 +74,7 @@ def parse_formula(text: str) -> Formula:
         raise FormulaError(
             'the formula is empty. Write "resp ~ treat + (1 | id) + (treat | item)".'
         )
+    _check_quotes(text)
     _check_brackets(text)
     tildes = [i for i, char, depth in _scan(text) if char == "~" and depth == 0]
     if len(tildes) != 1:
@@ -107,6 +102,19 @@ def _scan(text: str) -> Iterator[tuple[int, str, int]]:
         depth -= char in ")]}"
         yield i, char, depth
         depth += char in "([{"
+
+
+def _check_quotes(text: str) -> None:
+    opened = None
+    for i, char in enumerate(text):
+        if opened is None and char in "'\"`":
+            opened = i
+        elif opened is not None and char == text[opened]:
+            opened = None
+    if opened is not None:
+        raise FormulaError(
+            f"this quote is never closed:\n{mark_place(text, opened)}\nClose it, or remove it."
+        )
 
 
 def _check_brackets(text: str) -> None:
@@ -204,24 +212,37 @@ def _split_right(text: str, offset: int, right: str) -> tuple[str, list[RandomTe
                 f"Remove the `{sign}`, or write the term."
             )
         bars = [(i, depth) for i, char, depth in _scan(piece) if char == "|"]
-        if sign == "-" and re.fullmatch(r"\d+\.?\d*", piece) and float(piece) > 1:
-            raise FormulaError(
-                f"a formula takes away terms, not numbers:\n{mark_place(text, here)}\n"
-                f"Put arithmetic in I(): I(age - {piece})."
-            )
         if not bars:
+            _check_subtracted(text, here, sign, piece)
             fixed.append(f"{sign} {python_spelling(piece, text, here)}")
         elif sign == "+" and piece[0] == "(" and piece[-1] == ")" and _one_bracket(piece):
             random.extend(_parse_random(text, here, piece))
         else:
-            bare = any(depth == 0 for _, depth in bars)
-            raise FormulaError(
-                f"a random term {'needs brackets' if bare else 'stands by itself'}:\n"
-                f"{mark_place(text, here, here + len(piece))}\n"
-                + (f"Write ... + ({piece})." if bare else _ALONE)
-            )
+            raise FormulaError(_not_alone(text, here, piece, bare=any(d == 0 for _, d in bars)))
     _check_repeats(text, random)
     return " ".join(fixed).removeprefix("+ ") if fixed else "1", random
+
+
+def _check_subtracted(text: str, here: int, sign: str, piece: str) -> None:
+    if sign == "-" and re.fullmatch(r"\d+\.?\d*", piece) and float(piece) > 1:
+        raise FormulaError(
+            f"a formula takes away terms, not numbers:\n{mark_place(text, here)}\n"
+            f"Put arithmetic in I(): I(age - {piece})."
+        )
+
+
+def _not_alone(text: str, here: int, piece: str, *, bare: bool) -> str:
+    """Our sentence for a random term without brackets of its own, or joined to something."""
+    cure = (
+        f"Write ... + ({piece})."
+        if bare
+        else 'Write it as "... + (1 | id)": nothing before its bracket, and nothing multiplied '
+        "with it or taken from it."
+    )
+    return (
+        f"a random term {'needs brackets' if bare else 'stands by itself'}:\n"
+        f"{mark_place(text, here, here + len(piece))}\n{cure}"
+    )
 
 
 def _parse_random(text: str, here: int, piece: str) -> list[RandomTerm]:

@@ -10,15 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ilhte_bayes.data.assignment import Assignment, AssignmentKind, find_assignment
-from ilhte_bayes.data.checks import (
-    check_nesting,
-    check_trial,
-    flow_by_arm,
-    look_alikes,
-    odd_roles,
-    swapped_terms,
-)
+from ilhte_bayes.data.cautions import look_alikes, odd_roles, swapped_terms
+from ilhte_bayes.data.checks import check_nesting, check_trial
 from ilhte_bayes.data.coding import Coding, code_response
+from ilhte_bayes.data.flow import flow_by_arm
 from ilhte_bayes.data.responses import Responses, read_responses
 from ilhte_bayes.data.roles import Roles, read_roles
 from ilhte_bayes.data.rows import Rows, complete_rows
@@ -216,7 +211,7 @@ def _with_named_arms(
     responses: Responses, treatment: str | None, arms: tuple[str, str] | None
 ) -> Responses:
     """Record what 0 and 1 of a numeric treatment stand for, where a bundled set says so."""
-    if arms is None or treatment not in responses.patterns:
+    if arms is None or treatment is None or treatment not in responses.patterns:
         return responses
     if not set(responses.patterns[treatment].unique()) <= {0, 1}:
         return responses

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.show.words import number, range_of
+
 if TYPE_CHECKING:
     from ilhte_bayes.estimands.card import EffectCard
     from ilhte_bayes.estimands.items import ItemEffects
@@ -29,19 +31,21 @@ def model_lines(model: "Model") -> list[tuple[str, str]]:
         ("Answers", f"{design.n_obs:,} ({model.family.name}); {groups}"),
     ]
     codings = [responses.response_coding, *responses.codings]
-    lines += [("Coding", str(c)) for c in codings if not _trivial(c.levels)]
+    lines += [("Coding", str(c)) for c in codings if not trivial(c.levels)]
     if model.assignment:
         lines.append(("Assignment", model.assignment.sentence))
-    lines += [("Left out", sentence) for sentence in _dropped(model)]
+    lines += [("Left out", sentence) for sentence in dropped_rows(model)]
     lines += [("Note", note) for note in model.notes]
     return lines
 
 
-def _trivial(levels: tuple[str, ...]) -> bool:
+def trivial(levels: tuple[str, ...]) -> bool:
+    """Whether a coding says nothing: 0 = 0, 1 = 1."""
     return levels == tuple(str(k) for k in range(len(levels)))
 
 
-def _dropped(model: "Model") -> list[str]:
+def dropped_rows(model: "Model") -> list[str]:
+    """What was left out for missing values, in a sentence; nothing if nothing was."""
     dropped = model.responses.dropped
     if not dropped.n_rows:
         return []
@@ -99,7 +103,7 @@ def describe_fit(fit: "Fit") -> str:
         "Coefficients (logits), 95 % intervals",
         format_table(fit.coefficients),
     ]
-    codings = [str(c) for c in fit.model.responses.codings if not _trivial(c.levels)]
+    codings = [str(c) for c in fit.model.responses.codings if not trivial(c.levels)]
     if codings:
         lines += ["", *codings]
     lines += ["", *(f"Note: {problem}" for problem in fit.problems)] if fit.problems else []
@@ -123,15 +127,27 @@ def card_table(card: "EffectCard") -> pd.DataFrame:
 
 
 def _probability(p: float) -> str:
+    if math.isnan(p):
+        return "-"
     return "> .999" if p > 0.9995 else "< .001" if p < 0.0005 else f"{p:.3f}".lstrip("0")
 
 
 def describe_card(card: "EffectCard") -> str:
     """Text form of an effect card."""
     contrasts = card.frame.index.get_level_values("contrast").unique()
-    title = f"{card.noun.capitalize()} of treatment, 95 % intervals"
+    what = "between groups" if card.noun == "difference" else "of treatment"
+    title = f"{card.noun.capitalize()} {what}, 95 % intervals"
     title += f" ({contrasts[0]})" if len(contrasts) == 1 else ""
     return "\n".join([title, card_table(card).to_string(), *card.notes])
+
+
+def average_sentences(effects: "ItemEffects") -> list[str]:
+    """The average over the item population, one sentence for each contrast."""
+    return [
+        f"{contrast}: the average {effects.noun} over the item population is "
+        f"{number(row['effect'])} logits, 95 % interval {range_of(row['lower'], row['upper'])}."
+        for contrast, row in effects.average.iterrows()
+    ]
 
 
 def describe_item_effects(effects: "ItemEffects") -> str:
@@ -169,7 +185,7 @@ def items_table(frame: pd.DataFrame, noun: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
             noun: [f"{value:.2f}" for value in frame["effect"]],
-            "se": [f"{value:.2f}" for value in frame["se"]],
+            "SE": [f"{value:.2f}" for value in frame["se"]],
             "95 % interval": [
                 interval(a, b, 2) for a, b in zip(frame["lower"], frame["upper"], strict=True)
             ],

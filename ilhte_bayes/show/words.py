@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ilhte_bayes.models.model import Model
 
 MINUS = "−"
+_BARE = {"true", "false", "yes", "no", "0", "1"}  # levels that do not say of what
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -33,10 +34,28 @@ def range_of(lower: float, upper: float, digits: int = 2) -> str:
     return f"{number(lower, digits)} to {number(upper, digits)}"
 
 
+def true_minus(text: str) -> str:
+    """Text with true minus signs before numbers."""
+    return re.sub(r"(?<!\w)-(?=[\d.])", MINUS, text.replace("+-", "±"))
+
+
 def sentence(text: str) -> str:
     """First letter large, a full stop at the end."""
     text = text.strip()
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", ":")) else ".")
+
+
+def about(model: "Model", text: str) -> str:
+    """As `sentence`, but a column's name at the start stays as it is written in the table."""
+    first = text.split(" ")[0].rstrip(":,")
+    columns = {*model.responses.patterns.columns, model.formula.response.column}
+    columns |= {name for group in model.design.groups for name in group.variables}
+    return sentence(f"Column {text}" if first in columns else text)
+
+
+def quoted(name: object) -> str:
+    """A name in a sentence."""
+    return f"“{name}”"
 
 
 def count_of(n: int, singular: str) -> str:
@@ -76,9 +95,10 @@ def arm_words(model: "Model", arm: object) -> str:
     if isinstance(column.dtype, pd.CategoricalDtype) and isinstance(arm, str):
         return arm
     named = [c.levels for c in model.responses.codings if c.column == treatment]
-    if named and not isinstance(column.dtype, pd.CategoricalDtype):  # True and False
-        return f"{treatment} = {named[0][int(float(str(arm)))]}"
-    return f"{treatment} = {float(str(arm)):g}"
+    if not named or isinstance(column.dtype, pd.CategoricalDtype):
+        return f"{treatment} = {float(str(arm)):g}"
+    name = named[0][int(float(str(arm)))]
+    return name if name.casefold() not in _BARE else f"{treatment} = {name}"
 
 
 def contrast_arms(model: "Model", contrast: Contrast) -> tuple[str, str]:

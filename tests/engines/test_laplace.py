@@ -176,3 +176,11 @@ def test_draws_have_the_covariance_they_claim():
         posterior["re_id"].std(("chain", "draw")).to_numpy()[:, 0], person["se"], rtol=0.1
     )
     assert (posterior["sd_item"] >= 0).all()
+
+
+def test_a_model_may_have_no_fixed_part():
+    frame = rasch(14)
+    fit = laplace(il.Model("resp ~ 0 + (1 | id) + (1 | item)", frame, roles={}))
+    assert fit.coefficients.empty and np.isfinite(fit.loglik)
+    # without an intercept the items' spread takes up the mean, so the fit cannot be better
+    assert fit.loglik <= laplace(il.Model("resp ~ 1 + (1 | id) + (1 | item)", frame)).loglik

@@ -87,7 +87,9 @@ def test_map_is_where_nuts_says(name, formula, capsys):
         warnings.simplefilter("ignore", il.IlhteWarning)
         model = il.Model(formula, il.load_dataset(name))
     mode = il.laplace(model, objective="map")
-    fit = il.sample(model, draws=3000, tune=1500, chains=4, seed=5, progress=False)
+    fit = il.sample(
+        model, draws=3000, tune=1500, chains=4, seed=5, target_accept=0.97, progress=False
+    )
     found = fit.tree["posterior"].attrs
     difference = (fit.coefficients["estimate"] - mode.coefficients["estimate"]) / (
         fit.coefficients["se"]

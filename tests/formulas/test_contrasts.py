@@ -67,5 +67,7 @@ def test_a_scaled_treatment_changes_by_its_own_scale(make_trial):
 
 def test_a_formula_without_the_treatment_is_told_so(make_trial):
     responses = il.Model("resp ~ pre + (1 | item)", make_trial(), roles={}).responses
-    with pytest.raises(ModelError, match="the formula has no treatment: column 'treat' is not in it"):
+    with pytest.raises(
+        ModelError, match="the formula has no treatment: column 'treat' is not in it"
+    ):
         arm_contrasts(responses, "treat")

@@ -86,11 +86,18 @@ def test_log_of_zero_is_said_without_numpys_warning(make_trial, recwarn):
 
 @settings(max_examples=50, deadline=None)
 @given(
-    rows=st.integers(1, 30), columns=st.integers(1, 6), rank=st.integers(1, 6), seed=st.integers(0, 99)
+    rows=st.integers(1, 30),
+    columns=st.integers(1, 6),
+    rank=st.integers(1, 6),
+    seed=st.integers(0, 99),
 )
 def test_a_combination_is_found_wherever_there_is_one(rows, columns, rank, seed):
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(rows, rank)) @ rng.normal(size=(rank, columns)) * 10.0 ** rng.integers(-6, 6, columns)
+    x = (
+        rng.normal(size=(rows, rank))
+        @ rng.normal(size=(rank, columns))
+        * 10.0 ** rng.integers(-6, 6, columns)
+    )
     r = _triangle(x, ones=False)
     independent = np.abs(np.diag(r)) > 1e-9 * np.linalg.norm(r, axis=0)
     assert independent.sum() == min(rows, columns, rank)
@@ -100,5 +107,8 @@ def test_a_triangle_of_many_blocks_is_that_of_one():
     x = np.random.default_rng(1).normal(size=(150_000, 3))
     scaled = np.column_stack([np.ones(len(x)), x / np.abs(x).max(axis=0)])
     np.testing.assert_allclose(
-        np.abs(_triangle(x, ones=True)), np.abs(np.linalg.qr(scaled, mode="r")), rtol=1e-9, atol=1e-9
+        np.abs(_triangle(x, ones=True)),
+        np.abs(np.linalg.qr(scaled, mode="r")),
+        rtol=1e-9,
+        atol=1e-9,
     )

@@ -73,6 +73,7 @@ MARKED = [
     ("~ x", "no response", 0),
     ("y ~ (1 | g", "never closed", 4),
     ("y ~ 1 | g)", "closes nothing", 9),
+    ("y ~ x + `my col + (1 | g)", "this quote is never closed", 8),
     ("y ~ x + + z", "a term is missing", 7),
     ("y ~ x +", "a term is missing", 6),
     ("y ~ x + 1 | g", "needs brackets", 8),
@@ -110,7 +111,10 @@ def test_the_place_is_marked(text, said, place):
     assert lines[2].index("^") - 2 == place
 
 
-@pytest.mark.parametrize("text, said", [("", "is empty"), (3, "the formula is a int"), (None, "the formula is a NoneType")])
+@pytest.mark.parametrize(
+    "text, said",
+    [("", "is empty"), (3, "the formula is a int"), (None, "the formula is a NoneType")],
+)
 def test_what_is_no_formula(text, said):
     with pytest.raises(FormulaError, match=said):
         parse_formula(text)

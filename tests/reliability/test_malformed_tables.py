@@ -218,14 +218,15 @@ def complete(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 
 def named(values) -> list[str]:
-    """Values as the labels of levels: 1.0 is 1, and so is True unless all are true or false."""
+    """Values as the labels of levels: whole numbers without a point, unless others have one."""
     plain = [v.item() if isinstance(v, np.generic) else v for v in values]
-    truth = all(isinstance(v, bool) for v in plain)
-    whole = (bool,) if not truth else ()
-    return [
-        str(int(v)) if isinstance(v, whole) or (isinstance(v, float) and v.is_integer()) else str(v)
-        for v in plain
-    ]
+    if all(isinstance(v, bool) for v in plain):
+        return [str(v) for v in plain]
+    plain = [int(v) if isinstance(v, bool) else v for v in plain]
+    numbers = all(isinstance(v, int | float) for v in plain)
+    if numbers and not all(float(v).is_integer() for v in plain):
+        return [str(float(v)) for v in plain]
+    return [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in plain]
 
 
 @settings(max_examples=250, deadline=None)

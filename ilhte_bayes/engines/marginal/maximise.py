@@ -99,7 +99,8 @@ def start(objective: LaplaceObjective) -> tuple[np.ndarray, np.ndarray]:
         psi, information = _joint_step(objective, psi)
         psi = _em_step(objective, psi)
     root = np.zeros((psi.size, psi.size))
-    root[objective.parts[0], objective.parts[0]] = np.linalg.cholesky(_inverse(information))
+    if objective.n_fixed:
+        root[objective.parts[0], objective.parts[0]] = np.linalg.cholesky(_inverse(information))
     for group, c, part in _groups(objective):
         sd = np.maximum(np.sqrt(np.sum(c.factor(psi[part]) ** 2, axis=1)), 0.05)
         width = np.concatenate([_coordinate_scale(c, block, sd) for block in c.blocks])
@@ -124,6 +125,8 @@ def _joint_step(objective: LaplaceObjective, psi: np.ndarray) -> tuple[np.ndarra
     """Newton step of the fixed effects with the random effects at their mode; and information."""
     at = objective.evaluate(psi)
     x, fixed = objective.design.x, objective.parts[0]
+    if not objective.n_fixed:
+        return psi, np.zeros((0, 0))
     gradient, information = objective.fixed_information(at)
     step = np.linalg.lstsq(information, gradient, rcond=None)[0]
     largest = np.max(np.abs(x @ step), initial=0.0)

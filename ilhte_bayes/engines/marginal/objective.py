@@ -305,6 +305,8 @@ class LaplaceObjective:
         The information X'WX - X'WA inverse(H) A'WX leaves the covariances as they are.
         """
         rows, x = self.plan.rows, self.design.x
+        if not self.n_fixed:
+            return np.zeros(0), np.zeros((0, 0))
         n_patterns = len(x)
         slope = np.bincount(rows.pattern, weights=self.slope, minlength=n_patterns)
         weight = np.bincount(rows.pattern, weights=self.weight, minlength=n_patterns)

@@ -21,6 +21,7 @@ from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.fits.intervals import normal_interval
 from ilhte_bayes.formulas.design import Group
+from ilhte_bayes.show.equal_effects import refuse_equal
 from ilhte_bayes.show.figures.canvas import (
     BLUE,
     GREY,
@@ -32,7 +33,6 @@ from ilhte_bayes.show.figures.canvas import (
     quiet,
 )
 from ilhte_bayes.show.figures.labels import extremes, label_points
-from ilhte_bayes.show.figures.same_effect import refuse_same_effect
 from ilhte_bayes.show.words import number, range_of, signed
 
 
@@ -59,7 +59,7 @@ def effect_by_easiness(fit: Fit, *, contrast: str | None = None, ax: Axes | None
     ModelError
         If the model gives every item the same effect, or items no easiness.
     """
-    refuse_same_effect(fit)
+    refuse_equal(fit)
     name = require_group(fit, "item")
     group = fit.model.design.group(name)
     if "Intercept" not in group.columns:
@@ -74,7 +74,7 @@ def effect_by_easiness(fit: Fit, *, contrast: str | None = None, ax: Axes | None
         frame = frame.xs(chosen.label, level="contrast")
     easiness, low, high = _easiness(fit, group)
     effect = frame["effect"].to_numpy()
-    ax = ax if ax is not None else new_axes(6.4, 5.0)
+    ax = ax if ax is not None else new_axes(5.6, 4.8)
     relation = _relation(fit, group, changes_by_item(fit, name, chosen))
     handles, words = _draw_relation(ax, relation, effects.average.loc[chosen.label], easiness)
     ax.hlines(effect, low, high, color=BLUE, linewidth=0.7, alpha=0.35)

@@ -30,7 +30,6 @@ from ilhte_bayes.show.words import answer_words, contrast_arms
 
 MOST_PANELS = 12
 _SDS = (-2, -1, 1, 2)
-_COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2, 5: 3, 6: 3, 9: 3, 10: 5}  # by number of panels; otherwise 4
 
 
 def item_curves(fit: Fit, *, contrast: str | None = None, ax: Axes | None = None) -> Axes:
@@ -67,9 +66,9 @@ def item_curves(fit: Fit, *, contrast: str | None = None, ax: Axes | None = None
     logits = _logits(fit, chosen)
     sd = float(np.median(ability_sd(fit, parameter_draws(fit))))
     shown = _spread_out(logits.change)
-    columns = _COLUMNS.get(len(shown), 4)
+    columns = 2 if len(shown) in (2, 4) else min(3, len(shown))
     rows = -(-len(shown) // columns)
-    size = (1.0 + 1.5 * columns, 1.1 + 1.45 * rows)
+    size = (0.9 + 1.55 * columns, 1.1 + 1.3 * rows)
     host, panels = new_panels(ax, rows, columns, size, sharex=True, sharey=True)
     ability = np.linspace(-2.6 * sd, 2.6 * sd, 121)
     for panel, item in zip(panels, shown, strict=False):

@@ -8,6 +8,7 @@ from matplotlib.patches import Patch
 from ilhte_bayes.estimands.items import ItemEffects
 from ilhte_bayes.estimands.items import item_effects as effects_of_items
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.show.equal_effects import refuse_equal
 from ilhte_bayes.show.figures.canvas import (
     BLUE,
     GREY,
@@ -20,7 +21,6 @@ from ilhte_bayes.show.figures.canvas import (
     plain,
     quiet,
 )
-from ilhte_bayes.show.figures.same_effect import refuse_same_effect
 from ilhte_bayes.show.words import number
 
 
@@ -47,7 +47,7 @@ def item_effects(
         If the model gives every item the same effect.
     """
     if isinstance(fit, Fit):
-        refuse_same_effect(fit)
+        refuse_equal(fit)
     effects = effects_of_items(fit) if isinstance(fit, Fit) else fit
     label = chosen_label(effects, contrast)
     average = effects.average.loc[label]
@@ -78,10 +78,10 @@ def _legend(ax: Axes, noun: str, average: pd.Series, *, known: bool) -> None:
     band = (Patch(color=ORANGE, alpha=0.12, linewidth=0), Line2D([], [], color=ORANGE, ls="--"))
     dot = Line2D([], [], color=BLUE, marker="o", markersize=5, linewidth=1.8 if known else 0)
     mean = f"average over items, {number(average['effect'])}, 95 % interval"
-    legend_above(ax, [dot, band], [item, mean], ncols=2)
+    legend_above(ax, [dot, band], [item, mean], ncols=1)
 
 
 def _axes_for(frame: pd.DataFrame) -> Axes:
     """One item a line, whatever their number and the length of their names."""
     longest = min(LONGEST, max(len(str(item)) for item in frame.index))
-    return new_axes(6.4 + 0.07 * max(0, longest - 8), max(2.6, 1.2 + 0.27 * len(frame)))
+    return new_axes(5.4 + 0.07 * max(0, longest - 8), max(2.6, 1.4 + 0.27 * len(frame)))

@@ -52,9 +52,9 @@ def prior_posterior(fit: Fit, *, ax: Axes | None = None) -> Axes:
             "Fit il.laplace(model, objective='map') or il.sample(model)."
         )
     parameters = list(_parameters(fit))[:MOST_PANELS]
-    columns = min(3, len(parameters))
+    columns = min(2, len(parameters))
     rows = -(-len(parameters) // columns)
-    size = (0.6 + 2.1 * columns, 0.9 + 1.7 * rows)
+    size = (0.6 + 2.5 * columns, 0.9 + 1.5 * rows)
     host, panels = new_panels(ax, rows, columns, size)
     for panel, parameter in zip(panels, parameters, strict=False):
         _panel(panel, parameter)

@@ -62,17 +62,23 @@ def dense(target: LaplaceObjective, psi: np.ndarray) -> float:
     for block in precision:
         prior[at : at + len(block), at : at + len(block)] = block
         at += len(block)
-    u, n, y = np.zeros(q), design.count, design.score
-    for _ in range(100):
+    n, y = design.count, design.score
+
+    def joint(u: np.ndarray) -> float:
+        eta = fixed + z @ u
+        return float(np.sum(n * (y * eta - np.logaddexp(0, eta))) - 0.5 * u @ prior @ u)
+
+    u = np.zeros(q)
+    for _ in range(200):
         mu = special.expit(fixed + z @ u)
         hessian = (z.T * (n * mu * (1 - mu))) @ z + prior
         step = np.linalg.solve(hessian, z.T @ (n * (y - mu)) - prior @ u)
+        while joint(u + step) < joint(u) - 1e-9:  # a full Newton step can overshoot
+            step = step / 2
         u = u + step
         if np.abs(step).max() < 1e-13:
             break
-    eta = fixed + z @ u
-    joint = np.sum(n * (y * eta - np.logaddexp(0, eta))) - 0.5 * u @ prior @ u
-    return float(joint + 0.5 * np.linalg.slogdet(prior)[1] - 0.5 * np.linalg.slogdet(hessian)[1])
+    return float(joint(u) + 0.5 * np.linalg.slogdet(prior)[1] - 0.5 * np.linalg.slogdet(hessian)[1])
 
 
 def random_psi(target: LaplaceObjective, seed: int) -> np.ndarray:

@@ -1,0 +1,66 @@
+"""What may be meant and often is not: swapped terms, ids used as numbers, levels that look alike."""
+
+from collections.abc import Mapping
+
+from ilhte_bayes.data.coded import is_whole
+from ilhte_bayes.data.needed import Needed
+from ilhte_bayes.data.roles import Roles
+from ilhte_bayes.data.rows import Rows
+
+_FEW_LEVELS = 20  # ids of many persons may differ by a capital; arms do not
+
+
+def swapped_terms(sizes: Mapping[str, int], n_rows: int) -> list[str]:
+    """Warn of groups with about as many levels as there are rows."""
+    return [
+        f"{name} has {size:,} levels for {n_rows:,} rows, so most levels hold one answer and their "
+        f"spread can hardly be told from chance. Check that {name} is the group you meant: columns "
+        "stand before the bar and the group after it, (1 | id)."
+        for name, size in sizes.items()
+        if n_rows >= 20 and size > 0.6 * n_rows
+    ]
+
+
+def odd_roles(rows: Rows, roles: Roles, needed: Needed) -> list[str]:
+    """Warn of ids used as measurements, and of the treatment used as a group."""
+    ids = (roles.person, roles.item, *roles.clusters)
+    notes = [
+        f"column {name!r} holds the numbers of {'items' if name == roles.item else 'units'}, and "
+        f"the formula takes them for a measurement. Write C({name}), or (1 | {name})."
+        for name in needed.covariates
+        if name in ids and name not in needed.factors and rows.coded(name).kind == "number"
+    ]
+    notes += [
+        f"column {name!r} is used as a group and holds numbers with decimals, such as "
+        f"{rows.coded(name).texts[0]}. If it is a measurement, it stands before the bar: "
+        f"(columns | group)."
+        for name in dict.fromkeys(name for group in needed.groups for name in group)
+        if rows.coded(name).kind == "number" and not is_whole(rows.coded(name).values).all()
+    ]
+    if roles.treatment and (roles.treatment,) in needed.groups:
+        notes.append(
+            f"the treatment {roles.treatment!r} stands after a bar, as a group. Columns stand "
+            f"before the bar and the group after it: ({roles.treatment} | item)."
+        )
+    return notes
+
+
+def look_alikes(rows: Rows, needed: Needed) -> list[str]:
+    """Warn of levels that differ only by spaces, or among few levels by capitals."""
+    notes = []
+    for name in needed.columns:
+        column = rows.coded(name)
+        if column.values.dtype != object:
+            continue
+        fold = str.casefold if column.n_values <= _FEW_LEVELS else str
+        seen: dict[str, str] = {}
+        for text in column.texts:
+            first = seen.setdefault(fold(" ".join(text.split())), text)
+            if first != text:
+                notes.append(
+                    f"column {name!r} holds {first!r} and {text!r}, which count as two levels. If "
+                    f"they are one, mend it: table[{name!r}] = table[{name!r}].str.strip() takes "
+                    "spaces away, .str.lower() capitals."
+                )
+                break
+    return notes

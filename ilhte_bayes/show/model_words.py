@@ -1,0 +1,173 @@
+"""A model in words, a sentence for each random term, and as an equation."""
+
+import re
+from collections.abc import Iterator
+from html import escape
+
+import pandas as pd
+
+from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.formulas.design import Group
+from ilhte_bayes.models.model import Model
+from ilhte_bayes.show.words import (
+    answer_words,
+    joined,
+    number,
+    plural,
+    quoted,
+    range_of,
+    signed,
+    term_words,
+    unit_word,
+)
+
+_LETTERS = "uvwxyz"
+
+
+def model_sentences(fit: Fit) -> list[str]:
+    """What the model lets vary, with the estimated spread."""
+    out = [
+        f"Answers are modelled on the logit scale: the log-odds of {quoted(answer_words(fit.model))}."
+    ]
+    out += _fixed_sentences(fit.model)
+    for group in fit.model.design.groups:
+        out += _group_sentences(fit, group)
+    return out
+
+
+def noun_of(model: Model) -> str:
+    """What a difference between arms may be called."""
+    return model.assignment.noun if model.assignment else "effect"
+
+
+def _fixed_sentences(model: Model) -> Iterator[str]:
+    treatment, noun = model.roles.treatment, noun_of(model)
+    patterns = model.responses.patterns
+    covariates = [str(name) for name in patterns.columns if name != treatment]
+    alone, crossed = [], []
+    for name in covariates:
+        terms = [term for term in model.design.terms if _mentions(term, name)]
+        if treatment is not None and any(_mentions(term, treatment) for term in terms):
+            crossed.append(name)
+        elif terms:
+            alone.append(name)
+    if alone:
+        yield f"Answers may also depend on {joined(alone)}, alike in every arm."
+    if crossed and noun == "difference":
+        yield f"The difference between groups may depend on {joined(crossed)}."
+    elif crossed:
+        yield f"The {noun} of {treatment} may depend on {joined(crossed)}."
+
+
+def _mentions(term: str, name: str) -> bool:
+    """Whether a column of the design is made of a variable: `log(pre):arm[T.drug]` of pre, arm."""
+    bare = re.sub(r"\[[^\]]*\]", "", term)
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", bare) is not None
+
+
+def _group_sentences(fit: Fit, group: Group) -> Iterator[str]:
+    table = fit.variance_components.loc[group.name]
+    units = plural(unit_word(fit.model, group))
+    within = " within " + plural(group.variables[-2]) if len(group.variables) > 1 else ""
+    for column in group.columns:
+        row = table.loc[f"sd[{column}]"]
+        yield f"{_subject(fit.model, group, column)} between {units}{within} ({_sd(row)})."
+    for block in group.blocks:
+        for at, i in enumerate(block):
+            for j in block[:at]:
+                pair = (group.columns[j], group.columns[i])
+                row = table.loc[f"corr[{pair[0]},{pair[1]}]"]
+                first, second = (_short(fit.model, group, column) for column in pair)
+                yield f"Correlation of {first} and {second} over {units}: {_corr(row)}."
+
+
+def _subject(model: Model, group: Group, column: str) -> str:
+    if column != "Intercept":
+        short = _short(model, group, column)
+        return f"{short[0].upper()}{short[1:]} varies"
+    inner = group.variables[-1]
+    if inner == model.roles.person:
+        return "Ability varies"
+    return "Easiness varies" if inner == model.roles.item else "The level of answers varies"
+
+
+def _short(model: Model, group: Group, column: str) -> str:
+    treatment, noun = model.roles.treatment, noun_of(model)
+    if column == "Intercept":
+        return "easiness" if group.variables[-1] == model.roles.item else "level"
+    words = term_words(column)
+    if treatment is not None and column.split("[")[0] == treatment:
+        return f"the difference by {words}" if noun == "difference" else f"the {noun} of {words}"
+    return f"the coefficient of {words}"
+
+
+def _sd(row: pd.Series) -> str:
+    if row["estimate"] == 0.0:
+        return "SD estimated at 0, the edge of its range: no interval"
+    return f"SD {number(row['estimate'])} logits, {_interval(row)}"
+
+
+def _corr(row: pd.Series) -> str:
+    if pd.isna(row["estimate"]):
+        return "not available, an SD being 0"
+    return f"{signed(row['estimate'])}, {_interval(row)}"
+
+
+def _interval(row: pd.Series) -> str:
+    if pd.isna(row["lower"]):
+        return "at the edge of its range: no interval"
+    return f"95 % interval {range_of(row['lower'], row['upper'])}"
+
+
+def equation_html(model: Model) -> list[str]:
+    """Lines of the equation, as HTML with names escaped."""
+    fixed = [
+        _sub("β", str(k)) + ("" if term == "Intercept" else f" · {_name(term)}")
+        for k, term in enumerate(model.design.terms)
+    ]
+    random, spread = [], []
+    for k, group in enumerate(model.design.groups):
+        symbols = list(_symbols(model, group, _LETTERS[k % len(_LETTERS)]))
+        random += [
+            symbol + ("" if column == "Intercept" else f" · {_name(column)}")
+            for symbol, column in zip(symbols, group.columns, strict=True)
+        ]
+        for block in group.blocks:
+            names = ", ".join(symbols[c] for c in block)
+            below = escape(unit_word(model, group))
+            spread.append(
+                f"({names}) ~ Normal(0, <var>Σ</var><sub>{below}</sub>)"
+                if len(block) > 1
+                else f"{names} ~ Normal(0, <var>σ</var><sup>2</sup><sub>{below}</sub>)"
+            )
+    answer = f"logit P({escape(answer_words(model))}) = "
+    return [answer + " + ".join([*fixed, *random]), *spread]
+
+
+def _symbols(model: Model, group: Group, letter: str) -> Iterator[str]:
+    inner = group.variables[-1]
+    unit = escape(unit_word(model, group))
+    slopes = sum(column != "Intercept" for column in group.columns)
+    slope_at = 0
+    for column in group.columns:
+        if column == "Intercept":
+            known = {model.roles.person: "θ", model.roles.item: "b"}
+            yield _sub(known.get(inner, letter), unit)
+            continue
+        slope_at += 1
+        symbol = "ζ" if inner == model.roles.item else known_slope(letter)
+        yield _sub(symbol, f"{slope_at}, {unit}" if slopes > 1 else unit)
+
+
+def known_slope(letter: str) -> str:
+    """Letter of a slope beside the letter of a level: its Greek neighbour."""
+    return dict(zip(_LETTERS, "λμνξπτ", strict=True))[letter]
+
+
+def _sub(symbol: str, below: str) -> str:
+    return f"<var>{symbol}</var><sub>{below}</sub>"
+
+
+def _name(term: str) -> str:
+    words = escape(term_words(term))
+    return f"({words})" if " = " in words or " × " in words else words

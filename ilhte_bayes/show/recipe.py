@@ -1,0 +1,129 @@
+"""How to repeat a fit: code, versions, seed, fingerprint of the data."""
+
+import platform
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+
+from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.models.model import Model
+
+_PACKAGES = ("numpy", "scipy", "pandas", "xarray", "formulaic", "numba")
+_OF_DRAWS = ("pymc", "pytensor", "nutpie", "arviz")
+
+
+def code(fit: Fit) -> str:
+    """Python that builds the model, fits it and writes the page."""
+    model = fit.model
+    arguments = [repr(model.formula.text), _table(model)]
+    if model.family.name != "bernoulli":
+        arguments.append(f"family={model.family.name!r}")
+    named = {
+        "roles": _roles(model),
+        "levels": _levels(model),
+        "reference": _references(model),
+        "assignment": model.assignment.kind
+        if model.assignment and not is_bundled(model.source)
+        else None,
+    }
+    arguments += [f"{key}={value!r}" for key, value in named.items() if value]
+    if model.flow is not None and "randomised" in model.flow:
+        arguments.append("roster=roster")
+    if priors := _priors(model):
+        arguments.append(f"priors={{{priors}}}")
+    inside = "".join(f"    {argument},\n" for argument in arguments)
+    return (
+        f"import ilhte_bayes as il\n\nmodel = il.Model(\n{inside})\n"
+        f"{_fit_call(fit)}\nil.report(fit, 'report.html')"
+    )
+
+
+def _fit_call(fit: Fit) -> str:
+    if not fit.sampled:
+        return f"fit = il.laplace(model, objective={fit.objective!r})"
+    posterior = fit.tree["posterior"]
+    options: dict[str, Any] = {
+        "draws": posterior.sizes["draw"],
+        "tune": posterior.attrs.get("tune"),
+        "chains": posterior.sizes["chain"],
+        "seed": posterior.attrs.get("seed"),
+        "target_accept": posterior.attrs.get("target_accept"),
+    }
+    inside = ", ".join(f"{key}={value}" for key, value in options.items() if value is not None)
+    return f"fit = il.sample(model, {inside})"
+
+
+def is_bundled(source: str) -> bool:
+    """Whether a table came with the package."""
+    from ilhte_bayes.data.datasets import REGISTRY
+
+    return source in REGISTRY
+
+
+def _table(model: Model) -> str:
+    if is_bundled(model.source):
+        return f"il.load_dataset({model.source!r})"
+    return repr(model.source) if model.source else "table"
+
+
+def _roles(model: Model) -> dict[str, Any]:
+    roles = model.roles
+    if not roles.given:
+        return {}
+    out: dict[str, Any] = {
+        key: value
+        for key in ("treatment", "person", "item", "occasion")
+        if (value := getattr(roles, key))
+    }
+    out |= {"clusters": list(roles.clusters)} if roles.clusters else {}
+    return out | ({"crossover": True} if roles.crossover else {})
+
+
+def _levels(model: Model) -> list[str] | None:
+    coding = model.responses.response_coding
+    numbers = tuple(str(k) for k in range(len(coding.levels)))
+    if model.formula.response.comparison is not None or coding.levels == numbers:
+        return None
+    return list(coding.levels)
+
+
+def _references(model: Model) -> dict[str, str]:
+    patterns = model.responses.patterns
+    return {
+        coding.column: coding.levels[0]
+        for coding in model.responses.codings
+        if isinstance(patterns[coding.column].dtype, pd.CategoricalDtype)
+        and coding.levels[0] != min(coding.levels)
+    }
+
+
+def _priors(model: Model) -> str:
+    changed = [entry for entry in model.priors if entry.reason == "set by you"]
+    return ", ".join(f"{entry.parameter!r}: il.{entry.prior!r}" for entry in changed)
+
+
+def versions(fit: Fit) -> str:
+    """Versions of what made the fit; of what reads it, if nobody wrote them down."""
+    names = _PACKAGES + (_OF_DRAWS if fit.sampled else ())
+    made_with = fit.tree.attrs.get("made_with")
+    if isinstance(made_with, dict):
+        return ", ".join(f"{name} {found}" for name, found in made_with.items())
+    return _installed(names)
+
+
+@cache
+def _installed(names: tuple[str, ...]) -> str:
+    import ilhte_bayes
+
+    own = [f"ilhte_bayes {ilhte_bayes.__version__}", f"Python {platform.python_version()}"]
+    return ", ".join([*own, *(f"{name} {version(name)}" for name in names)])
+
+
+def seed(fit: Fit) -> str:
+    """The seed of everything random, in words."""
+    attrs = fit.tree["posterior"].attrs if fit.sampled else {}
+    if "seed" in attrs:
+        return f"Seed of the draws: {attrs['seed']}."
+    return "The estimates hold nothing random; summaries made by simulation have a fixed seed."

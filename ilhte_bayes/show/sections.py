@@ -1,0 +1,325 @@
+"""What stands on the page, section by section, ready for the template."""
+
+import base64
+import contextlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ilhte_bayes.errors import IlhteError, ModelError
+from ilhte_bayes.estimands.card import EffectCard, effect_card
+from ilhte_bayes.estimands.items import ItemEffects, item_effects
+from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.models.model import Model
+from ilhte_bayes.show import answers as told
+from ilhte_bayes.show import diagnosis, recipe
+from ilhte_bayes.show.equal_effects import all_equal
+from ilhte_bayes.show.html_tables import components_table, estimates_table, html_table
+from ilhte_bayes.show.model_words import equation_html, model_sentences, noun_of
+from ilhte_bayes.show.people import arms_table, balance_table
+from ilhte_bayes.show.text import ENGINE_WORDS, card_table, dropped_rows, items_table, trivial
+from ilhte_bayes.show.words import about, count_of, number, plural, sentence, true_minus
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure drawn into the page."""
+
+    source: str  # a data URI
+    alt: str
+    caption: str
+    width: int  # in CSS pixels, as drawn
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and what stands under it; `html` is safe, everything else is escaped."""
+
+    title: str
+    intro: tuple[str, ...] = ()
+    equation: tuple[str, ...] = ()  # safe
+    facts: tuple[tuple[str, str], ...] = ()
+    bullets: tuple[str, ...] = ()
+    html: tuple[str, ...] = ()  # safe: tables
+    pictures: tuple[Picture, ...] = ()
+    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Quantities that several sections need; None where the model has none."""
+
+    fit: Fit
+    effects: ItemEffects | None = field(default=None)
+    card: EffectCard | None = field(default=None)
+
+
+def results_of(fit: Fit) -> Results:
+    """Item effects and card, as far as the model has them."""
+    effects = card = None
+    with contextlib.suppress(ModelError):  # a model without treatment or items
+        effects = item_effects(fit)
+        card = effect_card(fit)  # or without persons
+    return Results(fit, effects, card)
+
+
+def sections(results: Results) -> list[Section]:
+    """All sections in reading order."""
+    fit = results.fit
+    out = [
+        _people(fit.model),
+        _data(fit.model),
+        _model(fit),
+        _balance(fit.model),
+        *_card(results),
+        *_items(results),
+        *_figures(results),
+        _estimates(fit),
+        _diagnosis(fit),
+        _recipe(fit),
+    ]
+    return [section for section in out if section is not None]
+
+
+def _people(model: Model) -> Section:
+    tables = []
+    if model.flow is not None:
+        flow = model.flow.rename_axis("arm")
+        tables.append(html_table(flow, "Persons by arm, from start to analysis"))
+    tables.append(html_table(arms_table(model), "In the analysis"))
+    notes = tuple(about(model, text) for text in dropped_rows(model))
+    return Section("Who took part", html=tuple(tables), notes=notes)
+
+
+def _data(model: Model) -> Section:
+    responses, roles = model.responses, model.roles
+    facts = [("Table", _source(model))]
+    parts = {"treatment": roles.treatment, "person": roles.person, "item": roles.item}
+    named = [f"{role} {column}" for role, column in parts.items() if column]
+    named += [f"occasion {roles.occasion}"] if roles.occasion else []
+    named += [f"clusters {', '.join(roles.clusters)}"] if roles.clusters else []
+    if named:
+        facts.append(("Columns", sentence("; ".join(named))))
+    codings = [c for c in (responses.response_coding, *responses.codings) if not trivial(c.levels)]
+    facts += [("Coding", str(coding)) for coding in codings]
+    if model.assignment:
+        facts.append(("Assignment", about(model, model.assignment.sentence)))
+        facts.append(("Arms", _assigned(model)))
+    notes = tuple(about(model, note) for note in model.notes)
+    return Section("Data and coding", facts=tuple(facts), notes=notes)
+
+
+def _source(model: Model) -> str:
+    if recipe.is_bundled(model.source):
+        from ilhte_bayes.data.datasets import REGISTRY
+
+        return f"{model.source}: {REGISTRY[model.source].title}, bundled with ilhte_bayes."
+    return model.source or "A table in memory."
+
+
+def _assigned(model: Model) -> str:
+    kind = model.assignment.kind if model.assignment else None
+    if kind == "randomised":
+        return "Randomised: results speak of effects."
+    if kind == "observational":
+        return "Not randomised: results speak of differences between groups."
+    return "Whether they were randomised was not stated; results speak of effects as if they were."
+
+
+def _model(fit: Fit) -> Section:
+    facts = [
+        ("Formula", fit.model.formula.text),
+        ("Estimated by", sentence(ENGINE_WORDS[fit.engine, fit.objective])),
+    ]
+    tables: tuple[str, ...] = ()
+    if fit.objective != "ml":
+        tables = (html_table(fit.model.priors.to_frame(), "Priors, in logits"),)
+    return Section(
+        "The model",
+        facts=tuple(facts),
+        equation=tuple(equation_html(fit.model)),
+        bullets=tuple(model_sentences(fit)),
+        html=tables,
+    )
+
+
+def _balance(model: Model) -> Section:
+    title = "Arms compared at baseline"
+    table = balance_table(model)
+    if table is None:
+        return Section(title, ("The arms cannot be compared person by person here.",))
+    if table.empty:
+        text = "The model has no covariates of persons, so there is nothing to compare here."
+        return Section(title, (text,))
+    intro = (
+        "Covariates of the model, once for each person: mean (SD), or share. The standardised "
+        "difference is that of means from the first arm, in pooled SDs; values beyond ±0.1 "
+        "deserve a look."
+    )
+    return Section(title, (intro,), html=(html_table(table, "Covariates by arm", capital=False),))
+
+
+def _card(results: Results) -> Iterator[Section]:
+    card = results.card
+    if card is None:
+        return
+    intro = (
+        f"The same {card.noun} answers four questions: on these items; on all items of the kind "
+        "these were drawn from; on one new item of that kind; on the average of a new test. "
+        f"Intervals (95 %) of the last two also hold the spread of {plural(card.noun)} between "
+        "items."
+    )
+    title = f"The {card.noun}, for four questions"
+    caption = f"{card.noun.capitalize()} [95 % interval]"
+    table = html_table(card_table(card), caption)
+    unit, *notes = card.notes
+    yield Section(
+        title, (intro,), html=(table,), remarks=(unit,), notes=tuple(map(sentence, notes))
+    )
+
+
+def _items(results: Results) -> Iterator[Section]:
+    effects = results.effects
+    if effects is None:
+        return
+    noun = effects.noun
+    title, notes = f"{noun.capitalize()} by item", tuple(map(sentence, effects.notes))
+    if all_equal(results.fit):
+        yield Section(title, notes=notes)
+        return
+    intro = [
+        "Logits with 95 % intervals. Easiness is an item's deviation from the average item in "
+        f"the reference arm; difficulty is its negative. An item's {noun} borrows strength from "
+        "the other items: the less its own answers say, the closer it lies to the average.",
+    ]
+    if effects.frame.index.nlevels == 1 and effects.frame["lower"].notna().all():
+        wrong = effects.false_signs(effects.frame.index.tolist())
+        many = "none" if wrong < 0.05 else number(wrong, 1)
+        intro.append(
+            f"Expected number of wrong signs among these {len(effects)} estimates: {many}."
+        )
+    frame = effects.frame.sort_values("effect", ascending=False)
+    if frame.index.nlevels > 1:
+        order = effects.average.index
+        frame = frame.reset_index().sort_values(
+            ["contrast", "effect"],
+            ascending=[True, False],
+            key=lambda c: c.map({k: n for n, k in enumerate(order)}) if c.name == "contrast" else c,
+        )
+        frame = frame.set_index(effects.frame.index.names)
+    yield Section(
+        title,
+        tuple(intro),
+        pictures=tuple(_by_contrast(results, "item_effects", _ITEMS.format(noun=noun))),
+        html=(html_table(items_table(frame, noun), f"{noun.capitalize()} by item, in logits"),),
+        notes=notes,
+    )
+
+
+_ITEMS = "Every item's {noun} with its 95 % interval, ordered; dashed: the average."
+_EASINESS = (
+    "Each point is an item; upright lines are 95 % intervals of its {noun}, level lines of its "
+    "easiness. The line is what the fitted correlation implies, with its 95 % band."
+)
+_CURVES = (
+    "Probability of the answer against ability, for persons whose covariates and clusters are "
+    "average, in two arms; bands are 95 %. Items are ordered from the largest {noun} to the "
+    "smallest; of more than twelve, twelve evenly spread ones are shown."
+)
+_PRIORS = (
+    "What was believed before the answers were seen, and what after: where the two look alike, "
+    "the answers said little."
+)
+
+
+def _figures(results: Results) -> Iterator[Section]:
+    noun = noun_of(results.fit.model)
+    if results.effects is not None:
+        if found := tuple(_by_contrast(results, "effect_by_easiness", _EASINESS.format(noun=noun))):
+            yield Section(f"{noun.capitalize()} and easiness", pictures=found)
+        if found := tuple(_by_contrast(results, "item_curves", _CURVES.format(noun=noun))):
+            yield Section("Items by arm", pictures=found)
+    if results.fit.objective != "ml":
+        picture = _draw(results.fit, "prior_posterior", "Prior and posterior densities", _PRIORS)
+        yield Section("Before and after", pictures=(picture,))
+
+
+def _by_contrast(results: Results, name: str, caption: str) -> Iterator[Picture]:
+    """One picture for each arm against the reference; none where there is nothing to draw."""
+    assert results.effects is not None
+    what = name.replace("_", " ")
+    for label in results.effects.average.index:
+        with contextlib.suppress(IlhteError):
+            yield _draw(results.fit, name, f"{what.capitalize()}, {label}", caption, contrast=label)
+
+
+def _draw(fit: Fit, name: str, alt: str, caption: str, **options: str) -> Picture:
+    import matplotlib as mpl
+
+    from ilhte_bayes.show import plots
+
+    figure = getattr(plots, name)(fit, **options).get_figure(root=True)
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "ilhte_bayes"}):  # the same page twice is the same file
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    width = round(110 * figure.get_figwidth())
+    return Picture(f"data:image/svg+xml;base64,{encoded}", f"{alt}. {caption}", caption, width)
+
+
+def _estimates(fit: Fit) -> Section:
+    kind = "Posterior means, SDs and" if fit.sampled else "Estimates, standard errors and"
+    scale = (
+        ""
+        if fit.sampled
+        else ", made on the log scale for SDs and the atanh scale for correlations"
+    )
+    intro = (
+        f"{kind} 95 % intervals, in logits{scale}. A dash: not available, because the estimate "
+        "lies at the edge of its range."
+    )
+    return Section(
+        "All estimates",
+        (intro,),
+        html=(
+            html_table(estimates_table(fit.coefficients), "Coefficients"),
+            html_table(
+                components_table(fit.variance_components), "Spread between levels, correlations"
+            ),
+        ),
+    )
+
+
+def _diagnosis(fit: Fit) -> Section:
+    return Section("Diagnostics", (diagnosis.verdict(fit),), facts=tuple(diagnosis.checks(fit)))
+
+
+def _recipe(fit: Fit) -> Section:
+    facts = [
+        ("Versions", f"{recipe.versions(fit)}."),
+        ("Seed", recipe.seed(fit)),
+        (
+            "Data",
+            f"Fingerprint {fit.model.responses.fingerprint()[:16]} (SHA-256, first 16 digits).",
+        ),
+        (
+            "Time",
+            f"{number(fit.seconds)} s, after {number(fit.compile_seconds)} s of compiling, or of "
+            "loading compiled code.",
+        ),
+    ]
+    return Section("How to repeat it", facts=tuple(facts), code=recipe.code(fit))
+
+
+def lead(results: Results, *, title: str | None = None) -> dict[str, object]:
+    """Headline, question and answer."""
+    fit = results.fit
+    return {
+        "title": title or told.title_of(fit.model),
+        "question": told.question(fit.model),
+        "answers": told.answers(fit, results.effects, results.card),
+        "problems": [about(fit.model, true_minus(problem)) for problem in fit.problems],
+        "method": f"{ENGINE_WORDS[fit.engine, fit.objective]}; {count_of(fit.n_obs, 'answer')}",
+    }

@@ -1,0 +1,41 @@
+"""What may be meant and often is not is said in a warning."""
+
+import re
+
+import pytest
+
+import ilhte_bayes as il
+from ilhte_bayes.errors import IlhteWarning
+
+ROLES = {"treatment": "treat", "person": "id", "item": "item"}
+
+
+@pytest.mark.parametrize(
+    "formula, said",
+    [
+        ("resp ~ treat + (1 | id:item)", "id:item has 240 levels for 240 rows"),
+        ("resp ~ treat + (id | treat)", "the treatment 'treat' stands after a bar"),
+        ("resp ~ treat + id + (1 | item)", r"numbers of units.*Write C\(id\), or \(1 \| id\)"),
+        ("resp ~ treat + (1 | pre)", "'pre' is used as a group and holds numbers with decimals"),
+    ],
+)
+def test_terms_that_look_swapped_are_warned_of(make_trial, formula, said):
+    with pytest.warns(IlhteWarning) as caught:
+        il.Model(formula, make_trial(), roles=ROLES)
+    assert [note for note in caught if re.search(said, str(note.message))]
+
+
+@pytest.mark.parametrize(
+    "column, changes, said",
+    [
+        ("trt", {"drug": "drug "}, "column 'trt' holds 'drug' and 'drug '"),
+        ("trt", {"drug": "Drug"}, "column 'trt' holds 'drug' and 'Drug'|'Drug' and 'drug'"),
+        ("item", {"q2": " q2"}, "column 'item' holds ' q2' and 'q2'|'q2' and ' q2'"),
+    ],
+)
+def test_levels_that_look_alike_are_warned_of(make_trial, column, changes, said):
+    trial = make_trial()
+    few = trial["id"].isin([1, 3])
+    trial[column] = trial[column].mask(few, trial[column].replace(changes))
+    with pytest.warns(IlhteWarning, match=said):
+        il.Model("resp ~ trt + (1 | id) + (1 | item)", trial, roles={})

@@ -1,0 +1,248 @@
+"""The command line: exit status, what goes where, and the keys of its JSON."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import ilhte_bayes as il
+from ilhte_bayes import cli
+
+FORMULA = "resp ~ treat + (1 | id) + (treat | item)"
+KEYS = [
+    "engine", "objective", "family", "formula", "n_obs", "groups", "loglik", "aic", "bic",
+    "coefficients", "thresholds", "sd", "corr", "seconds", "compile_seconds", "problems",
+    "diagnostics",
+]  # fmt: skip
+
+
+@pytest.fixture
+def trial_csv(tmp_path, make_trial) -> Path:
+    path = tmp_path / "trial.csv"
+    make_trial().to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def ilhte(monkeypatch, capsys):
+    """Run the command line in this process: (status, standard output, standard error)."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ilhte", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(caught.value.code or 0), out, err
+
+    return run
+
+
+@pytest.fixture
+def fitted(ilhte, tmp_path):
+    """Run `ilhte fit` and read the JSON it writes."""
+
+    def run(*arguments: object) -> dict:
+        path = tmp_path / "fit.json"
+        status, _, err = ilhte("fit", *arguments, "--json", path)
+        assert status == 0, err
+        return json.loads(path.read_text())
+
+    return run
+
+
+def test_a_fit_from_columns_and_from_a_formula_are_one(ilhte, fitted, trial_csv, make_trial):
+    by_formula = fitted(trial_csv, "--formula", FORMULA)
+    roles = ["--treatment", "treat", "--person", "id", "--item", "item"]
+    by_column = fitted(trial_csv, "--response", "resp", *roles)
+    by_default = fitted(trial_csv)
+    for found in (by_column, by_default):
+        assert found["formula"] == FORMULA
+        assert found["coefficients"] == by_formula["coefficients"]
+    fit = il.laplace(il.Model(FORMULA, make_trial()))
+    assert by_formula["loglik"] == fit.loglik
+    assert by_formula["coefficients"]["treat"]["se"] == fit.coefficients.loc["treat", "se"]
+
+
+def test_json_has_the_promised_keys(fitted, trial_csv):
+    found = fitted(trial_csv)
+    assert [key for key in found if key in KEYS] == KEYS
+    assert found["engine"] == "laplace" and found["objective"] == "ml"
+    assert found["family"] == "bernoulli" and found["n_obs"] == 240
+    assert found["groups"] == {"id": 40, "item": 6}
+    assert list(found["coefficients"]) == ["Intercept", "treat"]
+    assert set(found["coefficients"]["treat"]) == {"estimate", "se"}
+    assert list(found["sd"]["item"]) == ["Intercept", "treat"]
+    assert list(found["corr"]["item"]) == ["Intercept,treat"]
+    assert found["thresholds"] == {} and isinstance(found["problems"], list)
+    # AIC = 2 k - 2 logLik, k = 2 coefficients + 3 SDs + 1 correlation; BIC counts rows
+    assert found["aic"] == pytest.approx(2 * 6 - 2 * found["loglik"])
+    assert found["seconds"] > 0
+
+
+def test_aic_and_bic_are_of_maximum_likelihood(fitted, trial_csv):
+    found = fitted(trial_csv, "--objective", "map")
+    assert found["objective"] == "map" and found["aic"] is None and found["bic"] is None
+
+
+def test_reference_turns_the_effect(fitted, trial_csv):
+    formula = ["--formula", "resp ~ trt + (1 | id)"]
+    plain = fitted(trial_csv, *formula)["coefficients"]
+    turned = fitted(trial_csv, *formula, "--reference", "trt=placebo")["coefficients"]
+    # two searches stop at slightly different points of one maximum
+    assert turned["trt[T.drug]"]["estimate"] == pytest.approx(
+        -plain["trt[T.placebo]"]["estimate"], abs=1e-5
+    )
+
+
+def test_levels_put_text_answers_in_order(ilhte, fitted, tmp_path, make_trial):
+    path = tmp_path / "words.csv"
+    words = {0: "wrong", 1: "right"}
+    make_trial().assign(resp=lambda t: t["resp"].map(words)).to_csv(path, index=False)
+    formula = ["--formula", "resp ~ treat + (1 | id)"]
+    plain = fitted(path, *formula)["coefficients"]["treat"]["estimate"]
+    stated = fitted(path, *formula, "--levels", "wrong, right")["coefficients"]["treat"]["estimate"]
+    assert stated == pytest.approx(-plain, abs=1e-5)  # sorted, "right" would be the lowest
+    status, _, err = ilhte("fit", path, *formula, "--levels", "wrong")
+    assert status == 2 and "levels leaves out 'right'" in err
+
+
+def test_clusters_covariates_and_comparisons(fitted, trial_csv):
+    found = fitted(
+        trial_csv, "--response", "rate >= 2", "--treatment", "trt", "--clusters", "school",
+        "--covariates", "age,pre",
+    )  # fmt: skip
+    assert found["formula"] == "rate >= 2 ~ trt + age + pre + (1 | school/id) + (trt | item)"
+    assert found["groups"] == {"school": 5, "school:id": 40, "item": 6}
+
+
+def test_what_was_noticed_is_in_the_output_and_the_json(ilhte, fitted, tmp_path, make_trial):
+    path = tmp_path / "clusters.csv"
+    make_trial().assign(treat=lambda t: t["id"] // 4 % 2, school=lambda t: t["id"] // 4).to_csv(
+        path
+    )
+    status, out, err = ilhte("fit", path, "--formula", FORMULA)
+    assert status == 0 and err == ""
+    assert "no term for school" in out and "cluster-randomised" in out
+    assert "no term for school" in fitted(path, "--formula", FORMULA)["notes"][0]
+
+
+def test_a_crossover_an_occasion_and_a_roster_can_be_named(ilhte, tmp_path, make_trial):
+    path, roster = tmp_path / "crossed.csv", tmp_path / "roster.csv"
+    trial = make_trial().drop(columns="resp").rename(columns={"rate": "resp"})
+    both = pd.concat([trial.assign(treat=k, wave=w) for k in (0, 1) for w in (0, 1)])
+    both.to_csv(path, index=False)
+    arguments = ["fit", path, "--response", "resp >= 2"]
+    assert "--crossover" in ilhte(*arguments)[2]
+    assert "--occasion wave" in ilhte(*arguments, "--crossover")[2]
+    assert ilhte(*arguments, "--crossover", "--occasion", "wave")[0] == 0
+    make_trial().to_csv(path, index=False)
+    pd.DataFrame({"id": range(50), "treat": [k % 2 for k in range(50)]}).to_csv(roster)
+    status, out, _ = ilhte("fit", path, "--roster", roster)
+    assert status == 0 and re.search(r"randomised +in the table +in the analysis", out)
+
+
+def test_options_of_nuts_reach_the_sampler(ilhte, trial_csv, monkeypatch):
+    given = {}
+
+    def sample(model, **options):
+        given.update(options)
+        raise il.ModelError("enough")
+
+    monkeypatch.setattr(il, "sample", sample)
+    options = ["--draws", 7, "--tune", 60, "--chains", 2, "--seed", 3]
+    status, _, err = ilhte("fit", trial_csv, "--engine", "nuts", *options)
+    assert status == 2 and err == "ilhte: enough\n"
+    assert given | {"progress": False} == given
+    assert {k: given[k] for k in ("draws", "tune", "chains", "seed")} == {
+        "draws": 7, "tune": 60, "chains": 2, "seed": 3
+    }  # fmt: skip
+
+
+@pytest.mark.slow  # compiling takes half a minute
+def test_json_of_nuts_has_its_diagnostics(fitted, trial_csv):
+    options = ["--draws", 100, "--tune", 100, "--chains", 2, "--seed", 3]
+    found = fitted(trial_csv, "--engine", "nuts", *options)
+    assert (found["engine"], found["objective"]) == ("nuts", "posterior")
+    assert found["loglik"] is None and found["aic"] is None and found["bic"] is None
+    assert set(found["diagnostics"]) == {
+        "max_rhat", "min_ess_bulk", "min_ess_tail", "divergences", "compile_seconds",
+        "sample_seconds",
+    }  # fmt: skip
+    assert 0.9 < found["diagnostics"]["max_rhat"] < 2
+    assert found["diagnostics"]["sample_seconds"] < found["seconds"] + 1
+
+
+def test_a_report_is_written(ilhte, trial_csv, tmp_path):
+    status, out, err = ilhte("fit", trial_csv, "--report", tmp_path / "fit.html")
+    assert status == 0 and "report written to" in err and "treat" in out
+    assert "<html" in (tmp_path / "fit.html").read_text()[:500]
+
+
+REFUSED = {
+    "quadrature": (["--engine", "quadrature"], "--engine quadrature is not there yet"),
+    "engine": (["--engine", "stan"], "it is laplace, quadrature or nuts"),
+    "cumulative": (["--family", "cumulative"], "family 'cumulative' is not there yet"),
+    "family": (["--family", "poisson"], "no family 'poisson'"),
+    "objective": (["--objective", "reml"], "--objective reml: it is ml or map"),
+    "reference": (["--reference", "trt"], "write column=level"),
+    "unused reference": (["--reference", "trt=drug"], "reference names 'trt'"),
+    "two formulas": (["--formula", FORMULA, "--response", "resp"], "say the same thing twice"),
+    "covariates": (["--formula", FORMULA, "--covariates", "age"], "write them into --formula"),
+    "assignment": (["--assignment", "rct"], "it is 'randomised'"),
+    "column": (["--item", "itm"], "'itm' not found.*Did you mean 'item'"),
+    "no random term": (["--formula", "resp ~ treat"], "no random term"),
+    "json": (["--json", "nowhere/fit.json"], "there is no folder"),
+    "report": (["--report", "."], "is a folder"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_ends_with_status_2_one_sentence_and_no_output(ilhte, trial_csv, case):
+    arguments, said = REFUSED[case]
+    status, out, err = ilhte("fit", trial_csv, *arguments)
+    assert status == 2 and out == ""
+    assert err.startswith("ilhte: ") and re.search(said, err) and "Traceback" not in err
+
+
+@pytest.mark.parametrize("arguments", [["fit"], ["fit", "x.csv", "--seed", "a"], ["fitt"]])
+def test_wrong_usage_ends_with_status_2(ilhte, arguments):
+    status, out, err = ilhte(*arguments)
+    assert status == 2 and out == "" and "Usage" in err
+
+
+def test_a_path_that_cannot_be_written_is_said_to_be_so(ilhte, trial_csv, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", "fit.json")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    status, _, err = ilhte("fit", trial_csv, "--json", trial_csv.with_suffix(".json"))
+    assert status == 2 and "Permission denied" in err and "Traceback" not in err
+
+
+def test_datasets_are_listed(ilhte):
+    status, out, _ = ilhte("datasets")
+    assert status == 0 and "caffeine" in out
+
+
+def test_the_installed_command_in_a_process_of_its_own(trial_csv, tmp_path):
+    """Once as a user runs it: a fit, bad input, and a reader that stops after one line."""
+    command: list[str | Path] = [sys.executable, "-m", "ilhte_bayes.cli", "fit"]
+    good = subprocess.run([*command, trial_csv], capture_output=True, text=True, cwd=tmp_path)
+    assert good.returncode == 0 and "treat" in good.stdout and good.stderr == ""
+    bad = subprocess.run([*command, "none.csv"], capture_output=True, text=True, cwd=tmp_path)
+    assert (bad.returncode, bad.stdout) == (2, "")
+    assert (
+        bad.stderr == "ilhte: no file at 'none.csv'. Check the path, or give a pandas DataFrame.\n"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)  # nobody reads
+    broken = subprocess.run(
+        [*command[:-1], "datasets"], stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    assert "Traceback" not in broken.stderr
