@@ -43,7 +43,9 @@ def imports(tree: ast.AST):
             yield node.module.split(".")[1], id(node) in late
 
 
-MODULES = [p for p in sorted(PACKAGE.rglob("*.py")) if p.name != "__init__.py" or p.parent != PACKAGE]
+MODULES = [
+    p for p in sorted(PACKAGE.rglob("*.py")) if p.name != "__init__.py" or p.parent != PACKAGE
+]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -17,9 +17,7 @@ def test_runs(path, tmp_path):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source = re.sub(r"^DRAWS = \d+", "DRAWS = 50", cell.source, flags=re.M)
-    NotebookClient(
-        notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}
-    ).execute()
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
 
 
 def test_each_ends_with_things_to_try():

@@ -117,11 +117,12 @@ def _card_of(
         + spread / np.sqrt(k) * rng.standard_normal(population.size),
     }
     centre = _centre(fit, name, weights)
+    in_sds = float(np.median(population / unit))  # of a new item and a new test too
     rows = {}
     for target, values in targets.items():
-        middle = centre[0] if target.startswith("these") else centre[1]
-        rows[target, "logits"] = _row(values, middle)
-        rows[target, "SDs of ability"] = _row(values / unit, None)
+        own = target.startswith("these")
+        rows[target, "logits"] = _row(values, centre[0] if own else centre[1])
+        rows[target, "SDs of ability"] = _row(values / unit, None if own else in_sds)
     frame = pd.DataFrame.from_dict(rows, orient="index")
     frame.index = pd.MultiIndex.from_tuples(list(rows), names=["target", "scale"])
     return frame

@@ -1,12 +1,10 @@
 """What stands on the page, section by section, ready for the template."""
 
-import base64
 import contextlib
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ilhte_bayes.errors import IlhteError, ModelError
+from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.card import EffectCard, effect_card
 from ilhte_bayes.estimands.items import ItemEffects, item_effects
 from ilhte_bayes.fits.fit import Fit
@@ -17,18 +15,9 @@ from ilhte_bayes.show.equal_effects import all_equal
 from ilhte_bayes.show.html_tables import components_table, estimates_table, html_table
 from ilhte_bayes.show.model_words import equation_html, model_sentences, noun_of
 from ilhte_bayes.show.people import arms_table, balance_table
+from ilhte_bayes.show.pictures import Picture, by_contrast, priors
 from ilhte_bayes.show.text import ENGINE_WORDS, card_table, dropped_rows, items_table, trivial
-from ilhte_bayes.show.words import about, count_of, number, plural, sentence, true_minus
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A figure drawn into the page."""
-
-    source: str  # a data URI
-    alt: str
-    caption: str
-    width: int  # in CSS pixels, as drawn
+from ilhte_bayes.show.words import about, number, plural, sentence, true_minus
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,61 +201,21 @@ def _items(results: Results) -> Iterator[Section]:
     yield Section(
         title,
         tuple(intro),
-        pictures=tuple(_by_contrast(results, "item_effects", _ITEMS.format(noun=noun))),
+        pictures=tuple(by_contrast(results.fit, effects, "item_effects")),
         html=(html_table(items_table(frame, noun), f"{noun.capitalize()} by item, in logits"),),
         notes=notes,
     )
 
 
-_ITEMS = "Every item's {noun} with its 95 % interval, ordered; dashed: the average."
-_EASINESS = (
-    "Each point is an item; upright lines are 95 % intervals of its {noun}, level lines of its "
-    "easiness. The line is what the fitted correlation implies, with its 95 % band."
-)
-_CURVES = (
-    "Probability of the answer against ability, for persons whose covariates and clusters are "
-    "average, in two arms; bands are 95 %. Items are ordered from the largest {noun} to the "
-    "smallest; of more than twelve, twelve evenly spread ones are shown."
-)
-_PRIORS = (
-    "What was believed before the answers were seen, and what after: where the two look alike, "
-    "the answers said little."
-)
-
-
 def _figures(results: Results) -> Iterator[Section]:
     noun = noun_of(results.fit.model)
     if results.effects is not None:
-        if found := tuple(_by_contrast(results, "effect_by_easiness", _EASINESS.format(noun=noun))):
+        if found := tuple(by_contrast(results.fit, results.effects, "effect_by_easiness")):
             yield Section(f"{noun.capitalize()} and easiness", pictures=found)
-        if found := tuple(_by_contrast(results, "item_curves", _CURVES.format(noun=noun))):
+        if found := tuple(by_contrast(results.fit, results.effects, "item_curves")):
             yield Section("Items by arm", pictures=found)
     if results.fit.objective != "ml":
-        picture = _draw(results.fit, "prior_posterior", "Prior and posterior densities", _PRIORS)
-        yield Section("Before and after", pictures=(picture,))
-
-
-def _by_contrast(results: Results, name: str, caption: str) -> Iterator[Picture]:
-    """One picture for each arm against the reference; none where there is nothing to draw."""
-    assert results.effects is not None
-    what = name.replace("_", " ")
-    for label in results.effects.average.index:
-        with contextlib.suppress(IlhteError):
-            yield _draw(results.fit, name, f"{what.capitalize()}, {label}", caption, contrast=label)
-
-
-def _draw(fit: Fit, name: str, alt: str, caption: str, **options: str) -> Picture:
-    import matplotlib as mpl
-
-    from ilhte_bayes.show import plots
-
-    figure = getattr(plots, name)(fit, **options).get_figure(root=True)
-    buffer = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "ilhte_bayes"}):  # the same page twice is the same file
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    encoded = base64.b64encode(buffer.getvalue()).decode()
-    width = round(110 * figure.get_figwidth())
-    return Picture(f"data:image/svg+xml;base64,{encoded}", f"{alt}. {caption}", caption, width)
+        yield Section("Before and after", pictures=(priors(results.fit),))
 
 
 def _estimates(fit: Fit) -> Section:
@@ -321,5 +270,5 @@ def lead(results: Results, *, title: str | None = None) -> dict[str, object]:
         "question": told.question(fit.model),
         "answers": told.answers(fit, results.effects, results.card),
         "problems": [about(fit.model, true_minus(problem)) for problem in fit.problems],
-        "method": f"{ENGINE_WORDS[fit.engine, fit.objective]}; {count_of(fit.n_obs, 'answer')}",
+        "method": sentence(ENGINE_WORDS[fit.engine, fit.objective]),
     }

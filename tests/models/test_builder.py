@@ -213,18 +213,22 @@ def test_a_large_table_without_persons_is_counted_by_cell(monkeypatch):
 
 
 def test_centred_and_non_centred_are_one_density(small):
-    """By the change of variables re = L z, densities differ by log |det L| for each level."""
+    """By the change of variables re = L z, joint densities differ by log |det L| for each level."""
     plain = small.pymc
     centred = build_pymc(small, centred=frozenset({"id", "item"}))
-    assert {"re_school:id", "re_item", "z_school"} <= {v.name for v in centred.free_RVs}
+    own = {"level_school:id[Intercept]", "re_item[Intercept]", "re_item[treat]", "z_school"}
+    assert own <= {v.name for v in centred.free_RVs}
     point = random_point(plain, 8)
     v = constrained(point)
     r = 2 * v["unit_corr_item"][0] - 1
     corr = np.array([[1, r], [r, 1]])
     root = np.linalg.cholesky(corr * np.outer(v["sd_item"], v["sd_item"]))
     moved = {k: x for k, x in point.items() if k not in ("z_school:id", "z_item")}
-    moved["re_item"] = point["z_item"] @ root.T
-    moved["re_school:id"] = point["z_school:id"] * v["sd_school:id"]
+    items = point["z_item"] @ root.T
+    moved["re_item[Intercept]"], moved["re_item[treat]"] = items.T
+    # the first centred intercepts carry the model's own: a shift, which changes no density
+    pupils = (point["z_school:id"] * v["sd_school:id"])[:, 0]
+    moved["level_school:id[Intercept]"] = pupils + point["beta"][0]
     log_det = 6 * np.log(np.diag(root)).sum() + 20 * np.log(v["sd_school:id"][0])
     np.testing.assert_allclose(joint(centred, moved), joint(plain, point) - log_det, rtol=RTOL)
 
@@ -363,3 +367,16 @@ def test_importing_the_package_does_not_import_pymc():
         "assert 'pymc' not in sys.modules and 'pytensor' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_one_column_centred_and_the_next_given_it(small):
+    """Easiness sampled as it is, effects standard normal given it: the same joint density."""
+    plain, mixed = small.pymc, build_pymc(small, centred=frozenset({"item[Intercept]"}))
+    assert {"level_item[Intercept]", "z_item[treat]"} <= {v.name for v in mixed.free_RVs}
+    point = random_point(plain, 9)
+    v = constrained(point)
+    moved = {k: x for k, x in point.items() if k != "z_item"}
+    moved["level_item[Intercept]"] = point["beta"][0] + v["sd_item"][0] * point["z_item"][:, 0]
+    moved["z_item[treat]"] = point["z_item"][:, 1]
+    log_det = 6 * np.log(v["sd_item"][0])
+    np.testing.assert_allclose(joint(mixed, moved), joint(plain, point) - log_det, rtol=RTOL)

@@ -312,7 +312,7 @@ class LaplaceObjective:
         weight = np.bincount(rows.pattern, weights=self.weight, minlength=n_patterns)
         coupled = np.zeros((x.shape[1], rows.n_effects))
         for k, column in enumerate(x.T):
-            np.take(column, rows.pattern, out=self.eta)
+            np.take(column, rows.pattern, out=self.eta, mode="clip")  # "raise" would copy
             kernels.add_scaled_rows(rows, at.factor.scaled, self.weight, self.eta, coupled[k])
         solved = np.array([self.solve(at.factor, right) for right in coupled])
         return x.T @ slope, (x.T * weight) @ x - coupled @ solved.T
