@@ -190,7 +190,9 @@ def _random_effects(group: Group, priors: Priors, centred: list[bool], shift: An
 
 def _column_by_column(group: Group, sd: Any, root: Any, centred: list[bool], shift: Any) -> Any:
     """Effects (level, column), each column normal given the columns before it."""
-    name, standard, effects = group.name, [], []
+    name = group.name
+    standard: list[Any] = []
+    effects: list[Any] = []
     for k, column in enumerate(group.columns):
         mean = 0.0 if root is None else sum((root[k, j] * standard[j] for j in range(k)), 0.0)
         left = 1.0 if root is None else root[k, k]
