@@ -3,15 +3,15 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from formulaic import Formula as FormulaicFormula
+from formulaic import ModelSpec, model_matrix
+from formulaic.errors import FactorEvaluationError
 
 from ilhte_bayes.errors import FormulaError, mark_place
-
-if TYPE_CHECKING:
-    from formulaic import Formula as FormulaicFormula
 
 # R's elementary functions that formulaic does not define itself.
 _FUNCTIONS = {"sqrt": np.sqrt, "abs": np.abs, "log1p": np.log1p, "expm1": np.expm1}
@@ -192,8 +192,6 @@ def _calls(side: str) -> set[str]:
 
 def _learned(side: str, patterns: pd.DataFrame, pattern: np.ndarray) -> dict[str, Any]:
     """What `scale`, `poly` and their like learn of a whole column, by their expression."""
-    from formulaic import model_matrix
-
     state: dict[str, Any] = {}
     for expression in {factor.expr for term in _parse(side) for factor in term.factors}:
         if not _calls(expression) & _STATEFUL:
@@ -210,8 +208,6 @@ def _evaluate(
     side: str, frame: pd.DataFrame, changed: pd.DataFrame, state: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Columns of `changed`, with levels learned from `frame` and transforms from `state`."""
-    from formulaic import ModelSpec
-
     with _in_words(side):
         spec = ModelSpec.from_spec(_parse(side), transform_state=dict(state), na_action="ignore")
         matrix = spec.get_model_matrix(frame, context=_FUNCTIONS)
@@ -224,8 +220,6 @@ def _evaluate(
 @contextmanager
 def _in_words(side: str) -> Iterator[None]:
     """Turn what formulaic raises into a sentence; log(0) is reported later, with its column."""
-    from formulaic.errors import FactorEvaluationError
-
     try:
         with np.errstate(all="ignore"):
             yield
@@ -242,11 +236,9 @@ def _in_words(side: str) -> Iterator[None]:
         raise FormulaError(f"{side!r} cannot be evaluated ({error}).") from None
 
 
-def _parse(side: str) -> "FormulaicFormula":
-    from formulaic import Formula
-
+def _parse(side: str) -> FormulaicFormula:
     try:
-        formula = Formula(side)
+        formula = FormulaicFormula(side)
         formula.required_variables  # noqa: B018  (parses the Python inside calls)
         return formula
     except Exception as error:  # of any type: its tokenizer meets text it never foresaw

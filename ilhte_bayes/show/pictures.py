@@ -17,7 +17,7 @@ _CAPTIONS = {
     "band.",
     "item_curves": "Probability of the answer against ability, for persons whose covariates and "
     "clusters are average, in two arms; bands are 95 %. Items are ordered from the largest {noun} "
-    "to the smallest; of more than twelve, twelve evenly spread ones are shown.",
+    "to the smallest, or, where the model makes it equal, from easy to hard; of more than twelve, twelve evenly spread ones are shown.",
     "prior_posterior": "What was believed before the answers were seen, and what after: where the "
     "two look alike, the answers said little.",
 }

@@ -89,7 +89,7 @@ def _parameters(fit: Fit) -> Iterator[_Parameter]:
         draws = flat(fit.draws, f"sd_{group.name}")
         for at, column in enumerate(group.columns):
             prior = fit.model.priors[f"sd_{group.name}[{column}]"]
-            words = f"{_sd_words(fit, group, column)}\n{_over(fit, group)} (logits)"
+            words = f"{_sd_words(fit, group, column)} {_over(fit, group)} (logits)"
             yield _Parameter(words, prior, draws[:, at], 0.0, np.inf)
     for group in groups:
         for block in group.blocks:
