@@ -148,6 +148,11 @@ def _build_group(
     pieces: list[tuple[tuple[str, ...], np.ndarray, bool]],
     responses: Responses,
 ) -> Group:
+    if "/" in name:
+        raise FormulaError(
+            f"the group {name!r} has a slash in its name, which nests groups in a formula and "
+            "folders in a saved file. Rename the column in the table."
+        )
     columns = [column for names, _, _ in pieces for column in names]
     if not columns:
         raise FormulaError(

@@ -1,6 +1,7 @@
 """The design: groups as the grammar says, and fixed columns that can be told apart."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -112,3 +113,9 @@ def test_a_triangle_of_many_blocks_is_that_of_one():
         rtol=1e-9,
         atol=1e-9,
     )
+
+
+def test_a_slash_in_a_groups_name_is_refused():
+    frame = pd.DataFrame({"y": [0, 1, 0, 1], "a/b": [1, 1, 2, 2]})
+    with pytest.raises(il.FormulaError, match="has a slash in its name"):
+        il.Model("y ~ 1 + (1 | `a/b`)", frame)

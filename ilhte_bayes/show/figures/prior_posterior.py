@@ -12,7 +12,7 @@ from scipy.stats import gaussian_kde
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.items import changes_by_item, treatment_contrasts
-from ilhte_bayes.fits.draw_tables import flat
+from ilhte_bayes.estimands.parameters import parameter_draws
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.models.priors import LKJ, Flat, Prior
@@ -83,25 +83,33 @@ class _Parameter:
 
 
 def _parameters(fit: Fit) -> Iterator[_Parameter]:
-    yield from _coefficients(fit)
+    parameters = parameter_draws(fit)
+    yield from _coefficients(fit, parameters.beta)
     groups = sorted(fit.model.design.groups, key=lambda g: g.name == _item(fit))  # items last
     for group in groups:
-        draws = flat(fit.draws, f"sd_{group.name}")
+        draws = _sds(parameters.covariance[group.name])
         for at, column in enumerate(group.columns):
             prior = fit.model.priors[f"sd_{group.name}[{column}]"]
-            words = f"{_sd_words(fit, group, column)} {_over(fit, group)} (logits)"
+            words = f"{_sd_words(fit, group, column)}\n{_over(fit, group)} (logits)"
             yield _Parameter(words, prior, draws[:, at], 0.0, np.inf)
     for group in groups:
+        covariance = parameters.covariance[group.name]
+        sd = _sds(covariance)
         for block in group.blocks:
             for at, i in enumerate(block):
                 for j in block[:at]:
-                    draws = flat(fit.draws, f"corr_{group.name}")[:, i, j]
+                    draws = covariance[:, i, j] / np.maximum(sd[:, i] * sd[:, j], _FIXED)
                     words = _corr_words(fit, group, group.columns[j], group.columns[i])
                     prior = fit.model.priors[f"corr_{group.name}"]
                     yield _Parameter(words, prior, draws, -1.0, 1.0, len(block))
 
 
-def _coefficients(fit: Fit) -> Iterator[_Parameter]:
+def _sds(covariance: np.ndarray) -> np.ndarray:
+    """(draw, column) SDs."""
+    return np.sqrt(np.maximum(np.einsum("dii->di", covariance), 0.0))
+
+
+def _coefficients(fit: Fit, draws: np.ndarray) -> Iterator[_Parameter]:
     """Coefficients that the treatment changes."""
     if fit.model.roles.treatment is None:
         return
@@ -109,7 +117,6 @@ def _coefficients(fit: Fit) -> Iterator[_Parameter]:
     changed = np.zeros(len(fit.model.design.terms), dtype=bool)
     for contrast in contrasts:
         changed |= np.any(changes_by_item(fit, _any_group(fit), contrast).fixed != 0, axis=0)
-    draws = flat(fit.draws, "beta")
     for at in np.flatnonzero(changed):
         term = fit.model.design.terms[at]
         words = f"Coefficient of\n{plain(term_words(term), 24)} (logits)"
