@@ -1,5 +1,6 @@
 """The Laplace engine: maximum likelihood or MAP estimates with glmer's numbers."""
 
+import contextlib
 import sys
 import time
 from functools import cache
@@ -70,7 +71,7 @@ def laplace(model: Model, *, objective: Objective = "ml") -> Fit:
         target = LaplaceObjective(model.design, model.family, _kept_inside(model, objective))
         prior = flat_prior if objective == "ml" else log_prior(target, model.priors)
         maximum = maximise(target, prior)
-        mode = mode_and_curvature(target, maximum)
+        mode = mode_and_curvature(target, maximum, jointly=_item_group(model))
     return Fit(
         model=model,
         engine="laplace",
@@ -80,6 +81,15 @@ def laplace(model: Model, *, objective: Objective = "ml") -> Fit:
         seconds=model.build_seconds + time.perf_counter() - began,
         compile_seconds=compile_seconds,
     )
+
+
+def _item_group(model: Model) -> str | None:
+    """Name of the items' group, if the model has one."""
+    if model.roles.item is None:
+        return None
+    with contextlib.suppress(ModelError):
+        return model.design.group(model.roles.item).name
+    return None
 
 
 def _kept_inside(model: Model, objective: Objective) -> list[str]:

@@ -172,7 +172,7 @@ def describe_item_effects(effects: "ItemEffects") -> str:
             table.to_string(),
         ]
     if len(effects.average):
-        parts.append("in the drawing: ● effect, ─ interval, ┊ average, │ zero")
+        parts.append(f"in the drawing: ● {effects.noun}, ─ interval, ┊ average, │ zero")
     return "\n".join([*parts, *effects.notes])
 
 

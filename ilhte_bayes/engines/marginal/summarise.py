@@ -6,12 +6,21 @@ import xarray as xr
 from ilhte_bayes.engines.marginal.maximise import Maximum
 from ilhte_bayes.engines.marginal.objective import Evaluation, LaplaceObjective
 
-# Groups with more effects keep only each level's own covariance: joint ones grow as the square.
-LARGEST_JOINT = 500
+_LARGEST_JOINT = 3000  # effects; the joint covariance of more would take over 70 MB
 
 
-def mode_and_curvature(target: LaplaceObjective, maximum: Maximum) -> xr.Dataset:
+def mode_and_curvature(
+    target: LaplaceObjective, maximum: Maximum, *, jointly: str | None
+) -> xr.Dataset:
     """Estimates, their covariance, and each group's conditional modes.
+
+    Parameters
+    ----------
+    target : LaplaceObjective
+    maximum : Maximum
+    jointly : str, optional
+        Group (items) of which the covariances between levels are kept too: they cost a solve for
+        each effect where the group is not at the root.
 
     Returns
     -------
@@ -19,7 +28,7 @@ def mode_and_curvature(target: LaplaceObjective, maximum: Maximum) -> xr.Dataset
         `psi` and `psi_cov` in the objective's coordinates; `beta` (term), `beta_cov`; for each
         group g: `sd_g` (column), `corr_g` (column, column), `natural_cov_g` over SDs and
         correlations, `re_g` (level, column) conditional modes, `re_g_cov` their covariance given
-        the parameters, `re_g_by_psi` their derivative by the parameters. Logits throughout.
+        the parameters (`re_g_joint` between all levels too, for one group), `re_g_by_psi` their derivative by the parameters. Logits throughout.
     """
     at = target.evaluate(maximum.psi)
     _, blocks = target.selected(at)
@@ -44,7 +53,7 @@ def mode_and_curvature(target: LaplaceObjective, maximum: Maximum) -> xr.Dataset
         factor = c.factor(psi[part])
         natural, slopes = c.natural(psi[part]), _finite(c.natural_derivatives(psi[part]))
         sd = natural[: len(c.columns)]
-        if group.n_levels * group.n_columns <= LARGEST_JOINT:
+        if name == jointly and group.n_levels * group.n_columns <= _LARGEST_JOINT:
             joint = _joint_covariance(target, at, k, factor)
             variables[f"re_{name}_joint"] = ((level, column, f"{name}_", other), joint)
         coords |= {level: list(group.labels), column: list(c.columns), other: list(c.columns)}

@@ -1,0 +1,336 @@
+"""The page holds every section, stands alone, fits a phone, and repeats itself."""
+
+import html
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ilhte_bayes as il
+from ilhte_bayes.show import pictures
+from ilhte_bayes.show.page import page_html
+from ilhte_bayes.show.people import arms_table, balance_table
+from ilhte_bayes.show.recipe import code
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DRAWN = ("caffeine_map", "three_arms", "draws")  # pages whose figures are drawn; it takes seconds
+CASES = [*DRAWN, "caffeine_ml", "verbagg", "constant", "zero"]
+SECTIONS = [
+    "Who took part",
+    "Data and coding",
+    "The model",
+    "Arms compared at baseline",
+    "The effect, for four questions",
+    "Effect by item",
+    "Effect and easiness",
+    "Items by arm",
+    "Before and after",
+    "All estimates",
+    "Diagnostics",
+    "How to repeat it",
+]
+
+
+@pytest.fixture(scope="module")
+def page(fit_of):
+    """HTML by case, made once."""
+    made = {}
+
+    def get(case):
+        if case not in made:
+            with pytest.MonkeyPatch.context() as patch:
+                if case not in DRAWN:
+                    patch.setattr(pictures, "_draw", _undrawn)
+                made[case] = page_html(fit_of(case))
+        return made[case]
+
+    return get
+
+
+def _undrawn(fit, name, alt, caption, **options):
+    return pictures.Picture("data:,", f"{alt}. {caption}", caption, 600)
+
+
+class Reader(HTMLParser):
+    """Headings, images, addresses and text of a page."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.headings, self.images, self.addresses, self.open = [], [], [], []
+        self.text = ""
+        self.feed(source)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.addresses += [attrs[k] for k in ("src", "href") if k in attrs]
+        if tag == "img":
+            self.images.append(attrs)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append([int(tag[1]), ""])
+        if tag not in ("meta", "link", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes nothing"
+        self.text += " "
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text += data
+        if self.open and re.fullmatch("h[1-6]", self.open[-1]):
+            self.headings[-1][1] += data
+
+
+def words(source):
+    return " ".join(Reader(source).text.split())
+
+
+def test_sections_stand_in_order(page):
+    headings = Reader(page("caffeine_map")).headings
+    assert [level for level, _ in headings] == [1] + [2] * len(SECTIONS)
+    assert [title for level, title in headings if level == 2] == SECTIONS
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_page_needs_no_other_file(page, case):
+    read = Reader(page(case))
+    assert "http" not in page(case)
+    assert all(address.startswith("data:") for address in read.addresses)
+    assert read.open == []  # every tag is closed
+    assert read.images and all(len(image["alt"]) > 40 for image in read.images)
+    assert not re.search(r"\bnan\b|\bNone\b(?! there|\.)|<NA>", words(page(case)))
+
+
+def test_the_same_fit_gives_the_same_page(fit_of, page):
+    assert page_html(fit_of("caffeine_map")) == page("caffeine_map")
+
+
+def test_the_answer_holds_the_average_its_interval_and_the_spread(fit_of, page):
+    text, row = words(page("caffeine_map")), fit_of("caffeine_map").coefficients.loc["treat"]
+    assert "684 persons answered 10 items: 6,811 answers" in text
+    assert "is more likely under caffeine than under placebo" in text
+    interval = f"{row['lower']:.2f} to {row['upper']:.2f}"
+    assert f"{row['estimate']:.2f} logits (95 % interval {interval})" in text
+    assert f"odds ratio of {np.exp(row['estimate']):.2f}" in text
+    sd = fit_of("caffeine_map").sd("item")["treat"]
+    assert f"varies between items with an SD of {sd:.2f} logits" in text
+
+
+def test_an_interval_with_zero_claims_nothing(page):
+    text = words(page("verbagg"))
+    assert "The answers do not tell whether “y = 1” is more or less likely in men than" in text
+    assert "its interval holds 0" in text
+
+
+def test_groups_have_differences_and_no_effects(page):
+    text = words(page("verbagg"))
+    assert "Not randomised: results speak of differences between groups." in text
+    assert "effect" not in text.lower().replace("objective", "").replace("item_effects", "")
+
+
+def test_equal_by_estimate_is_not_equal_by_evidence(page):
+    assert "equal by estimate, not by evidence" in words(page("zero"))
+    assert "SD estimated at 0, the edge of its range" in words(page("zero"))
+
+
+def test_equal_by_assumption_shows_no_table_of_items(page):
+    text = words(page("constant"))
+    assert "gives every item the same effect, by assumption" in text
+    assert "wrong signs" not in text
+
+
+def test_each_arm_has_its_answer_and_its_figures(page):
+    read = Reader(page("three_arms"))
+    assert read.text.count("under control:") == 2
+    assert len(read.images) == 2 + 2 + 2 + 1  # items, easiness and curves by arm; priors
+
+
+def test_diagnostics_speak_of_the_engine_that_was_used(page):
+    draws, maximum = words(page("draws")), words(page("caffeine_map"))
+    assert "4 chains of 500 draws, after 500 warm-up steps each." in draws
+    assert "chains agree (at most 1.01 is wanted)" in draws and "Divergences None." in draws
+    assert "il.sample(model, draws=500, tune=500, chains=4, seed=7, target_accept=0.9)" in draws
+    assert "Converged after" in maximum and "il.laplace(model, objective='map')" in maximum
+    assert "Read the 1 note at the top" in words(page("caffeine_ml"))
+
+
+@pytest.mark.parametrize("case", ["caffeine_map", "verbagg"])
+def test_code_on_the_page_makes_the_same_fit(fit_of, case, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    there: dict = {}
+    exec(code(fit_of(case)).replace("il.report(fit, 'report.html')", ""), there)
+    pd.testing.assert_frame_equal(there["fit"].coefficients, fit_of(case).coefficients)
+    fingerprint = there["model"].responses.fingerprint()
+    assert fingerprint == fit_of(case).model.responses.fingerprint()
+
+
+def test_code_tells_what_the_caller_chose(logistic_table):
+    table = logistic_table(8, persons=40, items=4, arms=("a", "b"))
+    model = il.Model(
+        "resp ~ treat + (1 | id) + (1 | item)",
+        table,
+        roles={"treatment": "treat", "person": "id", "item": "item"},
+        reference={"treat": "b"},
+        priors={"sd_item": il.Exponential(0.5)},
+        assignment="randomised",
+    )
+    there = {"table": table}
+    text = code(il.laplace(model))
+    exec(text.split("fit = ")[0], there)
+    assert repr(there["model"]) == repr(model)
+    assert repr(there["model"].priors) == repr(model.priors)
+
+
+@pytest.fixture(scope="module")
+def hostile(logistic_table):
+    """Names and a formula that look like tags, an arm and an item too long for a phone."""
+    table = logistic_table(4, persons=80, items=5, arms=("<i>no</i>", "yes & mor" + 80 * "e"))
+    names = {"q1": "<b>x", "q2": "<script>alert(1)</script>", "q3": "x" * 90, "q4": '"quoted"'}
+    table = table.replace({"item": names})
+    table["resp"] += 1
+    model = il.Model(
+        "resp < 2 ~ treat + (1 | id) + (treat | item)",
+        table,
+        roles={"treatment": "treat", "person": "id", "item": "item"},
+    )
+    return page_html(il.laplace(model, objective="map"), title="<h1>Title</h1>")
+
+
+def test_names_that_look_like_tags_stay_text(hostile):
+    read = Reader(hostile)
+    text = " ".join(read.text.split())
+    assert "<b>" not in hostile and "<script>" not in hostile
+    for name in ("<b>x", "<script>alert(1)</script>", "<i>no</i>", "yes & moree", '"quoted"'):
+        assert name in text
+    assert "resp < 2 ~ treat" in text and read.headings[0] == [1, "<h1>Title</h1>"]
+    assert "&amp;lt;" not in hostile  # escaped once
+
+
+def test_notes_and_gaps_reach_the_page(logistic_table):
+    table = logistic_table(6, persons=60, items=4).astype({"treat": int})
+    table["resp"] = table["resp"].astype(float).mask(table.index % 17 == 0)
+    roster = table[["id", "treat"]].drop_duplicates()
+    extra = pd.DataFrame({"id": [900, 901], "treat": [0, 1]})
+    model = il.il_hte(table, roster=pd.concat([roster, extra]))
+    text = words(page_html(il.laplace(model)))
+    assert "15 row(s) with a missing value, by column: resp (15)" in text
+    assert "Randomised In the table In the analysis 0 31 30 30 1 31 30 30" in text
+
+
+def test_arms_are_counted():
+    table = pd.DataFrame(
+        {
+            "resp": [1, 0, 1, 1, 0, 0, 0, 1, 1],
+            "id": [1, 1, 2, 2, 3, 3, 4, 5, 6],
+            "item": ["a", "b", "a", "b", "a", "b", "a", "b", "a"],
+            "treat": [0, 0, 1, 1, 1, 1, 0, 0, 0],
+        }
+    )
+    counted = arms_table(il.Model("resp ~ treat + (1 | id) + (1 | item)", table))
+    expected = pd.DataFrame(
+        {
+            "persons": [4, 2, 6],
+            "items": [2, 2, 2],
+            "answers": [5, 4, 9],
+            "share of resp = 1": ["60 %", "50 %", "56 %"],
+        },
+        index=pd.Index(["treat = 0", "treat = 1", "all"], name="arm"),
+    )
+    pd.testing.assert_frame_equal(counted, expected)
+
+
+def test_balance_counts_persons_not_answers(logistic_table):
+    table = logistic_table(9, persons=60, items=4).astype({"treat": int})
+    rng = np.random.default_rng(1)
+    table["pre"] = rng.normal(10, 2, 60)[table["id"]]
+    table["sex"] = np.array(["f", "m"])[(rng.random(60) < 0.4).astype(int)][table["id"]]
+    table["easy"] = (table["item"] == "q1").astype(float)  # varies within persons: left out
+    table = table.drop(table.index[:3])  # answers are missing, persons are not
+    formula = "resp ~ treat + pre + sex + easy + (1 | id) + (1 | item)"
+    found = balance_table(il.Model(formula, table))
+    persons = table.drop_duplicates("id")
+    arms = [persons[persons["treat"] == arm] for arm in (0, 1)]
+    means, sds = ([getattr(a["pre"], f)() for a in arms] for f in ("mean", "std"))
+    difference = (means[1] - means[0]) / np.sqrt((sds[0] ** 2 + sds[1] ** 2) / 2)
+    assert list(found.index) == ["pre", "sex = m"]
+    assert found.loc["pre", "treat = 0"] == f"{means[0]:.2f} ({sds[0]:.2f})"
+    shown = found.loc["pre", "Standardised difference"].replace("−", "-")
+    assert shown == f"{difference:+.2f}"
+    shares = [(a["sex"] == "m").mean() for a in arms]
+    assert found.loc["sex = m", "treat = 1"] == f"{100 * shares[1]:.0f} %"
+    pooled = np.sqrt(sum(p * (1 - p) for p in shares) / 2)
+    shown = found.loc["sex = m", "Standardised difference"].replace("−", "-")
+    assert float(shown) == pytest.approx((shares[1] - shares[0]) / pooled, abs=0.005)
+
+
+def test_a_crossover_has_no_baseline(logistic_table):
+    table = logistic_table(9, persons=40, items=4)
+    table["treat"] = ((table["id"] + table["item"].factorize()[0]) % 2).astype(int)
+    table["pre"] = np.random.default_rng(1).normal(size=40)[table["id"]]
+    roles = {"treatment": "treat", "person": "id", "item": "item", "crossover": True}
+    model = il.Model("resp ~ treat + pre + (1 | id) + (1 | item)", table, roles=roles)
+    assert balance_table(model) is None
+
+
+def test_a_model_without_items_has_a_page():
+    model = il.Model("yy ~ trt + late + (1 | ID)", il.load_dataset("bacteria"))
+    fit = il.laplace(model)
+    text = words(page_html(fit))
+    row = fit.coefficients.loc["trt[T.drug]"]
+    assert "Over all answers, “yy = 1” is less likely under drug than under placebo" in text
+    assert f"{row['estimate']:.2f} logits".replace("-", "−") in text
+    assert "item" not in text.split("How to repeat it")[0]
+
+
+def test_a_page_is_written_where_it_can_be(fit_of, tmp_path):
+    written = il.report(fit_of("zero"), tmp_path / "page.html", title="Ein Titel: ä")
+    assert "<h1>Ein Titel: ä</h1>" in written.read_text(encoding="utf-8")
+    with pytest.raises(il.DataError, match="is a folder"):
+        il.report(fit_of("zero"), tmp_path)
+    with pytest.raises(il.DataError, match="Make it first"):
+        il.report(fit_of("zero"), tmp_path / "none" / "page.html")
+
+
+MEASURE = """
+<iframe style="width:{width}px;height:900px;border:0" srcdoc="{page}"></iframe><p id="out"></p>
+<script>
+addEventListener("load", () => {{
+  const d = document.querySelector("iframe").contentDocument, w = d.defaultView;
+  const boxed = e => e.closest(".scroll, pre");
+  const out = [...d.querySelectorAll("body *")].filter(
+    e => !boxed(e) && e.getBoundingClientRect().right > w.innerWidth + 0.5);
+  const unread = [...d.images].filter(i => !i.complete || !i.naturalWidth);
+  document.getElementById("out").textContent = JSON.stringify(
+    [d.documentElement.scrollWidth, w.innerWidth, out.length, unread.length]);
+}});
+</script>
+"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
+@pytest.mark.parametrize(("case", "width"), [("draws", 390), ("hostile", 390), ("draws", 1000)])
+def test_nothing_is_cut_off_in_a_browser(page, hostile, case, width, tmp_path):
+    """In a frame as wide as a phone: a headless window cannot be made narrower than 500 px."""
+    source = hostile if case == "hostile" else page(case)
+    holder = tmp_path / "holder.html"
+    holder.write_text(MEASURE.format(width=width, page=html.escape(source)), encoding="utf-8")
+    found = subprocess.run(
+        [
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}",
+            "--window-size=1200,900", "--virtual-time-budget=5000", "--dump-dom", holder.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    measured = re.search(r'<p id="out">\[(\d+),(\d+),(\d+),(\d+)\]</p>', found.stdout)
+    assert measured, found.stderr[-2000:]
+    scroll_width, inner_width, cut_off, unread = map(int, measured.groups())
+    assert inner_width == width or inner_width == width - 15  # a scrollbar
+    assert scroll_width <= inner_width
+    assert cut_off == 0 and unread == 0
+    assert "CONSOLE" not in found.stderr
