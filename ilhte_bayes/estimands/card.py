@@ -15,6 +15,7 @@ from ilhte_bayes.estimands.distribution import (
 )
 from ilhte_bayes.estimands.items import (
     ItemWeights,
+    beyond_the_edge,
     changes_by_item,
     effects_at_zero,
     effects_distribution,
@@ -180,7 +181,7 @@ def _notes(
     if any(effects_at_zero(fit, name, w) for w in weights):
         notes.append(
             f"The SD of {noun}s over items is estimated at 0, so the intervals of a new item and "
-            "of a new test leave it out: they are too narrow. Use objective='map' or NUTS."
+            f"of a new test leave it out: they are too narrow. Use {beyond_the_edge(fit)[1]}."
         )
     elif not any(np.any(w.random) for w in weights):
         notes.append(

@@ -270,8 +270,13 @@ def effects_follow_easiness(fit: Fit, name: str, weights: ItemWeights) -> bool:
     return bool((found["lower"].isna() & found["estimate"].abs().eq(1.0)).any())
 
 
+def beyond_the_edge(fit: Fit) -> tuple[str, str]:
+    """What a maximised fit is called, and what gives intervals where it has none."""
+    return ("ML", "objective='map' or NUTS") if fit.objective == "ml" else ("MAP", "NUTS")
+
+
 def _notes(fit: Fit, name: str, weights: list[ItemWeights], noun: str) -> tuple[str, ...]:
-    notes = []
+    notes, (here, cure) = [], beyond_the_edge(fit)
     if not any(np.any(w.random) for w in weights):
         notes.append(
             f"The model gives every item the same {noun}, by assumption: write "
@@ -280,14 +285,14 @@ def _notes(fit: Fit, name: str, weights: list[ItemWeights], noun: str) -> tuple[
     elif any(effects_at_zero(fit, name, w) for w in weights):
         notes.append(
             f"The {noun}s are equal by estimate, not by evidence: their SD over items is "
-            "estimated at 0, and intervals for single items are not available by ML. "
-            "Use objective='map' or NUTS."
+            f"estimated at 0, and intervals for single items are not available by {here}. "
+            f"Use {cure}."
         )
     if any(effects_follow_easiness(fit, name, w) for w in weights):
         notes.append(
             f"The {noun}s follow easiness exactly, by estimate: their correlation is at the edge "
-            "of its range. Ranks are not available by ML, and intervals are somewhat too narrow. "
-            "Use objective='map' or NUTS."
+            f"of its range. Ranks are not available by {here}, and intervals are somewhat too "
+            f"narrow. Use {cure}."
         )
     if not all(w.constant for w in weights):
         notes.append(

@@ -63,7 +63,7 @@ def test_constant_effects_are_the_coefficient_for_every_item(trial_table):
 
 
 def test_three_arms_have_a_contrast_each(trial_table):
-    table = trial_table(4, persons=150, items=6, arms=3)
+    table = trial_table(4, persons=240, items=6, arms=3, spread=1.0)
     table["treat"] = np.array(["none", "drug", "talk"])[table["treat"]]
     model = il.Model(
         "resp ~ treat + (1 | id) + (treat | item)", table, roles=ROLES, reference={"treat": "none"}
@@ -166,13 +166,18 @@ def test_groups_that_were_not_randomised_differ(trial_table):
 
 def test_an_sd_of_zero_leaves_nothing_to_say_of_single_items(trial_table):
     table = trial_table(2, persons=120, items=6, spread=0.0)
-    fit = il.laplace(il.Model("resp ~ treat + (1 | id) + (treat || item)", table))
+    model = il.Model("resp ~ treat + (1 | id) + (treat || item)", table)
+    fit = il.laplace(model)
     assert fit.sd("item")["treat"] == 0.0
     effects = il.item_effects(fit)
     silent = ["lower", "upper", "p_positive", "rank_lower", "rank_upper"]
     assert effects.frame[silent].isna().all(axis=None)
     assert effects.notes[0].startswith("The effects are equal by estimate, not by evidence")
     assert np.isfinite(effects.average["lower"]).all()  # of the average, an interval exists
+    assert "Use objective='map' or NUTS." in effects.notes[0]
+    by_map = il.laplace(model, objective="map")
+    assert by_map.sd("item")["treat"] == 0.0
+    assert "not available by MAP. Use NUTS." in il.item_effects(by_map).notes[0]
 
 
 def test_a_correlation_at_its_edge_gives_no_ranks(caffeine):
