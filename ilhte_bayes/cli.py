@@ -1,6 +1,5 @@
 """The `ilhte` command: demo, datasets, fit. Heavy imports wait until a command needs them."""
 
-import contextlib
 import json
 import os
 import sys
@@ -110,6 +109,9 @@ def fit(
     _check_engine(engine, objective)
     for path in (json_path, report):
         _check_writable(path)
+    written = [path.resolve() for path in (table, json_path, report) if path is not None]
+    if len(set(written)) < len(written):
+        raise DataError("TABLE, --json and --report name the same file. Give each its own.")
     columns = {"response": response, "treatment": treatment, "person": person, "item": item}
     design = {"clusters": _split(clusters), "occasion": occasion, "crossover": crossover}
     options = {
@@ -131,13 +133,24 @@ def fit(
     else:
         result = il.laplace(model, objective=objective)  # type: ignore[arg-type]
     print(f"{model}\n\n{result}")
-    with contextlib.suppress(ModelError):  # a model without treatment or items
-        print(f"\n{il.item_effects(result)!r}")
+    _print_item_effects(result)
     if json_path is not None:
         json_path.write_text(json.dumps(as_json(result), indent=1) + "\n", encoding="utf-8")
         say(f"results written to {json_path}")
     if report is not None:
         say(f"report written to {il.report(result, report)}")
+
+
+def _print_item_effects(result: "Fit") -> None:
+    """Print effects by item; say what is missing where a formula could have them."""
+    import ilhte_bayes as il
+
+    try:
+        print(f"\n{il.item_effects(result)!r}")
+    except ModelError as error:
+        slopes = any(group.n_columns > 1 for group in result.model.design.groups)
+        if slopes and not (result.model.roles.treatment and result.model.roles.item):
+            say(f"no effects by item: {error} On the command line: --treatment T --item I.")
 
 
 def _check_engine(engine: str, objective: str) -> None:

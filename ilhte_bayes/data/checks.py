@@ -199,9 +199,9 @@ def _silent_items(rows: Rows, roles: Roles, score: np.ndarray) -> list[str]:
     notes = []
     if alike.size:
         notes.append(
-            f"every answer is the same for {_cells(item, arm, alike)}. Such an item's effect is "
-            "learned from the other items alone: read it with its interval, or drop the item "
-            "from the table."
+            f"every answer is the same for {_cells(item, arm, alike)}. Such answers bound the "
+            "item's effect on one side only; its size leans on the other items: read it with its "
+            "interval, or drop the item from the table."
         )
     if absent.size:
         notes.append(

@@ -38,7 +38,7 @@ def _parameters(posterior: xr.Dataset) -> xr.Dataset:
 def _extreme(found: xr.Dataset, pick) -> float:
     """Worst value over all parameters."""
     values = [float(pick(v)) for v in (found[k].to_numpy() for k in found) if np.isfinite(v).any()]
-    return float(pick(values))
+    return float(pick(values)) if values else float("nan")
 
 
 def convergence_problems(

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
+from ilhte_bayes.engines.marginal.covariance import Coordinates
 from ilhte_bayes.engines.marginal.log_prior import log_prior
 from ilhte_bayes.engines.marginal.maximise import Maximum, flat_prior, maximise
 from ilhte_bayes.engines.marginal.objective import LaplaceObjective
@@ -166,33 +167,48 @@ def _problems(target: LaplaceObjective, maximum: Maximum, objective: Objective) 
             f"log-likelihood by {maximum.gain_left:.2g}. Rescale large covariates, or drop a "
             "random term."
         )
-    name = "maximum likelihood" if objective == "ml" else "MAP"
     for group, c, part in zip(
         target.plan.groups, target.coordinates, target.parts[1:], strict=True
     ):
-        natural = c.natural(maximum.psi[part])
-        sd, corr = natural[: len(c.columns)], natural[len(c.columns) :]
-        for column, value in zip(c.columns, sd, strict=True):
-            if value == 0.0:
-                out.append(
-                    f"the SD of {column} over {group.name} is estimated at 0, the edge of its "
-                    f"range: a spread of 0 fits best, which does not show that there is none. "
-                    f"{name} gives no interval there; MAP or NUTS does."
-                )
-        for (i, j), value in zip(c.pairs, corr, strict=True):
-            if abs(value) > 1.0 - 1e-6 and sd[i] > 0 and sd[j] > 0:
-                out.append(
-                    f"the correlation of {c.columns[j]} and {c.columns[i]} over {group.name} is "
-                    f"estimated at {value:+.0f}, the edge of its range: {group.n_levels} levels "
-                    f"say too little about it. {name} gives no interval there; MAP with the "
-                    "default prior, or NUTS, does."
-                )
-    large = np.abs(target.fixed(maximum.psi)) > 15
-    if large.any():
-        names = [term for term, big in zip(target.design.terms, large, strict=True) if big]
+        out += _problems_of_group(group, c, c.natural(maximum.psi[part]), objective)
+    beyond = float(np.abs(target.design.x @ target.fixed(maximum.psi)).max(initial=0.0))
+    if beyond > 15:
         out.append(
-            f"coefficient(s) {listed(names)} exceed 15 logits: a group of answers is probably all "
-            "alike (separation), and the estimate runs off. Use objective='map', or check the "
-            "scale of the covariate."
+            f"some answers are predicted at {beyond:.0f} logits: a group of answers is probably "
+            "all alike (separation), and a coefficient runs off. Use objective='map', or check "
+            "the scale of the covariates."
         )
     return tuple(out)
+
+
+def _problems_of_group(
+    group: Group, c: Coordinates, natural: np.ndarray, objective: Objective
+) -> list[str]:
+    """Estimates at an edge of their range, or running off."""
+    out = []
+    cure = (
+        "There is no interval by maximum likelihood; MAP with the default priors, or NUTS, has one."
+        if objective == "ml"
+        else "There is no interval at an edge; NUTS has one."
+    )
+    sd, corr = natural[: len(c.columns)], natural[len(c.columns) :]
+    for column, value, z in zip(c.columns, sd, group.z.T, strict=True):
+        if value == 0.0:
+            out.append(
+                f"the SD of {column} over {group.name} is estimated at 0, the edge of its "
+                f"range: a spread of 0 fits best, which does not show that there is none. {cure}"
+            )
+        if value * float(np.abs(z).max()) > 15:
+            out.append(
+                f"the SD of {column} over {group.name} is estimated at {value:.3g}: most of its "
+                "levels probably gave the same answer every time, and the estimate runs off. "
+                "Use objective='map' or NUTS, and read no probability off this fit."
+            )
+    for (i, j), value in zip(c.pairs, corr, strict=True):
+        if abs(value) > 1.0 - 1e-6 and sd[i] > 0 and sd[j] > 0:
+            out.append(
+                f"the correlation of {c.columns[j]} and {c.columns[i]} over {group.name} is "
+                f"estimated at {value:+.0f}, the edge of its range: {group.n_levels} levels "
+                f"say too little about it. {cure}"
+            )
+    return out

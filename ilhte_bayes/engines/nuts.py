@@ -66,7 +66,7 @@ def sample(
 
     _check_numbers(draws, tune, chains)
     began = time.perf_counter()
-    pilot = laplace(model, objective="map")
+    pilot = _pilot(model)
     centred = frozenset(_well_informed(pilot))
     built = build_pymc(model, centred=centred)
     keep = [v for v in ("beta",) if model.design.terms]
@@ -115,8 +115,16 @@ def sample(
     )
 
 
+def _pilot(model: Model) -> Fit:
+    """MAP, or maximum likelihood where the priors have no mode to start from."""
+    try:
+        return laplace(model, objective="map")
+    except ModelError:
+        return laplace(model, objective="ml")
+
+
 def _check_numbers(draws: int, tune: int, chains: int) -> None:
-    for name, value, least in (("draws", draws, 1), ("tune", tune, 50), ("chains", chains, 1)):
+    for name, value, least in (("draws", draws, 4), ("tune", tune, 50), ("chains", chains, 1)):
         if not isinstance(value, int) or value < least:
             raise ModelError(f"{name}={value!r}: it is a whole number of at least {least}.")
 

@@ -114,6 +114,7 @@ def _covariate_covariance(fit: Fit, person: Group, kind: AbilitySD, rows: np.nda
         )[present]
         / answers[present, None]
     )
+    means = means * _constant_within_person(design.x, level, pattern)
     arm = np.zeros(person.n_levels)
     arm[level] = _arm_of_patterns(fit)[pattern]
     stratum = np.unique(arm, return_inverse=True)[1]
@@ -123,6 +124,17 @@ def _covariate_covariance(fit: Fit, person: Group, kind: AbilitySD, rows: np.nda
             own[level] = group.level[rows]
             stratum = np.unique(stratum * group.n_levels + own, return_inverse=True)[1]
     return _within_covariance(means, stratum[present])
+
+
+def _constant_within_person(x: np.ndarray, level: np.ndarray, pattern: np.ndarray) -> np.ndarray:
+    """(term,) whether a column has one value for each person.
+
+    Item features do not: which items a person happened to be asked is no part of ability.
+    """
+    used = np.unique(level.astype(np.int64) * len(x) + pattern)
+    person, seen = np.divmod(used, len(x))
+    first = np.searchsorted(person, person)
+    return np.array([np.all(column[seen] == column[seen[first]]) for column in x.T])
 
 
 def _within_covariance(values: np.ndarray, stratum: np.ndarray) -> np.ndarray:

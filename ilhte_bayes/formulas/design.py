@@ -142,12 +142,21 @@ def build_design(formula: Formula, responses: Responses, *, intercept: bool = Tr
     )
 
 
+# Dims of a fit's own tables and draws.
+_RESERVED = {"term", "term_", "psi", "psi_", "chain", "draw"}
+
+
 def _build_group(
     name: str,
     path: tuple[str, ...],
     pieces: list[tuple[tuple[str, ...], np.ndarray, bool]],
     responses: Responses,
 ) -> Group:
+    if name in _RESERVED:
+        raise FormulaError(
+            f"a group cannot be called {name!r}, a name that every fit uses itself. Rename the "
+            "column in the table."
+        )
     if "/" in name:
         raise FormulaError(
             f"the group {name!r} has a slash in its name, which nests groups in a formula and "

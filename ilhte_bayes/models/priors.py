@@ -339,19 +339,36 @@ def _check_kind(parameter: str, prior: object) -> None:
 
 
 def _beta_entries(design: Design) -> Iterator[PriorEntry]:
-    for name, column in zip(design.terms, design.x.T, strict=True):
+    sizes = [_size(column[design.pattern]) for column in design.x.T]
+    for name, size in zip(design.terms, sizes, strict=True):
         if name == "Intercept":
-            yield PriorEntry(
-                "beta[Intercept]", Normal(0, 2.5), "average answer between 1 % and 99 %"
-            )
+            yield _intercept_entry(design, sizes)
             continue
-        size = _size(column[design.pattern])
         reason = (
             "odds ratios up to 150, either way"
             if size == 1.0
             else f"the same per SD of the column ({size:.3g})"
         )
         yield PriorEntry(f"beta[{name}]", Normal(0, 2.5 / size), reason)
+
+
+def _intercept_entry(design: Design, sizes: list[float]) -> PriorEntry:
+    """Prior of the intercept: SD 2.5 where covariates are at their mean, wider at 0.
+
+    With slopes of prior SD 2.5 / size, the intercept at 0 has this variance when the one at the
+    means has 2.5 squared. A narrow prior there would bend the slopes of a covariate far from 0.
+    """
+    weight = np.bincount(design.pattern, weights=design.count, minlength=len(design.x))
+    means = weight @ design.x / weight.sum()
+    far = [
+        mean / size
+        for name, mean, size in zip(design.terms, means, sizes, strict=True)
+        if name != "Intercept" and size != 1.0
+    ]
+    sd = 2.5 * float(np.sqrt(1.0 + np.sum(np.square(far))))
+    reason = "average answer between 1 % and 99 %"
+    reason += " where covariates are at their means" if sd > 2.6 else ""
+    return PriorEntry("beta[Intercept]", Normal(0, sd), reason)
 
 
 def _group_entries(design: Design) -> Iterator[PriorEntry]:

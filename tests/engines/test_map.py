@@ -350,3 +350,20 @@ def test_a_prior_without_a_maximum_is_refused():
     model = il.Model(CAFFEINE, il.load_dataset("caffeine"), priors={"corr": il.LKJ(0.5)})
     with pytest.raises(il.ModelError, match="eta of 1 or more"):
         il.laplace(model, objective="map")
+
+
+def test_a_covariate_far_from_zero_keeps_its_slope():
+    """Years around 2012: the default prior of the intercept must not hold the slope at 0."""
+    rng = np.random.default_rng(5)
+    person = np.repeat(np.arange(150), 6)
+    year = (2005 + np.arange(150) % 16)[person]
+    eta = rng.normal(size=150)[person] + 0.15 * (year - 2012)
+    frame = pd.DataFrame({"id": person, "item": np.tile(np.arange(6), 150), "year": year})
+    frame["y"] = rng.binomial(1, 1 / (1 + np.exp(-eta)))
+    model = il.Model("y ~ year + (1 | id) + (1 | item)", frame, roles={})
+    ml, posterior_mode = il.laplace(model), il.laplace(model, objective="map")
+    slope, se = ml.coefficients.loc["year", ["estimate", "se"]]
+    # a prior of 2.5 logits per SD of the column hardly moves a slope known to a tenth of that
+    assert abs(posterior_mode.coefficients.loc["year", "estimate"] - slope) < 0.2 * se
+    # an intercept of -300 is the year's, not a separation
+    assert not any("separation" in problem for problem in ml.problems)

@@ -16,9 +16,9 @@ _CLEAR = (9.0, 1.0)  # pixels to other names and points: as wished, and at least
 # where a name may stand: offset in points, and the side of the text that faces the point
 _PLACES = [
     (7, 0, "left", "center"),
-    (-7, 0, "right", "center"),
     (0, 7, "center", "bottom"),
     (0, -7, "center", "top"),
+    (-7, 0, "right", "center"),
     (6, 6, "left", "bottom"),
     (-6, 6, "right", "bottom"),
     (6, -6, "left", "top"),
