@@ -28,7 +28,9 @@ class ItemEffects:
     frame : pandas.DataFrame
         Index item (and contrast, with more than two arms); `effect`, `se`, `lower`, `upper`
         (95 %, logits), `p_positive` (probability that the effect is above 0), `rank_lower`,
-        `rank_upper` (95 %, 1 for the largest effect), `easiness`, `difficulty` (logits). Missing
+        `rank_upper` (95 %, 1 for the largest effect), `easiness` b_i, the item's random
+        intercept: its deviation, where the treatment column is 0, from what the fixed part says (so
+        without the share of item features); `difficulty` -b_i (logits). Missing
         where an estimate at the edge of its range leaves nothing to say.
     average : pandas.DataFrame
         Index contrast; effect, se, lower, upper of the average over the item population.
