@@ -129,7 +129,7 @@ def card_table(card: "EffectCard") -> pd.DataFrame:
 def _probability(p: float) -> str:
     if math.isnan(p):
         return "-"
-    return "> .999" if p > 0.9995 else "< .001" if p < 0.0005 else f"{p:.3f}".lstrip("0")
+    return "> .999" if p >= 0.9995 else "< .001" if p < 0.0005 else f"{p:.3f}".lstrip("0")
 
 
 def describe_card(card: "EffectCard") -> str:

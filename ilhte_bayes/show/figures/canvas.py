@@ -1,5 +1,6 @@
 """What all figures share: colours, a quiet frame, names that are never read as mathematics."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,8 +18,21 @@ LONGEST = 32  # characters of a name; longer ones are cut
 
 
 def new_axes(width: float, height: float) -> Axes:
-    """One set of axes on a figure of its own (inches), without pyplot."""
-    return Figure(figsize=(width, height), layout="constrained", dpi=120).subplots()
+    """One set of axes on a figure of its own (inches)."""
+    return new_figure(width, height).subplots()
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Make an empty figure: pyplot's in a notebook, which then shows it, else one of its own.
+
+    Outside a notebook pyplot would keep every figure in memory and may ask for a screen.
+    """
+    size = (width, height)
+    if "ipykernel" in sys.modules:
+        import matplotlib.pyplot as plt
+
+        return plt.figure(figsize=size, layout="constrained", dpi=120)
+    return Figure(figsize=size, layout="constrained", dpi=120)
 
 
 def new_panels(
@@ -26,7 +40,7 @@ def new_panels(
 ) -> tuple[Figure | SubFigure, list[Axes]]:
     """Small multiples on a figure of their own, or in the place of `ax`."""
     if ax is None:
-        host: Figure | SubFigure = Figure(figsize=size, layout="constrained", dpi=120)
+        host: Figure | SubFigure = new_figure(*size)
     else:
         place = ax.get_subplotspec()
         if place is None:
