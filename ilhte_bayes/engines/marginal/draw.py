@@ -27,11 +27,7 @@ def draw_approximation(fit: "Fit", n_draws: int = N_DRAWS, seed: int = _SEED) ->
     """
     rng = np.random.default_rng(seed)
     model, mode = fit.model, fit.mode
-    inside = (
-        []
-        if fit.objective == "ml"
-        else [group.name for group in model.design.groups if model.priors.keeps_inside(group)]
-    )
+    inside = list(mode.attrs["partial"])
     with threadpool_limits(limits=1, user_api="blas"):
         target = LaplaceObjective(model.design, model.family, inside)
         psi_hat = mode["psi"].to_numpy()
