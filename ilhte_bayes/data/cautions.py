@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+import pandas as pd
+
 from ilhte_bayes.data.coded import is_whole
 from ilhte_bayes.data.needed import Needed
 from ilhte_bayes.data.roles import Roles
@@ -64,3 +67,21 @@ def look_alikes(rows: Rows, needed: Needed) -> list[str]:
                 )
                 break
     return notes
+
+
+def arms_without_zero(patterns: pd.DataFrame, treatment: str | None) -> list[str]:
+    """Warn of two arms coded as numbers of which neither is 0, such as 1 and 2."""
+    if treatment is None or treatment not in patterns:
+        return []
+    column = patterns[treatment]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return []
+    values = np.unique(column.to_numpy(dtype=float))
+    if values.size != 2 or 0.0 in values or np.isclose(values.sum(), 0.0):
+        return []
+    low, high = values
+    return [
+        f"{treatment} is {low:g} or {high:g}, never 0: intercept, easiness and its correlation with "
+        f"the effect refer to {treatment} = 0, an arm that nobody was in. Code the arms 0 and 1: "
+        f"table[{treatment!r}] = (table[{treatment!r}] == {high:g}).astype(int)."
+    ]

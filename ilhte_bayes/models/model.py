@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ilhte_bayes.data.assignment import Assignment, AssignmentKind, find_assignment
-from ilhte_bayes.data.cautions import look_alikes, odd_roles, swapped_terms
+from ilhte_bayes.data.cautions import arms_without_zero, look_alikes, odd_roles, swapped_terms
 from ilhte_bayes.data.checks import check_nesting, check_trial
 from ilhte_bayes.data.coding import Coding, code_response
 from ilhte_bayes.data.flow import flow_by_arm
@@ -193,6 +193,7 @@ def _build(
     del rows, score  # the largest things here; the design has its own
     design = build_design(formula, responses, intercept=family.has_intercept)
     notes += swapped_terms(group_sizes(design), responses.n_obs)
+    notes += arms_without_zero(responses.patterns, read.treatment)
     notes += [found.warning] if found and found.warning else []
     return {
         "formula": formula,

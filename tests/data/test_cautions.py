@@ -2,9 +2,11 @@
 
 import re
 
+import pandas as pd
 import pytest
 
 import ilhte_bayes as il
+from ilhte_bayes.data.cautions import arms_without_zero
 from ilhte_bayes.errors import IlhteWarning
 
 ROLES = {"treatment": "treat", "person": "id", "item": "item"}
@@ -39,3 +41,11 @@ def test_levels_that_look_alike_are_warned_of(make_trial, column, changes, said)
     trial[column] = trial[column].mask(few, trial[column].replace(changes))
     with pytest.warns(IlhteWarning, match=said):
         il.Model("resp ~ trt + (1 | id) + (1 | item)", trial, roles={})
+
+
+@pytest.mark.parametrize("low, high, warned", [(1, 2, True), (0, 1, False), (-0.5, 0.5, False)])
+def test_arms_of_which_neither_is_zero_are_warned_of(low, high, warned):
+    patterns = pd.DataFrame({"treat": [low, high]})
+    found = arms_without_zero(patterns, "treat")
+    assert bool(found) == warned
+    assert not warned or ("never 0" in found[0] and "== 2" in found[0])
