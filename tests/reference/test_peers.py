@@ -68,11 +68,7 @@ def test_same_numbers_as_the_peer(name, table):
         assert fit.aic == pytest.approx(peer["AIC"], abs=3 * tolerance)
         if peer["nobs"] == fit.n_obs:  # E was fitted by glmer to binomial cells
             assert fit.bic() == pytest.approx(peer["BIC_nobs"], abs=3 * tolerance)
-    # The unscaled age^2 of the glmer fits of contraception and the loose search of E5 leave their
-    # finite-difference Hessians 2 % off; glmmTMB's are compared at 1 %.
-    check_coefficients(
-        fit, peer["fixef"], peer["se_hessian"], 0.02 if name in LOGLIK_ELSEWHERE else 0.01
-    )
+    check_coefficients(fit, peer["fixef"], peer["se_hessian"])
     check_spread(fit, peer["sdcor"])
 
 
