@@ -170,7 +170,11 @@ def _problems(target: LaplaceObjective, maximum: Maximum, objective: Objective) 
     for group, c, part in zip(
         target.plan.groups, target.coordinates, target.parts[1:], strict=True
     ):
-        out += _problems_of_group(group, c, c.natural(maximum.psi[part]), objective)
+        slopes = c.natural_derivatives(maximum.psi[part])
+        variance = np.einsum("ki,kl,li->i", slopes, maximum.covariance[part, part], slopes)
+        out += _problems_of_group(
+            group, c, c.natural(maximum.psi[part]), np.sqrt(np.maximum(variance, 0.0)), objective
+        )
     beyond = float(np.abs(target.design.x @ target.fixed(maximum.psi)).max(initial=0.0))
     if beyond > 15:
         out.append(
@@ -182,7 +186,7 @@ def _problems(target: LaplaceObjective, maximum: Maximum, objective: Objective) 
 
 
 def _problems_of_group(
-    group: Group, c: Coordinates, natural: np.ndarray, objective: Objective
+    group: Group, c: Coordinates, natural: np.ndarray, errors: np.ndarray, objective: Objective
 ) -> list[str]:
     """Estimates at an edge of their range, or running off."""
     out = []
@@ -192,7 +196,15 @@ def _problems_of_group(
         else "There is no interval at an edge; NUTS has one."
     )
     sd, corr = natural[: len(c.columns)], natural[len(c.columns) :]
-    for column, value, z in zip(c.columns, sd, group.z.T, strict=True):
+    for column, value, se, z in zip(
+        c.columns, sd, errors[: len(c.columns)], group.z.T, strict=True
+    ):
+        if 0.0 < value <= se:
+            out.append(
+                f"the SD of {column} over {group.name} is estimated at {value:.2g} with a standard "
+                f"error of {se:.2g}: the answers hardly say how large it is, and no interval is "
+                f"given. {'MAP or NUTS has one.' if objective == 'ml' else 'NUTS has one.'}"
+            )
         if value == 0.0:
             out.append(
                 f"the SD of {column} over {group.name} is estimated at 0, the edge of its "

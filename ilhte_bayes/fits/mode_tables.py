@@ -47,6 +47,8 @@ def _component(
         if value <= 0.0:
             return 0.0, nan, nan, nan
         se = float(np.sqrt(variance))
+        if se >= value:  # too near 0 for the log scale: the interval would reach to absurd SDs
+            return value, se, nan, nan
         return (value, se, *sd_interval(value, se))
     pair = name.removeprefix("corr[").removesuffix("]")
     at_zero = [column for column, sd in sds.items() if sd <= 0.0]

@@ -184,3 +184,26 @@ def test_a_model_may_have_no_fixed_part():
     assert fit.coefficients.empty and np.isfinite(fit.loglik)
     # without an intercept the items' spread takes up the mean, so the fit cannot be better
     assert fit.loglik <= laplace(il.Model("resp ~ 1 + (1 | id) + (1 | item)", frame)).loglik
+
+
+@pytest.mark.filterwarnings("ignore::ilhte_bayes.errors.IlhteWarning")
+def test_an_sd_known_no_better_than_zero_has_no_absurd_interval():
+    """Near 0 the log-scale interval would reach to 1e16 logits: withheld, and said."""
+    told = 0
+    for seed in range(12):
+        fit = laplace(il.il_hte(rasch(seed, n_person=60, n_item=6)))
+        spread = fit.variance_components
+        sds = spread[spread.index.get_level_values("parameter").str.startswith("sd[")]
+        poor = sds[sds["se"] >= sds["estimate"]]
+        assert poor[["lower", "upper"]].isna().all().all()
+        assert (sds["upper"].dropna() < 100).all()
+        assert len(poor) == sum("hardly say how large" in problem for problem in fit.problems)
+        told += len(poor)
+    assert told > 0  # such trials are common with six items: the branch was taken
+
+
+def test_an_sd_that_runs_off_is_said():
+    """Everybody answers always yes or always no: the spread between persons has no maximum."""
+    frame = pd.DataFrame({"id": np.repeat(np.arange(40), 10), "y": np.repeat([0, 1], 200)})
+    fit = laplace(il.Model("y ~ 1 + (1 | id)", frame, roles={}))
+    assert any("gave the same answer every time" in problem for problem in fit.problems)

@@ -81,3 +81,14 @@ def test_impossible_numbers_are_refused_before_any_work(fits, numbers):
     name = next(iter(numbers))
     with pytest.raises(il.ModelError, match=f"{name}="):
         il.sample(fits[0].model, **numbers)
+
+
+@pytest.mark.parametrize("prior", [il.Exponential(1.0), il.Gamma(0.8, 1.0)])
+def test_priors_without_a_mode_still_have_a_start(prior):
+    """MAP refuses them and recommends NUTS, whose pilot then is maximum likelihood."""
+    from ilhte_bayes.engines.nuts import _pilot
+
+    model = il.Model("yy ~ trt + (1 | ID)", il.load_dataset("bacteria"), priors={"sd": prior})
+    with pytest.raises(il.ModelError, match="sample with NUTS"):
+        il.laplace(model, objective="map")
+    assert _pilot(model).objective == "ml"

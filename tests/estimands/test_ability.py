@@ -108,3 +108,24 @@ def test_without_covariates_all_kinds_but_clusters_agree(caffeine):
 def test_an_unknown_kind_lists_those_there_are(caffeine):
     with pytest.raises(il.ModelError, match="'within_arm', 'residual', 'control'"):
         ability_sd(caffeine, parameter_draws(caffeine), "total")
+
+
+def test_features_of_the_items_a_person_was_asked_are_no_part_of_ability():
+    """Two booklets of easy and of hard items: SD of ability = the persons' own, no more."""
+    rng = np.random.default_rng(3)
+    person, item = np.repeat(np.arange(200), 5), np.tile(np.arange(5), 200)
+    item = item + 5 * (person % 4 >= 2)  # hard booklet, balanced over arms
+    frame = pd.DataFrame({"id": person, "item": item, "treat": person % 2})
+    frame["hard"] = (item >= 5).astype(int)
+    eta = rng.normal(size=200)[person] - 2.0 * frame["hard"] + 0.3 * frame["treat"]
+    frame["resp"] = rng.binomial(1, 1 / (1 + np.exp(-eta)))
+    mixed = frame.assign(item=np.where(frame["item"] % 5 == 0, 10, frame["item"]))
+    mixed["hard"] = mixed["hard"].where(mixed["item"] != 10, 0)  # one easy item for everybody
+    fit = il.laplace(il.Model(
+        "resp ~ treat + hard + (1 | id) + (treat || item)", mixed,
+        roles={"treatment": "treat", "person": "id", "item": "item"},
+    ))  # fmt: skip
+    draws = parameter_draws(fit)
+    np.testing.assert_allclose(
+        ability_sd(fit, draws, "within_arm"), ability_sd(fit, draws, "residual"), rtol=1e-12
+    )

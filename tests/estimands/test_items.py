@@ -203,3 +203,20 @@ def test_roles_that_are_not_known_are_asked_for(trial_table):
     fit = il.laplace(il.Model("resp ~ arm + (1 | id) + (1 | word)", table, roles={"item": "word"}))
     with pytest.raises(il.ModelError, match=r"roles=\{'treatment': \.\.\.\}"):
         il.item_effects(fit)
+
+
+def test_identical_answers_count_as_often_as_they_were_given():
+    """Rows are kept once with a count; an average over answers must weigh them by it."""
+    rng = np.random.default_rng(8)
+    item, treat = np.tile(np.arange(6), 300), np.repeat([0, 1], 900)
+    x = (rng.random(1800) < 0.1 + 0.15 * item).astype(int)  # rarer for the first items
+    y = rng.binomial(1, 1 / (1 + np.exp(-(0.5 * treat * (1 + x) + 0.3 * item - 1))))
+    frame = pd.DataFrame({"item": item, "treat": treat, "x": x, "y": y})
+    roles = {"treatment": "treat", "item": "item"}
+    fit = il.laplace(il.Model("y ~ treat * x + (treat | item)", frame, roles=roles))
+    assert fit.model.design.n_rows < len(frame) / 20
+    beta = fit.coefficients["estimate"]
+    zeta = fit.random_effects("item")["estimate"].xs("treat", level="term").to_numpy()
+    share = frame.groupby("item")["x"].mean().to_numpy()
+    expected = beta["treat"] + beta["treat:x"] * share + zeta
+    np.testing.assert_allclose(il.item_effects(fit)["effect"], expected, rtol=1e-10)
