@@ -14,6 +14,7 @@ _PUBLIC = {
     "il_hte": "models.model",
     "laplace": "engines.laplace",
     "sample": "engines.nuts",
+    "conditional": "engines.conditional",
     "Fit": "fits.fit",
     "load": "fits.storage",
     "compare": "fits.comparison",
@@ -41,6 +42,7 @@ __all__ = [*_PUBLIC, "plot"]
 
 if TYPE_CHECKING:
     from ilhte_bayes.data.datasets import datasets, load_dataset
+    from ilhte_bayes.engines.conditional import conditional
     from ilhte_bayes.engines.laplace import laplace
     from ilhte_bayes.engines.nuts import sample
     from ilhte_bayes.errors import (

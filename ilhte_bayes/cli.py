@@ -98,6 +98,9 @@ def fit(
     tune: Annotated[int, typer.Option(help="Warm-up steps a chain (nuts).")] = 500,
     chains: Annotated[int, typer.Option(help="Chains (nuts).")] = 4,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 1,
+    integrate: Annotated[
+        str, typer.Option(help="auto, none, or the group to integrate out (nuts, quadrature).")
+    ] = "auto",
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Write the results as JSON.")
     ] = None,
@@ -129,7 +132,8 @@ def fit(
         model = il.Model(formula, table, roles=given or None, **options)  # type: ignore[arg-type]
     if engine == "nuts":
         numbers = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
-        result = il.sample(model, **numbers, progress=sys.stderr.isatty())
+        shown = sys.stderr.isatty()
+        result = il.sample(model, integrate=integrate, progress=shown, **numbers)
     else:
         result = il.laplace(model, objective=objective)  # type: ignore[arg-type]
     print(f"{model}\n\n{result}")

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ilhte_bayes"
 LAYERS = [
-    "errors", "data", "formulas", "families", "models", "fits", "engines", "estimands", "show",
+    "errors", "data", "formulas", "families", "likelihood", "models", "fits", "engines", "estimands", "show",
     "cli",
 ]  # fmt: skip
 

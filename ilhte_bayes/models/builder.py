@@ -1,6 +1,7 @@
-"""Builder: design, priors and family as a `pymc.Model` in which every random effect is sampled.
+"""Builder: design, priors and family as a `pymc.Model`.
 
-The joint model: slower than integrating persons out, and open to every PyMC and ArviZ tool.
+In the joint model every random effect is sampled: slower than integrating persons out, and open
+to every PyMC and ArviZ tool.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,11 @@ import pytensor.tensor as pt
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.formulas.design import Design, Group
+from ilhte_bayes.likelihood.grid import Grid
+from ilhte_bayes.likelihood.plan import Plan
+from ilhte_bayes.models.integrated import observe_integrated
 from ilhte_bayes.models.priors import LKJ, Priors, correlated
+from ilhte_bayes.models.unconstrained import pairs_of
 
 if TYPE_CHECKING:
     from ilhte_bayes.models.model import Model
@@ -25,7 +30,13 @@ _LARGE_TABLE = 20_000
 _REPEATED = 5
 
 
-def build_pymc(model: "Model", *, centred: AbstractSet[str] = frozenset()) -> pm.Model:
+def build_pymc(
+    model: "Model",
+    *,
+    centred: AbstractSet[str] = frozenset(),
+    plan: Plan | None = None,
+    grid: Grid | None = None,
+) -> pm.Model:
     """Write a model as a `pymc.Model` with named dims.
 
     eta[obs] = columns[pattern] @ beta + sum over groups columns_g[pattern] @ re_g[level]
@@ -39,6 +50,9 @@ def build_pymc(model: "Model", *, centred: AbstractSet[str] = frozenset()) -> pm
         `z_g`, scaled. Within a level, each column is normal given the columns before it. The
         first centred `Intercept` is sampled with the model's intercept added, since the answers
         say more about the sum than about either.
+    plan, grid : Plan and Grid, optional
+        Integrate the plan's group out over the grid: it has an SD, but no effects to sample, and
+        the answers enter as the potential `answers` (see `ilhte_bayes.likelihood`).
 
     Returns
     -------
@@ -73,23 +87,41 @@ def build_pymc(model: "Model", *, centred: AbstractSet[str] = frozenset()) -> pm
     """
     design = model.design
     chosen = _centred_columns(design, centred)
-    rows, counts = _observations(design)
+    carrier = carries_intercept(design, centred)
     with pm.Model(coords=_coords(design)) as built:
-        pattern = pm.Data("pattern_index", design.pattern[rows], dims="obs")
-        fixed, intercept = _fixed_effects(design, model.priors)
-        eta = fixed[pattern]
-        carrier = carries_intercept(design, centred)
+        beta = _fixed_effects(design, model.priors)
+        intercept = None
+        if "Intercept" in design.terms:
+            intercept = beta[design.terms.index("Intercept")]
+        effects: dict[str, Any] = {}
         for group in design.groups:
+            if plan is not None and group.name == plan.group.name:
+                continue
             shift = intercept if group.name == carrier else None
-            effects = _random_effects(group, model.priors, chosen[group.name], shift)
-            level = pm.Data(f"{group.name}_index", group.level[rows], dims="obs")
-            dims = ("pattern", f"{group.name}_column")
-            columns = pm.Data(f"columns_{group.name}", group.z, dims=dims)
-            for k, name in enumerate(group.columns):
-                effect = effects[level, k]
-                eta += effect if name == "Intercept" else columns[pattern, k] * effect
-        model.family.observe(eta, counts)
+            effects[group.name] = _random_effects(group, model.priors, chosen[group.name], shift)
+        if plan is None or grid is None:
+            _observe_answers(model, beta, effects)
+        else:
+            sd = _sds(plan.group, model.priors)
+            observe_integrated(plan, grid, beta, effects, sd)
     return built
+
+
+def _observe_answers(model: "Model", beta: Any, effects: dict[str, Any]) -> None:
+    """Add the observed `score`, given all effects."""
+    design = model.design
+    rows, counts = _observations(design)
+    pattern = pm.Data("pattern_index", design.pattern[rows], dims="obs")
+    fixed = pm.Data("columns", design.x, dims=("pattern", "term")) @ beta if design.terms else None
+    eta: Any = pt.zeros(rows.size) if fixed is None else fixed[pattern]
+    for group in design.groups:
+        level = pm.Data(f"{group.name}_index", group.level[rows], dims="obs")
+        dims = ("pattern", f"{group.name}_column")
+        columns = pm.Data(f"columns_{group.name}", group.z, dims=dims)
+        for k, name in enumerate(group.columns):
+            effect = effects[group.name][level, k]
+            eta += effect if name == "Intercept" else columns[pattern, k] * effect
+    model.family.observe(eta, counts)
 
 
 def _observations(design: Design) -> tuple[np.ndarray, np.ndarray]:
@@ -127,13 +159,11 @@ def _coords(design: Design) -> dict[str, Any]:
 
 
 def _fixed_effects(design: Design, priors: Priors) -> Any:
-    """The fixed part of the linear predictor, (pattern,), and the intercept in it, if any."""
+    """`beta` (term), in logits."""
     if not design.terms:
-        return pt.zeros(len(design.x)), None
+        return pt.zeros(0)
     own = [priors[f"beta[{term}]"] for term in design.terms]
-    beta = _vector("beta", own, design.terms, "term")
-    intercept = beta[design.terms.index("Intercept")] if "Intercept" in design.terms else None
-    return pm.Data("columns", design.x, dims=("pattern", "term")) @ beta, intercept
+    return _vector("beta", own, design.terms, "term")
 
 
 def carries_intercept(design: Design, centred: AbstractSet[str]) -> str | None:
@@ -172,11 +202,16 @@ def _centred_columns(design: Design, centred: AbstractSet[str]) -> dict[str, lis
     }
 
 
+def _sds(group: Group, priors: Priors) -> Any:
+    """`sd_<group>` (column), in logits."""
+    own = [priors[f"sd_{group.name}[{column}]"] for column in group.columns]
+    return _vector(f"sd_{group.name}", own, group.columns, f"{group.name}_column")
+
+
 def _random_effects(group: Group, priors: Priors, centred: list[bool], shift: Any) -> Any:
     """`re_<group>` (level, column), in logits."""
     name, dims = group.name, (group.name, f"{group.name}_column")
-    own = [priors[f"sd_{name}[{column}]"] for column in group.columns]
-    sd = _vector(f"sd_{name}", own, group.columns, f"{name}_column")
+    sd = _sds(group, priors)
     root = _correlation_root(group, priors) if correlated(group) else None
     if all(centred) and root is None and shift is None:
         return pm.Normal(f"re_{name}", 0.0, sd, dims=dims)
@@ -216,11 +251,11 @@ def _correlation_root(group: Group, priors: Priors) -> Any:
     """
     name, prior = group.name, priors[f"corr_{group.name}"]
     eta = prior.eta if isinstance(prior, LKJ) else 1.0
-    shape = np.array([eta + (d - 2 - j) / 2 for d, _, _, j in _pairs(group)])
+    shape = np.array([eta + (d - 2 - j) / 2 for d, _, _, j in pairs_of(group)])
     unit = pm.Beta(f"unit_corr_{name}", shape, shape, dims=f"{name}_pair")
     entries: list[list[Any]] = [[0.0] * group.n_columns for _ in group.columns]
     left: list[Any] = [1.0] * group.n_columns
-    for k, (_, row, column, _) in enumerate(_pairs(group)):
+    for k, (_, row, column, _) in enumerate(pairs_of(group)):
         entries[row][column] = (2.0 * unit[k] - 1.0) * pt.sqrt(left[row])
         left[row] = left[row] * 4.0 * unit[k] * (1.0 - unit[k])  # 1 - r^2
     for k in range(group.n_columns):
@@ -230,15 +265,5 @@ def _correlation_root(group: Group, priors: Priors) -> Any:
     return root
 
 
-def _pairs(group: Group) -> list[tuple[int, int, int, int]]:
-    """Correlated columns: size of their block, row, column, and the column's place in the block."""
-    return [
-        (len(block), block[i], block[j], j)
-        for block in group.blocks
-        for i in range(len(block))
-        for j in range(i)
-    ]
-
-
 def _pair_names(group: Group) -> list[str]:
-    return [f"{group.columns[j]},{group.columns[i]}" for _, i, j, _ in _pairs(group)]
+    return [f"{group.columns[j]},{group.columns[i]}" for _, i, j, _ in pairs_of(group)]

@@ -11,7 +11,8 @@ import ilhte_bayes as il
 def fits():
     """Bacteria: 220 answers of 50 children, one random intercept; sampled and maximised."""
     model = il.Model("yy ~ trt + late + (1 | ID)", il.load_dataset("bacteria"))
-    sampled = il.sample(model, draws=500, tune=500, chains=2, seed=3, progress=False)
+    numbers = {"draws": 500, "tune": 500, "chains": 2, "seed": 3, "progress": False}
+    sampled = il.sample(model, integrate="none", **numbers)
     return sampled, il.laplace(model, objective="map")
 
 

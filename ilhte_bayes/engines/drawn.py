@@ -1,0 +1,44 @@
+"""What the two ways of sampling, joint and integrated, are asked for and give back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+SMALLEST_START = 0.05  # logits; a chain started at an SD of 0 would stay there
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Numbers of a run of the sampler."""
+
+    draws: int
+    tune: int
+    chains: int
+    seed: int
+    target_accept: float
+    progress: bool
+
+    def options(self) -> dict[str, Any]:
+        """Arguments of `nutpie.sample`."""
+        return {
+            "draws": self.draws,
+            "tune": self.tune,
+            "chains": self.chains,
+            "seed": self.seed,
+            "target_accept": self.target_accept,
+            "save_warmup": False,
+            "progress_bar": self.progress,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Draws by name, in logits, and how they were made."""
+
+    posterior: xr.Dataset
+    sample_stats: xr.Dataset
+    compile_seconds: float
+    sample_seconds: float
+    attrs: dict[str, Any]
+    problems: tuple[str, ...] = ()

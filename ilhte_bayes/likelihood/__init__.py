@@ -1,0 +1,1 @@
+"""The likelihood with one random intercept (persons) integrated out exactly."""

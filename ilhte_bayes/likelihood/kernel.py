@@ -1,0 +1,217 @@
+"""Kernel: value and gradient of the integrated likelihood in one pass, compiled.
+
+For a unit with table t, mean m, score s and class v the likelihood is
+
+    sum over nodes q of  exp(log_weight[v, q] + s theta_q - G_t(theta_q) - tau_v (theta_q - mu_m)^2 / 2)
+
+with G_t(theta) = sum over the table's cells of log(1 + exp(d + a theta)). Three things make it
+fast. G is a product before it is a logarithm. Units of one table work through a block together,
+node by node, so that the processor handles several at once. And within a block the integrand of
+one unit is that of a reference unit times exp(delta * theta), delta = s - s_0 + tau (mu - mu_0):
+a geometric progression along the grid, so that the inner loop needs one product instead of an
+exponential.
+"""
+
+import numba
+import numpy as np
+
+from ilhte_bayes.likelihood.plan import Units
+
+BLOCK = 128  # units worked on at a time; 41 nodes of them stay in the fastest caches
+_FLUSH = 600.0  # largest logarithm a product may reach before it is taken
+_STEEP = 600.0  # largest exponent of the progression; beyond it each node has its own exponential
+
+# Sums may be reordered (so that they run in parallel); infinities and NaN keep their meaning.
+_FAST = {"reassoc", "contract", "nsz", "arcp"}
+jit = numba.njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+
+
+@jit
+def value_and_gradient(units: Units, first, step, log_weight, tau, d, slope, score, mean):
+    """Log-likelihood and its derivatives by every continuous argument.
+
+    Parameters
+    ----------
+    units : Units
+    first, step : float
+        Node q is at theta_q = first + q * step.
+    log_weight : (class, node) float
+    tau : (class,) float
+        1 / variance of theta; 0 where log_weight is the whole distribution.
+    d : (cell,), slope : (slope,), score : (unit,), mean : (mean,) float
+
+    Returns
+    -------
+    value, then the gradient by log_weight, tau, d, slope, score and mean, in this order
+    """
+    n_nodes = log_weight.shape[1]
+    theta = first + step * np.arange(n_nodes)
+    odds = np.exp(d)
+    by_slope = np.exp(slope.reshape(-1, 1) * theta)  # (slope, node)
+    g_weight = np.zeros(log_weight.shape)
+    g_tau = np.zeros(tau.size)
+    g_d = units.cell_total.copy()
+    g_slope = np.zeros(slope.size)
+    g_score = np.empty(score.size)
+    g_mean = np.zeros(mean.size)
+    value = 0.0
+    for c in range(d.size):
+        value += units.cell_total[c] * d[c]
+    normaliser = np.empty(n_nodes)
+    product = np.empty(n_nodes)
+    mass = np.empty(n_nodes)
+    reference = np.empty(n_nodes)
+    integrand = np.empty((n_nodes, BLOCK))
+    for t in range(units.table_class.size):
+        tabulate(units, t, theta, d, odds, slope, by_slope, normaliser, product)
+        mass[:] = 0.0
+        v = units.table_class[t]
+        for u0 in range(units.unit_start[t], units.unit_start[t + 1], BLOCK):
+            u1 = min(u0 + BLOCK, units.unit_start[t + 1])
+            value += _block(
+                units, u0, u1, theta, log_weight[v], tau[v], normaliser, score, mean,
+                reference, integrand, mass, g_score, g_mean, g_tau[v : v + 1],
+            )  # fmt: skip
+        for q in range(n_nodes):
+            g_weight[v, q] += mass[q]
+        _share(units, t, theta, odds, by_slope, mass, g_d, g_slope)
+    return value, g_weight, g_tau, g_d, g_slope, g_score, g_mean
+
+
+@jit
+def tabulate(units: Units, t, theta, d, odds, slope, by_slope, normaliser, product):
+    """normaliser[q] = sum over the table's cells of count * log(1 + exp(d + a theta_q))."""
+    n_nodes = theta.size
+    furthest = max(abs(theta[0]), abs(theta[n_nodes - 1]))
+    normaliser[:] = 0.0
+    product[:] = 1.0
+    largest = 0.0
+    for e in range(units.table_start[t], units.table_start[t + 1]):
+        c = units.entry_cell[e]
+        k = units.cell_slope[c]
+        bound = abs(d[c]) + abs(slope[k]) * furthest + 1.0
+        if bound > _FLUSH:  # the product itself would overflow
+            for q in range(n_nodes):
+                eta = d[c] + slope[k] * theta[q]
+                tail = np.log1p(np.exp(-abs(eta)))
+                normaliser[q] += units.entry_count[e] * (max(eta, 0.0) + tail)
+            continue
+        for _ in range(units.entry_count[e]):
+            if largest + bound > _FLUSH:
+                for q in range(n_nodes):
+                    normaliser[q] += np.log(product[q])
+                    product[q] = 1.0
+                largest = 0.0
+            largest += bound
+            for q in range(n_nodes):
+                product[q] *= 1.0 + odds[c] * by_slope[k, q]
+    for q in range(n_nodes):
+        normaliser[q] += np.log(product[q])
+
+
+@jit
+def _share(units: Units, t, theta, odds, by_slope, mass, g_d, g_slope):
+    """Subtract expected answers: where the table's persons are, times the cells' probabilities."""
+    for e in range(units.table_start[t], units.table_start[t + 1]):
+        c = units.entry_cell[e]
+        k = units.cell_slope[c]
+        expected, moment = 0.0, 0.0
+        for q in range(theta.size):
+            x = odds[c] * by_slope[k, q]
+            p = mass[q] * (x / (1.0 + x) if x < 1e300 else 1.0)
+            expected += p
+            moment += p * theta[q]
+        g_d[c] -= units.entry_count[e] * expected
+        g_slope[k] -= units.entry_count[e] * moment
+
+
+@jit
+def _block(
+    units: Units, u0, u1, theta, log_weight, tau, normaliser, score, mean,
+    reference, integrand, mass, g_score, g_mean, g_tau,
+):  # fmt: skip
+    """Work on units u0..u1 of one table; returns their log-likelihood, adds to the gradients."""
+    n, n_nodes = u1 - u0, theta.size
+    step = theta[1] - theta[0]
+    middle = (u0 + u1) // 2
+    score_0, mean_0 = score[middle], mean[units.unit_mean[middle]]
+    highest, peak = -np.inf, 0
+    for q in range(n_nodes):
+        away = theta[q] - mean_0
+        reference[q] = log_weight[q] + score_0 * theta[q] - normaliser[q] - 0.5 * tau * away * away
+        if reference[q] > highest:
+            highest, peak = reference[q], q
+    delta, ratio = np.empty(n), np.empty(n)
+    total, moment = np.zeros(n), np.zeros(n)
+    weight = np.empty(n)
+    steepest = 0.0
+    for b in range(n):
+        m = mean[units.unit_mean[u0 + b]]
+        delta[b] = score[u0 + b] - score_0 + tau * (m - mean_0)
+        steepest = max(steepest, abs(delta[b]))
+    reach = max(theta[n_nodes - 1] - theta[peak], theta[peak] - theta[0])
+    if steepest * reach < _STEEP:
+        for q in range(n_nodes):
+            reference[q] = np.exp(reference[q] - highest)
+        for b in range(n):
+            ratio[b] = np.exp(delta[b] * step)
+            weight[b] = 1.0
+        for q in range(peak, n_nodes):
+            _add_node(reference[q], theta[q], weight, ratio, integrand[q], total, moment)
+        for b in range(n):
+            ratio[b] = 1.0 / ratio[b]
+            weight[b] = ratio[b]
+        for q in range(peak - 1, -1, -1):
+            _add_node(reference[q], theta[q], weight, ratio, integrand[q], total, moment)
+        lift = np.zeros(n)
+    else:
+        lift = _one_by_one(reference, highest, theta, peak, delta, integrand, total, moment)
+    value, second, centre = 0.0, 0.0, theta[peak]
+    for b in range(n):
+        u = u0 + b
+        m, count = mean[units.unit_mean[u]], units.unit_count[u]
+        value += count * (
+            np.log(total[b]) + lift[b] + highest + delta[b] * centre
+            - 0.5 * tau * (m * m - mean_0 * mean_0)
+        )  # fmt: skip
+        expected = moment[b] / total[b]
+        weight[b] = count / total[b]
+        g_score[u] = count * expected
+        g_mean[units.unit_mean[u]] += count * tau * (expected - m)
+        second += count * m * (2.0 * expected - m)
+    for q in range(n_nodes):
+        here = 0.0
+        for b in range(n):
+            here += weight[b] * integrand[q, b]
+        mass[q] += here
+        second -= here * theta[q] * theta[q]
+    g_tau[0] += 0.5 * second
+    return value
+
+
+@jit
+def _add_node(height, at, weight, ratio, integrand, total, moment):
+    """Add one node to a block of units, and move each unit's progression one node on."""
+    for b in range(weight.size):
+        f = height * weight[b]
+        integrand[b] = f
+        total[b] += f
+        moment[b] += f * at
+        weight[b] *= ratio[b]
+
+
+@jit
+def _one_by_one(log_reference, highest, theta, peak, delta, integrand, total, moment):
+    """As `_add_node` for all nodes, where progressions would overflow: each node by itself."""
+    lift = np.full(delta.size, -np.inf)
+    for b in range(delta.size):
+        for q in range(theta.size):
+            at = log_reference[q] - highest + delta[b] * (theta[q] - theta[peak])
+            integrand[q, b] = at
+            lift[b] = max(lift[b], at)
+        for q in range(theta.size):
+            f = np.exp(integrand[q, b] - lift[b])
+            integrand[q, b] = f
+            total[b] += f
+            moment[b] += f * theta[q]
+    return lift

@@ -1,0 +1,398 @@
+"""Posterior: log-density and gradient of a model with persons integrated out, compiled once.
+
+The same density as `build_pymc(model, plan=..., grid=...)` up to a constant (a test compares them),
+written for one structure: priors, covariance factors and random effects as loops over arrays, then
+`likelihood.kernel`. Everything that a model has of its own is data, so that one compiled function,
+kept on disk, serves every model and the sampler starts within a second.
+
+All arrays lie in one buffer of 8-byte words, which a sampler passes on as a plain pointer.
+"""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from ilhte_bayes.likelihood.kernel import jit, value_and_gradient
+from ilhte_bayes.likelihood.plan import Units
+
+# kinds of priors, up to a constant: numbers a, b, c
+NORMAL, STUDENT, FLAT, EXPONENTIAL, GAMMA = range(5)
+
+
+class Structure(NamedTuple):
+    """A model as arrays. Vectors over columns put the groups one after the other."""
+
+    # coefficients, x[:n_fixed]
+    beta_kind: np.ndarray
+    beta_numbers: np.ndarray  # (term * 3,)
+    # groups; the integrated one has 0 levels
+    column_start: np.ndarray  # (group + 1,)
+    group_levels: np.ndarray  # (group,)
+    sd_at: np.ndarray  # (group,) position in x of log SDs
+    pair_at: np.ndarray  # (group,) position in x of the logits of (1 + partial correlation) / 2
+    raw_at: np.ndarray  # (group,) position in x of what is sampled for each level and column
+    effect_at: np.ndarray  # (group,) position in the vector of effects
+    sd_kind: np.ndarray  # (column,)
+    sd_numbers: np.ndarray  # (column * 3,)
+    centred: np.ndarray  # (column,) 1 where effects are sampled as they are
+    carried: np.ndarray  # (column,) coefficient that is sampled with the effects, or -1
+    pair_start: np.ndarray  # (group + 1,)
+    pair_row: np.ndarray  # (pair,)
+    pair_column: np.ndarray  # (pair,)
+    pair_shape: np.ndarray  # (pair,) Beta(shape, shape)
+    integrated: np.ndarray  # (1,) which group is integrated out
+    # linear predictors of cells (0) and means (1), one after the other
+    place_terms_start: np.ndarray  # (3,)
+    place_terms: np.ndarray  # coefficients that enter
+    place_x_start: np.ndarray  # (3,)
+    place_x: np.ndarray  # (place, term) of each, flat
+    place_size: np.ndarray  # (2,)
+    part_start: np.ndarray  # (3,) random-effect columns that enter
+    part_group: np.ndarray
+    part_position: np.ndarray
+    part_level_start: np.ndarray
+    part_level: np.ndarray
+    part_z_start: np.ndarray  # -1 where z is 1 everywhere
+    part_z: np.ndarray
+    # the integral
+    grid: np.ndarray  # first, step, size
+    slopes: np.ndarray
+    score: np.ndarray
+    table_start: np.ndarray
+    entry_cell: np.ndarray
+    entry_count: np.ndarray
+    table_class: np.ndarray
+    unit_start: np.ndarray
+    unit_mean: np.ndarray
+    unit_count: np.ndarray
+    cell_slope: np.ndarray
+    cell_total: np.ndarray
+
+
+FLOATS = frozenset(
+    {
+        "beta_numbers", "sd_numbers", "pair_shape", "place_x", "part_z", "grid", "slopes", "score",
+        "unit_count", "cell_total",
+    }
+)  # fmt: skip
+
+
+def pack(structure: Structure) -> np.ndarray:
+    """Put all arrays into one buffer: number of words, then where each begins and its length."""
+    header = 1 + 2 * len(Structure._fields)
+    arrays = [
+        np.ascontiguousarray(array, dtype=np.float64 if name in FLOATS else np.int64).ravel()
+        for name, array in structure._asdict().items()
+    ]
+    ends = header + np.cumsum([array.size for array in arrays])
+    out = np.empty(int(ends[-1]), dtype=np.int64)
+    out[0] = out.size
+    for k, (array, end) in enumerate(zip(arrays, ends, strict=True)):
+        out[1 + 2 * k], out[2 + 2 * k] = end - array.size, array.size
+        out[end - array.size : end] = array.view(np.int64)
+    return out
+
+
+@jit
+def unpack(words, reals):
+    """Views of all arrays, from the buffer seen as whole numbers and as reals."""
+    return Structure(
+        _words(words, 0), _floats(words, reals, 1), _words(words, 2), _words(words, 3),
+        _words(words, 4), _words(words, 5), _words(words, 6), _words(words, 7), _words(words, 8),
+        _floats(words, reals, 9), _words(words, 10), _words(words, 11), _words(words, 12),
+        _words(words, 13), _words(words, 14), _floats(words, reals, 15), _words(words, 16),
+        _words(words, 17), _words(words, 18), _words(words, 19), _floats(words, reals, 20),
+        _words(words, 21), _words(words, 22), _words(words, 23), _words(words, 24),
+        _words(words, 25), _words(words, 26), _words(words, 27), _floats(words, reals, 28),
+        _floats(words, reals, 29), _floats(words, reals, 30), _floats(words, reals, 31),
+        _words(words, 32), _words(words, 33), _words(words, 34), _words(words, 35),
+        _words(words, 36), _words(words, 37), _floats(words, reals, 38), _words(words, 39),
+        _floats(words, reals, 40),
+    )  # fmt: skip
+
+
+@jit
+def _words(words, k):
+    return words[words[1 + 2 * k] : words[1 + 2 * k] + words[2 + 2 * k]]
+
+
+@jit
+def _floats(words, reals, k):
+    return reals[words[1 + 2 * k] : words[1 + 2 * k] + words[2 + 2 * k]]
+
+
+@jit
+def log_density(s: Structure, x, gradient):
+    """Log posterior density at an unconstrained point, up to a constant; fills its gradient."""
+    gradient[:] = 0.0
+    n_fixed, n_groups = s.beta_kind.size, s.group_levels.size
+    beta = x[:n_fixed]
+    value = _priors(s.beta_kind, s.beta_numbers, beta, gradient[:n_fixed])
+    n_effects = 0
+    for g in range(n_groups):
+        n_effects += s.group_levels[g] * (s.column_start[g + 1] - s.column_start[g])
+    effects = np.empty(n_effects)
+    sd = np.empty(s.sd_kind.size)
+    g_sd = np.zeros(s.sd_kind.size)
+    standard = np.empty(n_effects)
+    widest = 1
+    for g in range(n_groups):
+        widest = max(widest, s.column_start[g + 1] - s.column_start[g])
+    roots = np.zeros((n_groups, widest, widest))
+    for g in range(n_groups):
+        first, last = s.column_start[g], s.column_start[g + 1]
+        for k in range(first, last):
+            at = s.sd_at[g] + k - first
+            sd[k] = np.exp(x[at])
+            value += x[at]
+            gradient[at] += 1.0
+        value += _correlation_root(s, g, x, gradient, roots[g])
+        value += _effects(s, g, x, beta, sd, roots[g], effects, standard)
+    value += _priors(s.sd_kind, s.sd_numbers, sd, g_sd)
+    value += _answers(s, beta, sd, effects, gradient, g_sd, standard, roots, x)
+    for g in range(n_groups):
+        first = s.column_start[g]
+        for k in range(first, s.column_start[g + 1]):
+            gradient[s.sd_at[g] + k - first] += g_sd[k] * sd[k]
+    return value
+
+
+@jit
+def _priors(kind, numbers, x, gradient):
+    """Sum of log-densities; adds derivatives."""
+    value = 0.0
+    for k in range(kind.size):
+        a, b, c = numbers[3 * k], numbers[3 * k + 1], numbers[3 * k + 2]
+        if kind[k] == NORMAL:
+            z = (x[k] - a) / b
+            value -= 0.5 * z * z
+            gradient[k] -= z / b
+        elif kind[k] == STUDENT:
+            z = (x[k] - a) / b
+            value -= 0.5 * (c + 1.0) * np.log1p(z * z / c)
+            gradient[k] -= (c + 1.0) * z / (c + z * z) / b
+        elif kind[k] == EXPONENTIAL:
+            value -= x[k] / a
+            gradient[k] -= 1.0 / a
+        elif kind[k] == GAMMA:
+            value += (a - 1.0) * np.log(x[k]) - b * x[k]
+            gradient[k] += (a - 1.0) / x[k] - b
+    return value
+
+
+@jit
+def _correlation_root(s: Structure, g, x, gradient, root):
+    """Cholesky factor of a correlation matrix from partial correlations, row by row."""
+    d = s.column_start[g + 1] - s.column_start[g]
+    value = 0.0
+    for k in range(d):
+        root[k, k] = 1.0  # squared length left of each row, until the end
+    for pair in range(s.pair_start[g], s.pair_start[g + 1]):
+        at = s.pair_at[g] + pair - s.pair_start[g]
+        i, j, shape = s.pair_row[pair], s.pair_column[pair], s.pair_shape[pair]
+        unit = 1.0 / (1.0 + np.exp(-x[at]))
+        # log of unit (1 - unit), for the prior and the change of variable
+        value += shape * (-abs(x[at]) - 2.0 * np.log1p(np.exp(-abs(x[at]))))
+        gradient[at] += shape * (1.0 - 2.0 * unit)
+        root[i, j] = (2.0 * unit - 1.0) * np.sqrt(root[i, i])
+        root[i, i] *= 4.0 * unit * (1.0 - unit)
+    for k in range(d):
+        root[k, k] = np.sqrt(root[k, k])
+    return value
+
+
+@jit
+def _root_gradient(s: Structure, g, x, root, by_root, gradient):
+    """Carry a derivative by the root's entries on to the partial correlations."""
+    for pair in range(s.pair_start[g], s.pair_start[g + 1]):
+        at = s.pair_at[g] + pair - s.pair_start[g]
+        i, j = s.pair_row[pair], s.pair_column[pair]
+        unit = 1.0 / (1.0 + np.exp(-x[at]))
+        partial = 2.0 * unit - 1.0
+        left = 1.0
+        for other in range(s.pair_start[g], pair):
+            if s.pair_row[other] == i:
+                left -= root[i, s.pair_column[other]] ** 2
+        by_partial = by_root[i, j] * np.sqrt(left)
+        rest = by_root[i, i] * root[i, i]
+        for other in range(pair + 1, s.pair_start[g + 1]):
+            if s.pair_row[other] == i:
+                rest += by_root[i, s.pair_column[other]] * root[i, s.pair_column[other]]
+        by_partial -= rest * partial / (4.0 * unit * (1.0 - unit))
+        gradient[at] += by_partial * 2.0 * unit * (1.0 - unit)
+
+
+@jit
+def _effects(s: Structure, g, x, beta, sd, root, effects, standard):
+    """Random effects in logits, and standardised; returns their log-density."""
+    first = s.column_start[g]
+    d = s.column_start[g + 1] - first
+    value = 0.0
+    for level in range(s.group_levels[g]):
+        raw, out = s.raw_at[g] + level * d, s.effect_at[g] + level * d
+        for k in range(d):
+            mean, own = 0.0, sd[first + k]
+            for j in range(k):
+                mean += root[k, j] * standard[out + j]
+            if s.centred[first + k]:
+                effect = x[raw + k]
+                if s.carried[first + k] >= 0:
+                    effect -= beta[s.carried[first + k]]
+                z = (effect / own - mean) / root[k, k]
+                value -= np.log(own * root[k, k])
+            else:
+                z = x[raw + k]
+                effect = own * (mean + root[k, k] * z)
+            value -= 0.5 * z * z
+            standard[out + k], effects[out + k] = z, effect
+    return value
+
+
+@jit
+def _effects_gradient(
+    s: Structure, g, sd, root, effects, standard, by_effect, gradient, g_sd, by_root
+):
+    """Carry derivatives by the effects on to what is sampled, SDs and the root."""
+    first = s.column_start[g]
+    d = s.column_start[g + 1] - first
+    by_standard = np.zeros(d)
+    for level in range(s.group_levels[g]):
+        raw, out = s.raw_at[g] + level * d, s.effect_at[g] + level * d
+        by_standard[:] = 0.0
+        for k in range(d - 1, -1, -1):
+            own, left, z = sd[first + k], root[k, k], standard[out + k]
+            by_standard[k] -= z
+            if s.centred[first + k]:
+                effect = effects[out + k]
+                by_raw = by_effect[out + k] + by_standard[k] / (own * left)
+                g_sd[first + k] -= by_standard[k] * effect / (own * own * left) + 1.0 / own
+                by_mean = -by_standard[k] / left
+                by_root[k, k] -= (by_standard[k] * z + 1.0) / left
+                gradient[raw + k] += by_raw
+                if s.carried[first + k] >= 0:
+                    gradient[s.carried[first + k]] -= by_raw
+            else:
+                by_mean = by_effect[out + k] * own
+                by_standard[k] += by_mean * left
+                g_sd[first + k] += by_effect[out + k] * effects[out + k] / own
+                by_root[k, k] += by_mean * z
+                gradient[raw + k] += by_standard[k]
+            for j in range(k):
+                by_root[k, j] += by_mean * standard[out + j]
+                by_standard[j] += by_mean * root[k, j]
+
+
+@jit
+def _predict(s: Structure, which, beta, effects):
+    """Linear predictor at all cells (0) or means (1)."""
+    n = s.place_size[which]
+    out = np.zeros(n)
+    t0, t1 = s.place_terms_start[which], s.place_terms_start[which + 1]
+    width = t1 - t0
+    at = s.place_x_start[which]
+    for p in range(n):
+        total = 0.0
+        for k in range(width):
+            total += s.place_x[at + p * width + k] * beta[s.place_terms[t0 + k]]
+        out[p] = total
+    for part in range(s.part_start[which], s.part_start[which + 1]):
+        g, k = s.part_group[part], s.part_position[part]
+        d = s.column_start[g + 1] - s.column_start[g]
+        base, first, z_at = s.effect_at[g] + k, s.part_level_start[part], s.part_z_start[part]
+        for p in range(n):
+            effect = effects[base + s.part_level[first + p] * d]
+            out[p] += effect if z_at < 0 else effect * s.part_z[z_at + p]
+    return out
+
+
+@jit
+def _predict_gradient(s: Structure, which, by_place, gradient, by_effect):
+    """Carry derivatives by a linear predictor on to coefficients and effects."""
+    n = s.place_size[which]
+    t0, t1 = s.place_terms_start[which], s.place_terms_start[which + 1]
+    width = t1 - t0
+    at = s.place_x_start[which]
+    for p in range(n):
+        for k in range(width):
+            gradient[s.place_terms[t0 + k]] += s.place_x[at + p * width + k] * by_place[p]
+    for part in range(s.part_start[which], s.part_start[which + 1]):
+        g, k = s.part_group[part], s.part_position[part]
+        d = s.column_start[g + 1] - s.column_start[g]
+        base, first, z_at = s.effect_at[g] + k, s.part_level_start[part], s.part_z_start[part]
+        for p in range(n):
+            by = by_place[p] if z_at < 0 else by_place[p] * s.part_z[z_at + p]
+            by_effect[base + s.part_level[first + p] * d] += by
+
+
+@jit
+def _answers(s: Structure, beta, sd, effects, gradient, g_sd, standard, roots, x):
+    """Integrated log-likelihood, and all derivatives that pass through the linear predictor."""
+    cells, means = _predict(s, 0, beta, effects), _predict(s, 1, beta, effects)
+    first, step, n_nodes = s.grid[0], s.grid[1], int(s.grid[2])
+    column = s.column_start[s.integrated[0]]
+    n_classes = s.column_start[s.integrated[0] + 1] - column
+    tau, log_weight = np.empty(n_classes), np.empty((n_classes, n_nodes))
+    for v in range(n_classes):
+        tau[v] = 1.0 / sd[column + v] ** 2
+        log_weight[v] = np.log(step) - np.log(sd[column + v] * np.sqrt(2.0 * np.pi))
+    units = Units(
+        s.table_start, s.entry_cell, s.entry_count, s.table_class, s.unit_start, s.unit_mean,
+        s.unit_count, s.cell_slope, s.cell_total,
+    )  # fmt: skip
+    value, g_weight, g_tau, g_cells, _, _, g_means = value_and_gradient(
+        units, first, step, log_weight, tau, cells, s.slopes, s.score, means
+    )
+    for v in range(n_classes):
+        own = sd[column + v]
+        g_sd[column + v] -= np.sum(g_weight[v]) / own + 2.0 * g_tau[v] / own**3
+    by_effect = np.zeros(effects.size)
+    _predict_gradient(s, 0, g_cells, gradient, by_effect)
+    _predict_gradient(s, 1, g_means, gradient, by_effect)
+    by_root = np.zeros(roots.shape[1:])
+    for g in range(s.group_levels.size):
+        if s.group_levels[g] == 0:
+            continue
+        by_root[:] = 0.0
+        _effects_gradient(s, g, sd, roots[g], effects, standard, by_effect, gradient, g_sd, by_root)
+        _root_gradient(s, g, x, roots[g], by_root, gradient)
+    return value
+
+
+_LOGP = numba.types.int64(
+    numba.types.uint64,
+    numba.types.CPointer(numba.types.double),
+    numba.types.CPointer(numba.types.double),
+    numba.types.CPointer(numba.types.double),
+    numba.types.voidptr,
+)
+_EXPAND = numba.types.int64(
+    numba.types.uint64,
+    numba.types.uint64,
+    numba.types.CPointer(numba.types.double),
+    numba.types.CPointer(numba.types.double),
+    numba.types.voidptr,
+)
+
+
+@numba.cfunc(_LOGP, cache=True)
+def logp_pointer(dim, x, gradient, value, buffer):
+    """`log_density` as a C function; not 0 where the sampler must turn back."""
+    size = numba.carray(buffer, (1,), np.int64)[0]
+    words, reals = (
+        numba.carray(buffer, (size,), np.int64),
+        numba.carray(buffer, (size,), np.float64),
+    )
+    out = numba.carray(gradient, (dim,))
+    found = log_density(unpack(words, reals), numba.carray(x, (dim,)), out)
+    numba.carray(value, (1,))[0] = found
+    if not np.isfinite(found):
+        return 4
+    return 0 if np.all(np.isfinite(out)) else 3
+
+
+@numba.cfunc(_EXPAND, cache=True)
+def expand_pointer(dim, expanded, x, out, buffer):
+    """Keep draws as they are; they are translated all at once afterwards."""
+    numba.carray(out, (expanded,))[:] = numba.carray(x, (dim,))
+    return 0
