@@ -13,6 +13,7 @@ _PUBLIC = {
     "Model": "models.model",
     "il_hte": "models.model",
     "laplace": "engines.laplace",
+    "quadrature": "engines.quadrature",
     "sample": "engines.nuts",
     "conditional": "engines.conditional",
     "Fit": "fits.fit",
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from ilhte_bayes.engines.conditional import conditional
     from ilhte_bayes.engines.laplace import laplace
     from ilhte_bayes.engines.nuts import sample
+    from ilhte_bayes.engines.quadrature import quadrature
     from ilhte_bayes.errors import (
         DataError,
         FormulaError,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ilhte_bayes.errors import DataError, IlhteError, IlhteWarning, ModelError, NotAvailable
+from ilhte_bayes.errors import DataError, IlhteError, IlhteWarning, ModelError
 
 if TYPE_CHECKING:
     from ilhte_bayes.fits.fit import Fit
@@ -135,7 +135,11 @@ def fit(
         shown = sys.stderr.isatty()
         result = il.sample(model, integrate=integrate, progress=shown, **numbers)
     else:
-        result = il.laplace(model, objective=objective)  # type: ignore[arg-type]
+        kind: Any = objective
+        if engine == "quadrature":
+            result = il.quadrature(model, objective=kind, integrate=integrate)
+        else:
+            result = il.laplace(model, objective=kind)
     print(f"{model}\n\n{result}")
     _print_item_effects(result)
     if json_path is not None:
@@ -160,8 +164,6 @@ def _print_item_effects(result: "Fit") -> None:
 def _check_engine(engine: str, objective: str) -> None:
     if engine not in ("laplace", "quadrature", "nuts"):
         raise DataError(f"--engine {engine}: it is laplace, quadrature or nuts.")
-    if engine == "quadrature":
-        raise NotAvailable("--engine quadrature is not there yet. Use --engine laplace or nuts.")
     if objective not in ("ml", "map"):
         raise DataError(f"--objective {objective}: it is ml or map.")
 

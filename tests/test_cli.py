@@ -184,7 +184,6 @@ def test_a_report_is_written(ilhte, trial_csv, tmp_path):
 
 
 REFUSED = {
-    "quadrature": (["--engine", "quadrature"], "--engine quadrature is not there yet"),
     "engine": (["--engine", "stan"], "it is laplace, quadrature or nuts"),
     "cumulative": (["--family", "cumulative"], "family 'cumulative' is not there yet"),
     "family": (["--family", "poisson"], "no family 'poisson'"),

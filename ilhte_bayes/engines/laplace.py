@@ -12,9 +12,15 @@ from threadpoolctl import threadpool_limits
 
 from ilhte_bayes.engines.marginal.covariance import Coordinates
 from ilhte_bayes.engines.marginal.log_prior import log_prior
-from ilhte_bayes.engines.marginal.maximise import Maximum, flat_prior, maximise
+from ilhte_bayes.engines.marginal.maximise import (
+    MarginalObjective,
+    Maximum,
+    flat_prior,
+    maximise,
+    start,
+)
 from ilhte_bayes.engines.marginal.objective import LaplaceObjective
-from ilhte_bayes.engines.marginal.summarise import mode_and_curvature
+from ilhte_bayes.engines.marginal.summarise import laplace_levels, mode_and_curvature
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.families.bernoulli import Bernoulli
 from ilhte_bayes.fits.fit import Fit
@@ -69,22 +75,23 @@ def laplace(model: Model, *, objective: Objective = "ml") -> Fit:
     began = time.perf_counter()
     # BLAS threads cost more than they give on blocks of this size.
     with threadpool_limits(limits=1, user_api="blas"):
-        target = LaplaceObjective(model.design, model.family, _kept_inside(model, objective))
+        target = LaplaceObjective(model.design, model.family, kept_inside(model, objective))
         prior = flat_prior if objective == "ml" else log_prior(target, model.priors)
-        maximum = maximise(target, prior)
-        mode = mode_and_curvature(target, maximum, jointly=_item_group(model))
+        maximum = maximise(target, start(target), prior)
+        levels = laplace_levels(target, maximum.psi, jointly=item_group(model))
+        mode = mode_and_curvature(target, maximum, levels)
     return Fit(
         model=model,
         engine="laplace",
         objective=objective,
         tree=xr.DataTree.from_dict({"fit": mode}),
-        problems=_problems(target, maximum, objective),
+        problems=maximum_problems(target, maximum, objective),
         seconds=model.build_seconds + time.perf_counter() - began,
         compile_seconds=compile_seconds,
     )
 
 
-def _item_group(model: Model) -> str | None:
+def item_group(model: Model) -> str | None:
     """Name of the items' group, if the model has one."""
     if model.roles.item is None:
         return None
@@ -93,7 +100,8 @@ def _item_group(model: Model) -> str | None:
     return None
 
 
-def _kept_inside(model: Model, objective: Objective) -> list[str]:
+def kept_inside(model: Model, objective: Objective) -> list[str]:
+    """Groups whose correlations a prior keeps off +-1; refuses priors without a maximum."""
     if objective == "ml":
         return []
     for entry in model.priors:
@@ -124,7 +132,8 @@ def _compile() -> float:
     try:
         design = _tiny_design()
         with threadpool_limits(limits=1, user_api="blas"):
-            maximise(LaplaceObjective(design, Bernoulli()))
+            tiny = LaplaceObjective(design, Bernoulli())
+            maximise(tiny, start(tiny))
     finally:
         told.cancel()
     return time.perf_counter() - began
@@ -158,7 +167,9 @@ def _tiny_design() -> Design:
     )
 
 
-def _problems(target: LaplaceObjective, maximum: Maximum, objective: Objective) -> tuple[str, ...]:
+def maximum_problems(
+    target: MarginalObjective, maximum: Maximum, objective: Objective
+) -> tuple[str, ...]:
     """What a reader must know of this maximum, in words."""
     out = []
     if not maximum.converged:
@@ -175,7 +186,7 @@ def _problems(target: LaplaceObjective, maximum: Maximum, objective: Objective) 
         out += _problems_of_group(
             group, c, c.natural(maximum.psi[part]), np.sqrt(np.maximum(variance, 0.0)), objective
         )
-    beyond = float(np.abs(target.design.x @ target.fixed(maximum.psi)).max(initial=0.0))
+    beyond = float(np.abs(target.design.x @ maximum.psi[target.parts[0]]).max(initial=0.0))
     if beyond > 15:
         out.append(
             f"some answers are predicted at {beyond:.0f} logits: a group of answers is probably "

@@ -12,6 +12,8 @@ from ilhte_bayes.fits.fit import Fit
 _WORDS = {
     ("laplace", "ml"): "Laplace ML",
     ("laplace", "map"): "Laplace MAP",
+    ("quadrature", "ml"): "quadrature ML",
+    ("quadrature", "map"): "quadrature MAP",
     ("nuts", "posterior"): "NUTS",
 }
 

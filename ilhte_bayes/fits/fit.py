@@ -16,7 +16,7 @@ from ilhte_bayes.fits import draw_tables, mode_tables
 if TYPE_CHECKING:
     from ilhte_bayes.models.model import Model
 
-Engine = Literal["laplace", "nuts"]
+Engine = Literal["laplace", "quadrature", "nuts"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -26,7 +26,7 @@ class Fit:
     Attributes
     ----------
     model : Model
-    engine : {"laplace", "nuts"}
+    engine : {"laplace", "quadrature", "nuts"}
     objective : {"ml", "map", "posterior"}
         What the estimates are: maximum likelihood, maximum a posteriori, posterior draws.
     tree : xarray.DataTree
@@ -91,7 +91,7 @@ class Fit:
 
     @property
     def loglik(self) -> float:
-        """Laplace log-likelihood at the estimates; only for a maximised fit."""
+        """Log-likelihood at the estimates, as the engine approximates it; for a maximised fit."""
         return float(self.mode.attrs["loglik"])
 
     @property

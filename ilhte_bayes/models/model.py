@@ -144,6 +144,12 @@ class Model:
 
         return laplace(self, **options)
 
+    def quadrature(self, **options: Any) -> "Fit":
+        """See `ilhte_bayes.quadrature`."""
+        from ilhte_bayes.engines.quadrature import quadrature
+
+        return quadrature(self, **options)
+
     def sample(self, **options: Any) -> "Fit":
         """See `ilhte_bayes.sample`."""
         from ilhte_bayes.engines.nuts import sample

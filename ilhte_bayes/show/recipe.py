@@ -42,7 +42,7 @@ def code(fit: Fit) -> str:
 
 def _fit_call(fit: Fit) -> str:
     if not fit.sampled:
-        return f"fit = il.laplace(model, objective={fit.objective!r})"
+        return f"fit = il.{fit.engine}(model, objective={fit.objective!r})"
     posterior = fit.tree["posterior"]
     options: dict[str, Any] = {
         "draws": posterior.sizes["draw"],

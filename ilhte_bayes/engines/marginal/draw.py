@@ -9,6 +9,7 @@ from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
 
 from ilhte_bayes.engines.marginal import kernels
+from ilhte_bayes.engines.marginal.integrated import IntegratedEvaluation, IntegratedObjective
 from ilhte_bayes.engines.marginal.objective import Evaluation, LaplaceObjective
 
 if TYPE_CHECKING:
@@ -23,17 +24,21 @@ def draw_approximation(fit: "Fit", n_draws: int = N_DRAWS, seed: int = _SEED) ->
     """Draw parameters and random effects.
 
     psi is normal around its mode; the random effects follow psi linearly, plus their normal
-    scatter given psi. Groups with more than 20,000 effects are left out (`attrs["left_out"]`).
+    scatter given psi. Groups with more than 20,000 effects, and an integrated group, are left out (`attrs["left_out"]`).
     """
     rng = np.random.default_rng(seed)
     model, mode = fit.model, fit.mode
     inside = list(mode.attrs["partial"])
     with threadpool_limits(limits=1, user_api="blas"):
-        target = LaplaceObjective(model.design, model.family, inside)
         psi_hat = mode["psi"].to_numpy()
-        at = target.evaluate(psi_hat)
         moved = _normal(rng, mode["psi_cov"].to_numpy(), n_draws)
-        scatter = _scatter(target, at, rng, n_draws)
+        target: LaplaceObjective | IntegratedObjective
+        if integrated := mode.attrs.get("integrated"):
+            target = IntegratedObjective(model.design, model.family, integrated, inside)
+            scatter = _dense_scatter(target, target.evaluate(psi_hat), rng, n_draws)
+        else:
+            target = LaplaceObjective(model.design, model.family, inside)
+            scatter = _scatter(target, target.evaluate(psi_hat), rng, n_draws)
     variables: dict[str, tuple] = {
         "beta": (("chain", "draw", "term"), (psi_hat + moved)[None, :, target.parts[0]])
     }
@@ -105,6 +110,19 @@ def _scatter(
             if block is not None:
                 block[k] = x[plan.effect_at[g][:, None] + np.arange(group.n_columns)]
     return out
+
+
+def _dense_scatter(
+    target: IntegratedObjective, at: IntegratedEvaluation, rng: np.random.Generator, n: int
+) -> list[np.ndarray | None]:
+    """As `_scatter`, with persons integrated out: they have no draws."""
+    standard = rng.standard_normal((target.n_effects, n))
+    v = solve_triangular(np.tril(at.root[0]), standard, lower=True, trans="T").T
+    out: list[np.ndarray | None] = [
+        v[:, where[:, None] + np.arange(group.n_columns)]
+        for group, where in zip(target.others, target.plan.effect_at, strict=True)
+    ]
+    return [*out, None]
 
 
 def _whiten_inner(inner: np.ndarray, x: np.ndarray) -> None:

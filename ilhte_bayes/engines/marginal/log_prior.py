@@ -7,12 +7,11 @@ so that flat priors give maximum likelihood exactly.
 import numpy as np
 
 from ilhte_bayes.engines.marginal.covariance import Coordinates, complex_step
-from ilhte_bayes.engines.marginal.maximise import LogPrior
-from ilhte_bayes.engines.marginal.objective import LaplaceObjective
+from ilhte_bayes.engines.marginal.maximise import LogPrior, MarginalObjective
 from ilhte_bayes.models.priors import LKJ, Priors
 
 
-def log_prior(objective: LaplaceObjective, priors: Priors) -> LogPrior:
+def log_prior(objective: MarginalObjective, priors: Priors) -> LogPrior:
     """Return psi -> (log-density, gradient)."""
     betas = [priors[f"beta[{term}]"] for term in objective.design.terms]
     fixed = objective.parts[0]

@@ -1,4 +1,4 @@
-"""Find the maximum of the Laplace objective, its curvature, and whether it lies on a boundary.
+"""Find the maximum of a marginal likelihood, its curvature, and whether it lies on a boundary.
 
 The search runs in units of standard errors: a rough curvature at the start scales the unknowns,
 so that one quasi-Newton search serves every design. A finite-difference Hessian of the exact
@@ -7,11 +7,14 @@ gradient then gives the standard errors, and Newton steps with it finish the sea
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.optimize import minimize
 
-from ilhte_bayes.engines.marginal.objective import EXACT, ROUGH, Evaluation, LaplaceObjective
+from ilhte_bayes.engines.marginal.covariance import Coordinates
+from ilhte_bayes.engines.marginal.objective import EXACT, ROUGH, LaplaceObjective
+from ilhte_bayes.formulas.design import Design
 
 LogPrior = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -22,12 +25,34 @@ _ZERO_SD = 1e-4  # an SD (logits) below this, at a flat place, is 0
 _MAX_RESTARTS = 4
 
 
+class MarginalObjective(Protocol):
+    """What the search and the summaries ask of a marginal log-likelihood."""
+
+    design: Design
+    plan: Any  # with `groups` and `description`
+    coordinates: tuple[Coordinates, ...]
+    parts: tuple[slice, ...]
+    n_psi: int
+    n_evaluations: int
+    effects: np.ndarray
+    tolerance: float
+
+    def evaluate(self, psi: np.ndarray) -> Any:
+        """Value at psi (`.value`), with the mode of the effects (`.effects`)."""
+
+    def gradient(self, at: Any) -> np.ndarray:
+        """Gradient at the last evaluation."""
+
+    def mode_derivatives(self, at: Any) -> np.ndarray:
+        """(psi, effect) how the mode moves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Maximum:
     """Where the objective is largest."""
 
     psi: np.ndarray
-    evaluation: Evaluation
+    evaluation: Any
     value: float  # Laplace log-likelihood plus log-prior
     log_prior: float
     covariance: np.ndarray  # (psi, psi), zero in held directions
@@ -41,11 +66,23 @@ def flat_prior(psi: np.ndarray) -> tuple[float, np.ndarray]:
     return 0.0, np.zeros_like(psi)
 
 
-def maximise(objective: LaplaceObjective, log_prior: LogPrior = flat_prior) -> Maximum:
-    """Maximise the Laplace log-likelihood plus a log-prior."""
+def maximise(
+    objective: MarginalObjective,
+    begin: tuple[np.ndarray, np.ndarray],
+    log_prior: LogPrior = flat_prior,
+) -> Maximum:
+    """Maximise a marginal log-likelihood plus a log-prior.
+
+    Parameters
+    ----------
+    objective : MarginalObjective
+    begin : (psi, scale)
+        Starting point, and a square root of a rough inverse curvature there (see `start`).
+    log_prior : callable
+        psi -> (log-density, gradient).
+    """
     search = _Search(objective, log_prior)
-    objective.tolerance = ROUGH
-    psi, scale = start(objective)
+    psi, scale = begin
     held = np.zeros(psi.size, dtype=bool)
     for _ in range(_MAX_RESTARTS):
         objective.tolerance = ROUGH
@@ -83,9 +120,10 @@ def maximise(objective: LaplaceObjective, log_prior: LogPrior = flat_prior) -> M
 def start(objective: LaplaceObjective) -> tuple[np.ndarray, np.ndarray]:
     """Starting point, and a square root of a rough inverse curvature there.
 
-    A few rounds of: Newton steps for fixed and random effects together, then each covariance
+    For a Laplace likelihood. A few rounds of: Newton steps for fixed and random effects together, then each covariance
     replaced by the average of what its levels show (an EM step).
     """
+    objective.tolerance = ROUGH
     psi = np.zeros(objective.n_psi)
     terms = objective.design.terms
     if "Intercept" in terms:
@@ -117,7 +155,7 @@ def _coordinate_scale(c, block: tuple[int, ...], sd: np.ndarray) -> np.ndarray:
     return sd[np.array(block)[rows]]
 
 
-def _groups(objective: LaplaceObjective):
+def _groups(objective: MarginalObjective):
     return zip(objective.plan.groups, objective.coordinates, objective.parts[1:], strict=True)
 
 
@@ -155,7 +193,7 @@ def _em_step(objective: LaplaceObjective, psi: np.ndarray) -> np.ndarray:
 class _Search:
     """Climbing and finishing for one objective and prior."""
 
-    def __init__(self, objective: LaplaceObjective, log_prior: LogPrior) -> None:
+    def __init__(self, objective: MarginalObjective, log_prior: LogPrior) -> None:
         self.objective, self.log_prior = objective, log_prior
 
     def value_and_gradient(self, psi: np.ndarray) -> tuple[float, np.ndarray]:
@@ -227,7 +265,7 @@ class _Search:
 
 
 def _snap_to_boundary(
-    objective: LaplaceObjective, psi: np.ndarray
+    objective: MarginalObjective, psi: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Set SDs and residual SDs that the search left next to 0 to 0 exactly; say which are held."""
     psi = psi.copy()

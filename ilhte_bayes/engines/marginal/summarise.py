@@ -1,26 +1,38 @@
 """Mode and curvature of a maximum, as one labelled dataset: what every Fit of this kind keeps."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import xarray as xr
 
-from ilhte_bayes.engines.marginal.maximise import Maximum
+from ilhte_bayes.engines.marginal.maximise import MarginalObjective, Maximum
 from ilhte_bayes.engines.marginal.objective import Evaluation, LaplaceObjective
 
-_LARGEST_JOINT = 3000  # effects; the joint covariance of more would take over 70 MB
+LARGEST_JOINT = 3000  # effects; the joint covariance of more would take over 70 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What is known of one group's effects at the maximum, in logits."""
+
+    modes: np.ndarray  # (level, column)
+    covariance: np.ndarray  # (level, column, column), given the parameters
+    by_psi: np.ndarray  # (psi, level, column) how the modes move with the parameters
+    joint: np.ndarray | None = None  # (level, column, level, column)
 
 
 def mode_and_curvature(
-    target: LaplaceObjective, maximum: Maximum, *, jointly: str | None
+    target: MarginalObjective, maximum: Maximum, levels: Sequence[Levels]
 ) -> xr.Dataset:
     """Estimates, their covariance, and each group's conditional modes.
 
     Parameters
     ----------
-    target : LaplaceObjective
+    target : MarginalObjective
     maximum : Maximum
-    jointly : str, optional
-        Group (items) of which the covariances between levels are kept too: they cost a solve for
-        each effect where the group is not at the root.
+    levels : sequence of Levels
+        One for each of `target.plan.groups`.
 
     Returns
     -------
@@ -28,11 +40,9 @@ def mode_and_curvature(
         `psi` and `psi_cov` in the objective's coordinates; `beta` (term), `beta_cov`; for each
         group g: `sd_g` (column), `corr_g` (column, column), `natural_cov_g` over SDs and
         correlations, `re_g` (level, column) conditional modes, `re_g_cov` their covariance given
-        the parameters (`re_g_joint` between all levels too, for one group), `re_g_by_psi` their derivative by the parameters. Logits throughout.
+        the parameters (`re_g_joint` between all levels too, for one group), `re_g_by_psi` their
+        derivative by the parameters. Logits throughout.
     """
-    at = target.evaluate(maximum.psi)
-    _, blocks = target.selected(at)
-    by_psi = target.mode_derivatives(at)
     psi, covariance = maximum.psi, maximum.covariance
     fixed = target.parts[0]
     terms = list(target.design.terms)
@@ -44,18 +54,15 @@ def mode_and_curvature(
         "beta_cov": (("term", "term_"), covariance[fixed, fixed]),
     }
     coords: dict[str, list] = {"term": terms, "term_": terms}
-    modes = target.natural_effects(psi, at.effects)
-    for k, (group, c, part) in enumerate(
-        zip(target.plan.groups, target.coordinates, target.parts[1:], strict=True)
+    for group, c, part, own in zip(
+        target.plan.groups, target.coordinates, target.parts[1:], levels, strict=True
     ):
         name = group.name
         column, other, level = f"{name}_column", f"{name}_column_", name
-        factor = c.factor(psi[part])
         natural, slopes = c.natural(psi[part]), _finite(c.natural_derivatives(psi[part]))
         sd = natural[: len(c.columns)]
-        if name == jointly and group.n_levels * group.n_columns <= _LARGEST_JOINT:
-            joint = _joint_covariance(target, at, k, factor)
-            variables[f"re_{name}_joint"] = ((level, column, f"{name}_", other), joint)
+        if own.joint is not None:
+            variables[f"re_{name}_joint"] = ((level, column, f"{name}_", other), own.joint)
         coords |= {level: list(group.labels), column: list(c.columns), other: list(c.columns)}
         coords[f"{name}_quantity"] = quantities(c.columns, c.pairs)
         variables |= {
@@ -66,12 +73,9 @@ def mode_and_curvature(
                 (f"{name}_quantity", f"{name}_quantity_"),
                 slopes.T @ covariance[part, part] @ slopes,
             ),
-            f"re_{name}": ((level, column), modes[k]),
-            f"re_{name}_cov": ((level, column, other), factor @ blocks[k] @ factor.T),
-            f"re_{name}_by_psi": (
-                ("psi", level, column),
-                _effects_by_psi(target, psi, at.effects, by_psi, k),
-            ),
+            f"re_{name}": ((level, column), own.modes),
+            f"re_{name}_cov": ((level, column, other), own.covariance),
+            f"re_{name}_by_psi": (("psi", level, column), own.by_psi),
         }
     out = xr.Dataset(variables, coords=coords)
     out.attrs = {
@@ -85,6 +89,32 @@ def mode_and_curvature(
         "group_order": [group.name for group in target.plan.groups],  # of their parts of psi
         "partial": [c.group for c in target.coordinates if c.partial],
     }
+    return out
+
+
+def laplace_levels(
+    target: LaplaceObjective, psi: np.ndarray, *, jointly: str | None
+) -> list[Levels]:
+    """Effects of every group at the mode of the joint density.
+
+    Of the group `jointly` (items) the covariances between levels are kept too: they cost a solve
+    for each effect where the group is not at the root.
+    """
+    at = target.evaluate(psi)
+    _, blocks = target.selected(at)
+    by_psi = target.mode_derivatives(at)
+    modes = target.natural_effects(psi, at.effects)
+    out = []
+    for k, (group, factor) in enumerate(zip(target.plan.groups, target.factors(psi), strict=True)):
+        whole = group.name == jointly and group.n_levels * group.n_columns <= LARGEST_JOINT
+        out.append(
+            Levels(
+                modes=modes[k],
+                covariance=factor @ blocks[k] @ factor.T,
+                by_psi=_effects_by_psi(target, psi, at.effects, by_psi, k),
+                joint=_joint_covariance(target, at, k, factor) if whole else None,
+            )
+        )
     return out
 
 
