@@ -27,7 +27,7 @@ class Run:
             "chains": self.chains,
             "seed": self.seed,
             "target_accept": self.target_accept,
-            "save_warmup": False,
+            "save_warmup": True,
             "progress_bar": self.progress,
         }
 
@@ -40,5 +40,12 @@ class Drawn:
     sample_stats: xr.Dataset
     compile_seconds: float
     sample_seconds: float
+    warmup_share: float  # of the sampling time, by leapfrog steps
     attrs: dict[str, Any]
     problems: tuple[str, ...] = ()
+
+
+def warmup_share(raw: Any) -> float:
+    """Share of all leapfrog steps that warm-up took."""
+    warm = float(raw["warmup_sample_stats"]["n_steps"].sum())
+    return warm / (warm + float(raw["sample_stats"]["n_steps"].sum()))

@@ -91,6 +91,7 @@ def sample(
         "target_accept": target,
         "centred": sorted(centred),
         "sample_seconds": drawn.sample_seconds,
+        "warmup_seconds": drawn.warmup_share * drawn.sample_seconds,
         "pilot_seconds": piloted - began,
         **drawn.attrs,
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run
+from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run, warmup_share
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.grid import Grid, GridError, Spread, choose_grid, grid_error
 from ilhte_bayes.likelihood.plan import Plan, make_plan, most_information
@@ -18,6 +18,7 @@ from ilhte_bayes.models.unconstrained import (
 )
 
 _EDGE = 2.5  # standard errors from the mode at which the grid must still be fine enough
+_NEXT_TO_NONE = 25.0  # an SD this many times smaller than the largest plausible one is as good as 0
 _ROUNDS = 3  # runs at most; another one only if the grid was too coarse for the draws
 
 
@@ -66,6 +67,7 @@ def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: R
         sample_stats=raw["sample_stats"].to_dataset(),
         compile_seconds=compiled - began,
         sample_seconds=sampled,
+        warmup_share=warmup_share(raw),
         attrs={
             "integrated": integrated,
             "grid": [grid.first, grid.step, float(grid.size)],
@@ -141,8 +143,10 @@ def _edges(layout: Layout, start: np.ndarray, scale: np.ndarray) -> np.ndarray:
     g = [group.name for group in layout.design.groups].index(layout.integrated)
     at = slice(layout.sd_at[g], layout.sd_at[g] + layout.design.groups[g].n_columns)
     out = np.tile(start, (3, 1))
-    out[1, at] -= _EDGE * scale[at]
-    out[2, at] += _EDGE * scale[at]
+    sd = np.exp(start[at])
+    highest = sd * (1.0 + _EDGE * scale[at])
+    lowest = np.maximum(sd * (1.0 - _EDGE * scale[at]), highest / _NEXT_TO_NONE)
+    out[1, at], out[2, at] = np.log(lowest), np.log(highest)
     return out
 
 
@@ -175,7 +179,8 @@ def _spread(layout: Layout, plan: Plan, states: np.ndarray) -> Spread:
         }
         means = plan.means.value(beta, effects)
         lowest, highest = min(lowest, float(means.min())), max(highest, float(means.max()))
-    return Spread(lowest, highest, float(sd.min()), float(sd.max()), most_information(plan))
+    narrowest = max(float(sd.min()), float(sd.max()) / _NEXT_TO_NONE)
+    return Spread(lowest, highest, narrowest, float(sd.max()), most_information(plan))
 
 
 def _evaluator(

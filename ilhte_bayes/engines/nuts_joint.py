@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run
+from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run, warmup_share
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.models.builder import build_pymc, carries_intercept
@@ -42,6 +42,7 @@ def draw_joint(pilot: Fit, centred: frozenset[str], run: Run) -> Drawn:
         sample_stats=raw["sample_stats"].to_dataset(),
         compile_seconds=sampling - compiling,
         sample_seconds=time.perf_counter() - sampling,
+        warmup_share=warmup_share(raw),
         attrs={"integrated": ""},
     )
 

@@ -23,6 +23,7 @@ class Grid:
     first: float
     step: float
     size: int
+    smallest_sd: float = 0.0  # SDs of theta below it count as it, lest a spike fall between nodes
 
     @property
     def nodes(self) -> np.ndarray:
@@ -33,7 +34,10 @@ class Grid:
         """Same range with twice as many nodes, and a fifth of the range added at each end."""
         extra = self.size // 5 + 1
         return Grid(
-            self.first - extra * self.step, self.step / 2.0, 2 * (self.size + 2 * extra) - 1
+            self.first - extra * self.step,
+            self.step / 2.0,
+            2 * (self.size + 2 * extra) - 1,
+            self.smallest_sd,
         )
 
     def __str__(self) -> str:
@@ -47,7 +51,7 @@ class Spread:
 
     lowest: float
     highest: float
-    narrowest: float  # smallest SD of theta
+    narrowest: float  # smallest SD of theta that matters; smaller ones count as it
     widest: float
     information: float  # most Fisher information on one person's theta
 
@@ -100,7 +104,7 @@ def choose_grid(
         low = spread.lowest - reach * spread.widest
         high = spread.highest + reach * spread.widest
         size = min(int(np.ceil((high - low) / (step * finer))) + 1, _MOST_NODES)
-        grid = Grid(low, (high - low) / (size - 1), size)
+        grid = Grid(low, (high - low) / (size - 1), size, spread.narrowest)
         error = grid_error(grid, evaluate)
         if best is None or error.value < best[1].value:
             best = grid, error

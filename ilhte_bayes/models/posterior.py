@@ -56,7 +56,7 @@ class Structure(NamedTuple):
     part_z_start: np.ndarray  # -1 where z is 1 everywhere
     part_z: np.ndarray
     # the integral
-    grid: np.ndarray  # first, step, size
+    grid: np.ndarray  # first, step, size, smallest SD of theta that the nodes can show
     slopes: np.ndarray
     score: np.ndarray
     table_start: np.ndarray
@@ -334,8 +334,10 @@ def _answers(s: Structure, beta, sd, effects, gradient, g_sd, standard, roots, x
     n_classes = s.column_start[s.integrated[0] + 1] - column
     tau, log_weight = np.empty(n_classes), np.empty((n_classes, n_nodes))
     for v in range(n_classes):
-        tau[v] = 1.0 / sd[column + v] ** 2
-        log_weight[v] = np.log(step) - np.log(sd[column + v] * np.sqrt(2.0 * np.pi))
+        # An SD below the nodes' distance would be a spike on one of them; it is next to none.
+        shown = max(sd[column + v], s.grid[3])
+        tau[v] = 1.0 / shown**2
+        log_weight[v] = np.log(step) - np.log(shown * np.sqrt(2.0 * np.pi))
     units = Units(
         s.table_start, s.entry_cell, s.entry_count, s.table_class, s.unit_start, s.unit_mean,
         s.unit_count, s.cell_slope, s.cell_total,
@@ -345,6 +347,8 @@ def _answers(s: Structure, beta, sd, effects, gradient, g_sd, standard, roots, x
     )
     for v in range(n_classes):
         own = sd[column + v]
+        if own < s.grid[3]:
+            continue
         g_sd[column + v] -= np.sum(g_weight[v]) / own + 2.0 * g_tau[v] / own**3
     by_effect = np.zeros(effects.size)
     _predict_gradient(s, 0, g_cells, gradient, by_effect)
