@@ -18,6 +18,7 @@ from ilhte_bayes.likelihood.plan import Units
 
 # kinds of priors, up to a constant: numbers a, b, c
 NORMAL, STUDENT, FLAT, EXPONENTIAL, GAMMA = range(5)
+MOST_NODES = 4_000  # of a refined grid: an SD of some thousandths of a logit
 
 
 class Structure(NamedTuple):
@@ -326,12 +327,26 @@ def _predict_gradient(s: Structure, which, by_place, gradient, by_effect):
 
 
 @jit
+def _fine_enough(grid, narrowest):
+    """First node, step and size of the grid, halved until the narrowest normal spans a step.
+
+    A normal much narrower than a step falls between nodes, and its integral is lost: where the
+    sampler comes near an SD of 0 the density would have a wall. The trapezoid rule is out by
+    2 exp(-2 pi^2 (SD / step)^2), 5e-9 at SD = step.
+    """
+    first, step, n_nodes = grid[0], grid[1], int(grid[2])
+    while step > narrowest and n_nodes < MOST_NODES:
+        step, n_nodes = 0.5 * step, 2 * n_nodes - 1
+    return first, step, n_nodes
+
+
+@jit
 def _answers(s: Structure, beta, sd, effects, gradient, g_sd, standard, roots, x):
     """Integrated log-likelihood, and all derivatives that pass through the linear predictor."""
     cells, means = _predict(s, 0, beta, effects), _predict(s, 1, beta, effects)
-    first, step, n_nodes = s.grid[0], s.grid[1], int(s.grid[2])
     column = s.column_start[s.integrated[0]]
     n_classes = s.column_start[s.integrated[0] + 1] - column
+    first, step, n_nodes = _fine_enough(s.grid, sd[column : column + n_classes].min())
     tau, log_weight = np.empty(n_classes), np.empty((n_classes, n_nodes))
     for v in range(n_classes):
         tau[v] = 1.0 / sd[column + v] ** 2
