@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,13 +49,19 @@ def demo() -> None:
     import ilhte_bayes as il
 
     trial = il.load_dataset("caffeine")
-    say("Caffeine or placebo, six experiments, ten adjectives rated 0-3; here: rated 2 or 3?\n")
+    say("Caffeine or placebo, six experiments, ten adjectives rated 0-3; here: rated 2 or 3?")
+    say("Fitted twice, by maximum likelihood and by NUTS; only the first time on a machine the")
+    say("compiling before each takes half a minute.\n")
     model = il.il_hte(trial, response="resp >= 2", clusters=["study"])
     print(model, "\n")
-    fit = il.laplace(model)
-    print(fit, "\n")
-    print(il.item_effects(fit), "\n")
-    page = il.report(fit, DEMO_PAGE, title="Does caffeine wake people up, and on which adjectives?")
+    ml = il.laplace(model)
+    say("maximum likelihood is done; sampling from the posterior\n")
+    post = il.sample(model, seed=1, progress=sys.stderr.isatty())
+    print(il.compare(ml, post), "\n")
+    print(il.effect_card(post), "\n")
+    print(il.item_effects(post), "\n")
+    title = "Does caffeine wake people up, and on which adjectives?"
+    page = il.report(post, DEMO_PAGE, title=title, beside=[ml])
     print(page.resolve())
 
 
@@ -226,10 +233,24 @@ def _diagnostics(result: "Fit") -> dict[str, Any]:
         }
     found = result.tree["posterior"].attrs
     names = ("max_rhat", "min_ess_bulk", "min_ess_tail")
-    return {name: _number(found[name]) for name in names} | {
+    numbers = {name: _number(found[name]) for name in names} | {
         "divergences": int(found["divergences"]),
         "compile_seconds": result.compile_seconds,
+        "pilot_seconds": _number(found["pilot_seconds"]),
         "sample_seconds": _number(found["sample_seconds"]),
+    }
+    return numbers | _integration(found)
+
+
+def _integration(found: Mapping[Any, Any]) -> dict[str, Any]:
+    """Which group was integrated out, on how many nodes, and what twice as many would change."""
+    if not found["integrated"]:
+        return {"integrated": None}
+    value, gradient = found["grid_error"]
+    return {
+        "integrated": found["integrated"],
+        "nodes": int(found["grid"][2]),
+        "doubling_changes": {"loglik": _number(value), "gradient": _number(gradient)},
     }
 
 

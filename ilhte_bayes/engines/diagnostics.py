@@ -46,9 +46,9 @@ def convergence_problems(
 ) -> tuple[str, ...]:
     """What a reader must know, with what to do; nothing if all is well."""
     out = []
-    if found["divergences"]:
+    if n := found["divergences"]:
         out.append(
-            f"{found['divergences']} draws diverged: the sampler met a corner it could not follow, "
+            f"{n} draw{'s' if n > 1 else ''} diverged: the sampler met a corner it could not follow, "
             f"and intervals may be too narrow. Use target_accept={min(0.99, target_accept + 0.05):g}."
         )
     if found["max_rhat"] > 1.01:

@@ -18,7 +18,7 @@ from ilhte_bayes.models.unconstrained import (
 )
 
 _EDGE = 2.5  # standard errors from the mode at which the grid must still be fine enough
-_NEXT_TO_NONE = 25.0  # an SD this many times smaller than the largest plausible one is as good as 0
+_SMALL = 6.0  # SDs so many times smaller than the largest plausible one get finer nodes when met
 _ROUNDS = 3  # runs at most; another one only if the grid was too coarse for the draws
 
 
@@ -145,7 +145,7 @@ def _edges(layout: Layout, start: np.ndarray, scale: np.ndarray) -> np.ndarray:
     out = np.tile(start, (3, 1))
     sd = np.exp(start[at])
     highest = sd * (1.0 + _EDGE * scale[at])
-    lowest = np.maximum(sd * (1.0 - _EDGE * scale[at]), highest / _NEXT_TO_NONE)
+    lowest = np.maximum(sd * (1.0 - _EDGE * scale[at]), highest / _SMALL)
     out[1, at], out[2, at] = np.log(lowest), np.log(highest)
     return out
 
@@ -179,7 +179,7 @@ def _spread(layout: Layout, plan: Plan, states: np.ndarray) -> Spread:
         }
         means = plan.means.value(beta, effects)
         lowest, highest = min(lowest, float(means.min())), max(highest, float(means.max()))
-    narrowest = max(float(sd.min()), float(sd.max()) / _NEXT_TO_NONE)
+    narrowest = max(float(sd.min()), float(sd.max()) / _SMALL)
     return Spread(lowest, highest, narrowest, float(sd.max()), most_information(plan))
 
 

@@ -113,11 +113,17 @@ def _check_fits(fits: Sequence[Fit]) -> None:
 
 
 def _unique_words(fits: Sequence[Fit]) -> tuple[str, ...]:
-    words = [_WORDS[fit.engine, fit.objective] for fit in fits]
+    words = [_word(fit) for fit in fits]
     return tuple(
         word if words.count(word) == 1 else f"{word} {words[: at + 1].count(word)}"
         for at, word in enumerate(words)
     )
+
+
+def _word(fit: Fit) -> str:
+    """Name of a way of fitting."""
+    joint = fit.sampled and fit.tree["posterior"].attrs.get("integrated") == ""
+    return _WORDS[fit.engine, fit.objective] + (" joint" if joint else "")
 
 
 def _checked_names(names: Sequence[str], n_fits: int) -> tuple[str, ...]:
@@ -166,7 +172,8 @@ def _notes(
     notes = [
         _other_data(fits[0], fit, names[0], name) for fit, name in zip(fits, names, strict=True)
     ]
-    notes += [_formulas(fits, names), _centres(fits), _other_unit(tables, names, word)]
+    notes += [_formulas(fits, names), _centres(fits), _ways(fits, names)]
+    notes += [_other_unit(tables, names, word)]
     for fit, name in zip(fits, names, strict=True):
         notes += [_other_priors(fits, name, fit, names)]
         notes += [f"{name}: {problem}" for problem in fit.problems]
@@ -189,6 +196,22 @@ def _centres(fits: Sequence[Fit]) -> str:
         "Laplace gives modes and Wald intervals, NUTS posterior means and equal-tailed intervals: "
         "of a skewed posterior, such as an SD's, these differ although both are right."
     )
+
+
+def _ways(fits: Sequence[Fit], names: Sequence[str]) -> str:
+    """Which fits sample what others integrate out."""
+    ways = {
+        name: str(fit.tree["posterior"].attrs.get("integrated", ""))
+        for fit, name in zip(fits, names, strict=True)
+        if fit.sampled
+    }
+    if len(set(ways.values())) < 2:
+        return ""
+    said = "; ".join(
+        f"{name}: {f'{group} integrated out' if group else 'all effects sampled'}"
+        for name, group in ways.items()
+    )
+    return f"{said}. Of one model and its priors the posterior is the same: what differs is chance."
 
 
 def _other_unit(tables: Sequence[pd.DataFrame], names: Sequence[str], word: str) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ilhte_bayes.errors import ModelError
 from ilhte_bayes.fits.intervals import LEVEL
 from ilhte_bayes.formulas.design import Group
 
@@ -24,7 +25,19 @@ def summary(draws: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def flat(tree: xr.DataTree, name: str) -> np.ndarray:
-    """Draws of one variable with chains put one after the other: (sample, ...)."""
+    """Draws of one variable with chains put one after the other: (sample, ...).
+
+    Raises
+    ------
+    ModelError
+        If they are effects that were integrated out, and so have no draws.
+    """
+    if name not in tree["posterior"] and name.startswith("re_"):
+        group = name.removeprefix("re_")
+        raise ModelError(
+            f"the effects of {group} were integrated out exactly, so this fit holds no draws of "
+            "them. Sample them too: il.sample(model, integrate='none')."
+        )
     values = tree["posterior"][name].transpose("chain", "draw", ...).to_numpy()
     return np.asarray(values.reshape(-1, *values.shape[2:]))
 
@@ -57,8 +70,8 @@ def variance_components(tree: xr.DataTree, groups: Sequence[Group]) -> pd.DataFr
 
 def random_effects(tree: xr.DataTree, name: str) -> pd.DataFrame:
     """Posterior means and SDs of one group's effects."""
-    variable = tree["posterior"][f"re_{name}"]
     draws = flat(tree, f"re_{name}")
+    variable = tree["posterior"][f"re_{name}"]
     labels = [variable[name].to_numpy(), variable[f"{name}_column"].to_numpy()]
     sd = draws.std(axis=0, ddof=1).ravel()
     return pd.DataFrame(

@@ -23,7 +23,6 @@ class Grid:
     first: float
     step: float
     size: int
-    smallest_sd: float = 0.0  # SDs of theta below it count as it, lest a spike fall between nodes
 
     @property
     def nodes(self) -> np.ndarray:
@@ -34,10 +33,7 @@ class Grid:
         """Same range with twice as many nodes, and a fifth of the range added at each end."""
         extra = self.size // 5 + 1
         return Grid(
-            self.first - extra * self.step,
-            self.step / 2.0,
-            2 * (self.size + 2 * extra) - 1,
-            self.smallest_sd,
+            self.first - extra * self.step, self.step / 2.0, 2 * (self.size + 2 * extra) - 1
         )
 
     def __str__(self) -> str:
@@ -51,7 +47,7 @@ class Spread:
 
     lowest: float
     highest: float
-    narrowest: float  # smallest SD of theta that matters; smaller ones count as it
+    narrowest: float  # smallest usual SD of theta; for smaller ones the density refines the grid
     widest: float
     information: float  # most Fisher information on one person's theta
 
@@ -104,7 +100,7 @@ def choose_grid(
         low = spread.lowest - reach * spread.widest
         high = spread.highest + reach * spread.widest
         size = min(int(np.ceil((high - low) / (step * finer))) + 1, _MOST_NODES)
-        grid = Grid(low, (high - low) / (size - 1), size, spread.narrowest)
+        grid = Grid(low, (high - low) / (size - 1), size)
         error = grid_error(grid, evaluate)
         if best is None or error.value < best[1].value:
             best = grid, error

@@ -18,6 +18,7 @@ from ilhte_bayes.likelihood.plan import Units
 
 # kinds of priors, up to a constant: numbers a, b, c
 NORMAL, STUDENT, FLAT, EXPONENTIAL, GAMMA = range(5)
+MOST_NODES = 1_200  # of a refined grid; its step is then as good as an SD of 0
 
 
 class Structure(NamedTuple):
@@ -56,7 +57,7 @@ class Structure(NamedTuple):
     part_z_start: np.ndarray  # -1 where z is 1 everywhere
     part_z: np.ndarray
     # the integral
-    grid: np.ndarray  # first, step, size, smallest SD of theta that the nodes can show
+    grid: np.ndarray  # first, step, size
     slopes: np.ndarray
     score: np.ndarray
     table_start: np.ndarray
@@ -326,16 +327,30 @@ def _predict_gradient(s: Structure, which, by_place, gradient, by_effect):
 
 
 @jit
+def _fine_enough(grid, narrowest):
+    """First node, step and size of the grid, halved until the narrowest normal spans a step.
+
+    A normal much narrower than a step falls between nodes, or on one, and its integral is wrong:
+    where the sampler comes near an SD of 0 the density would have a wall, or a spike. The
+    trapezoid rule is out by 2 exp(-2 pi^2 (SD / step)^2), 5e-9 at SD = step. SDs below the finest
+    step count as it.
+    """
+    first, step, n_nodes = grid[0], grid[1], int(grid[2])
+    while step > narrowest and n_nodes < MOST_NODES:
+        step, n_nodes = 0.5 * step, 2 * n_nodes - 1
+    return first, step, n_nodes
+
+
+@jit
 def _answers(s: Structure, beta, sd, effects, gradient, g_sd, standard, roots, x):
     """Integrated log-likelihood, and all derivatives that pass through the linear predictor."""
     cells, means = _predict(s, 0, beta, effects), _predict(s, 1, beta, effects)
-    first, step, n_nodes = s.grid[0], s.grid[1], int(s.grid[2])
     column = s.column_start[s.integrated[0]]
     n_classes = s.column_start[s.integrated[0] + 1] - column
+    first, step, n_nodes = _fine_enough(s.grid, sd[column : column + n_classes].min())
     tau, log_weight = np.empty(n_classes), np.empty((n_classes, n_nodes))
     for v in range(n_classes):
-        # An SD below the nodes' distance would be a spike on one of them; it is next to none.
-        shown = max(sd[column + v], s.grid[3])
+        shown = max(sd[column + v], step)
         tau[v] = 1.0 / shown**2
         log_weight[v] = np.log(step) - np.log(shown * np.sqrt(2.0 * np.pi))
     units = Units(
@@ -347,7 +362,7 @@ def _answers(s: Structure, beta, sd, effects, gradient, g_sd, standard, roots, x
     )
     for v in range(n_classes):
         own = sd[column + v]
-        if own < s.grid[3]:
+        if own < step:
             continue
         g_sd[column + v] -= np.sum(g_weight[v]) / own + 2.0 * g_tau[v] / own**3
     by_effect = np.zeros(effects.size)

@@ -3,6 +3,7 @@
 import math
 
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.show import integration
 from ilhte_bayes.show.words import count_of, number
 
 _RHAT, _ESS, _TINY = 1.01, 400, 1e-6
@@ -72,4 +73,4 @@ def _sampled(fit: Fit) -> list[tuple[str, str]]:
     if "divergences" in attrs:
         n = int(attrs["divergences"])
         out.append(("Divergences", "None." if n == 0 else f"{n:,} of the draws; 0 are wanted."))
-    return out
+    return out + integration.facts(fit)

@@ -1,5 +1,6 @@
 """One self-contained HTML page for a fit, and short forms of results for a notebook."""
 
+from collections.abc import Sequence
 from functools import cache
 from html import escape
 from os import PathLike
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ilhte_bayes.errors import DataError
 from ilhte_bayes.show.html_tables import components_table, estimates_table, html_table
-from ilhte_bayes.show.text import ENGINE_WORDS, average_sentences, card_table, criteria, items_table
+from ilhte_bayes.show.text import average_sentences, card_table, criteria, items_table, method_words
 from ilhte_bayes.show.words import sentence
 
 if TYPE_CHECKING:
@@ -17,11 +18,18 @@ if TYPE_CHECKING:
     from ilhte_bayes.fits.fit import Fit
 
 
-def report(fit: "Fit", path: str | PathLike[str], *, title: str | None = None) -> Path:
+def report(
+    fit: "Fit",
+    path: str | PathLike[str],
+    *,
+    title: str | None = None,
+    beside: Sequence["Fit"] = (),
+) -> Path:
     """Write a fit's results as one HTML page that needs no other file.
 
     The question and the answer; who took part; data and coding; the model; arms at baseline; the
-    effect card; items; figures; all estimates; diagnostics; how to repeat it.
+    effect card; items; figures; all estimates; other fits beside this one; diagnostics; how to
+    repeat it.
 
     Parameters
     ----------
@@ -30,6 +38,8 @@ def report(fit: "Fit", path: str | PathLike[str], *, title: str | None = None) -
         Where to write; an existing file is replaced.
     title : str, optional
         Headline; the response and treatment by default.
+    beside : sequence of Fit
+        Fits to set beside this one, parameter by parameter (see `il.compare`), `beside=[ml]`.
 
     Returns
     -------
@@ -52,15 +62,15 @@ def report(fit: "Fit", path: str | PathLike[str], *, title: str | None = None) -
         raise DataError(f"{target} is a folder. Name a file in it: {target / 'report.html'}.")
     if not target.parent.is_dir():
         raise DataError(f"there is no folder {target.parent}. Make it first, or name another.")
-    target.write_text(page_html(fit, title=title), encoding="utf-8")
+    target.write_text(page_html(fit, title=title, beside=beside), encoding="utf-8")
     return target
 
 
-def page_html(fit: "Fit", *, title: str | None = None) -> str:
+def page_html(fit: "Fit", *, title: str | None = None, beside: Sequence["Fit"] = ()) -> str:
     """HTML of the page."""
     from ilhte_bayes.show.sections import lead, results_of, sections
 
-    results = results_of(fit)
+    results = results_of(fit, beside)
     return str(
         _template("page.html").render(sections=sections(results), **lead(results, title=title))
     )
@@ -81,7 +91,7 @@ def fit_html(fit: "Fit") -> str:
     problems = "".join(f"<p><b>Note</b> {escape(sentence(text))}</p>" for text in fit.problems)
     return (
         f"<p><code>{escape(fit.model.formula.text)}</code><br>"
-        f"{escape(ENGINE_WORDS[fit.engine, fit.objective])}; {fit.n_obs:,} answers; "
+        f"{escape(method_words(fit))}; {fit.n_obs:,} answers; "
         f"{escape(criteria(fit))}</p>"
         f"{html_table(estimates_table(fit.coefficients), 'Coefficients, logits')}"
         f"{html_table(components_table(fit.variance_components), 'Spread between levels (logits), correlations')}"

@@ -1,6 +1,7 @@
 """How to repeat a fit: code, versions, seed, fingerprint of the data."""
 
 import platform
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -14,8 +15,11 @@ _PACKAGES = ("numpy", "scipy", "pandas", "xarray", "formulaic", "numba")
 _OF_DRAWS = ("pymc", "pytensor", "nutpie", "arviz")
 
 
-def code(fit: Fit) -> str:
-    """Python that builds the model, fits it and writes the page."""
+def code(fit: Fit, beside: Sequence[Fit] = ()) -> str:
+    """Python that builds the model, fits it and writes the page.
+
+    Fits of other models beside it are left out: their code is on their own pages.
+    """
     model = fit.model
     arguments = [repr(model.formula.text), _table(model)]
     if model.family.name != "bernoulli":
@@ -34,15 +38,17 @@ def code(fit: Fit) -> str:
     if priors := _priors(model):
         arguments.append(f"priors={{{priors}}}")
     inside = "".join(f"    {argument},\n" for argument in arguments)
+    others = ", ".join(_fit_call(other) for other in beside if other.model is model)
+    last = f", beside=[{others}]" if others else ""
     return (
         f"import ilhte_bayes as il\n\nmodel = il.Model(\n{inside})\n"
-        f"{_fit_call(fit)}\nil.report(fit, 'report.html')"
+        f"fit = {_fit_call(fit)}\nil.report(fit, 'report.html'{last})"
     )
 
 
 def _fit_call(fit: Fit) -> str:
     if not fit.sampled:
-        return f"fit = il.{fit.engine}(model, objective={fit.objective!r})"
+        return f"il.{fit.engine}(model, objective={fit.objective!r})"
     posterior = fit.tree["posterior"]
     options: dict[str, Any] = {
         "draws": posterior.sizes["draw"],
@@ -50,9 +56,15 @@ def _fit_call(fit: Fit) -> str:
         "chains": posterior.sizes["chain"],
         "seed": posterior.attrs.get("seed"),
         "target_accept": posterior.attrs.get("target_accept"),
+        "integrate": _integrate(posterior.attrs.get("integrated")),
     }
-    inside = ", ".join(f"{key}={value}" for key, value in options.items() if value is not None)
-    return f"fit = il.sample(model, {inside})"
+    inside = ", ".join(f"{key}={value!r}" for key, value in options.items() if value is not None)
+    return f"il.sample(model, {inside})"
+
+
+def _integrate(group: str | None) -> str | None:
+    """Argument that integrates the same group out; None where the fit does not say."""
+    return "none" if group == "" else group
 
 
 def is_bundled(source: str) -> bool:

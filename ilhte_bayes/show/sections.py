@@ -1,23 +1,25 @@
 """What stands on the page, section by section, ready for the template."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.card import EffectCard, effect_card
 from ilhte_bayes.estimands.items import ItemEffects, item_effects
+from ilhte_bayes.fits.comparison import compare
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.show import answers as told
-from ilhte_bayes.show import diagnosis, recipe
+from ilhte_bayes.show import diagnosis, integration, recipe
+from ilhte_bayes.show.comparison import comparison_table
 from ilhte_bayes.show.equal_effects import all_equal
 from ilhte_bayes.show.html_tables import components_table, estimates_table, html_table
 from ilhte_bayes.show.model_words import equation_html, model_sentences, noun_of
 from ilhte_bayes.show.people import arms_table, balance_table
 from ilhte_bayes.show.pictures import Picture, by_contrast, priors
-from ilhte_bayes.show.text import ENGINE_WORDS, card_table, dropped_rows, items_table, trivial
-from ilhte_bayes.show.words import about, number, plural, sentence, true_minus
+from ilhte_bayes.show.text import card_table, dropped_rows, items_table, method_words, trivial
+from ilhte_bayes.show.words import about, joined, number, plural, sentence, true_minus
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +45,16 @@ class Results:
     fit: Fit
     effects: ItemEffects | None = field(default=None)
     card: EffectCard | None = field(default=None)
+    beside: tuple[Fit, ...] = ()
 
 
-def results_of(fit: Fit) -> Results:
+def results_of(fit: Fit, beside: Sequence[Fit] = ()) -> Results:
     """Item effects and card, as far as the model has them."""
     effects = card = None
     with contextlib.suppress(ModelError):  # a model without treatment or items
         effects = item_effects(fit)
         card = effect_card(fit)  # or without persons
-    return Results(fit, effects, card)
+    return Results(fit, effects, card, tuple(beside))
 
 
 def sections(results: Results) -> list[Section]:
@@ -66,8 +69,9 @@ def sections(results: Results) -> list[Section]:
         *_items(results),
         *_figures(results),
         _estimates(fit),
+        *_beside(results),
         _diagnosis(fit),
-        _recipe(fit),
+        _recipe(results),
     ]
     return [section for section in out if section is not None]
 
@@ -120,7 +124,7 @@ def _assigned(model: Model) -> str:
 def _model(fit: Fit) -> Section:
     facts = [
         ("Formula", fit.model.formula.text),
-        ("Estimated by", sentence(ENGINE_WORDS[fit.engine, fit.objective])),
+        ("Estimated by", sentence(method_words(fit))),
     ]
     tables: tuple[str, ...] = ()
     if fit.objective != "ml":
@@ -241,11 +245,30 @@ def _estimates(fit: Fit) -> Section:
     )
 
 
+def _beside(results: Results) -> Iterator[Section]:
+    """The same parameters from other fits."""
+    if not results.beside:
+        return
+    found = compare(*results.beside, results.fit)
+    names = found.names
+    intro = (
+        f"Estimates with 95 % intervals, in logits. Diff.: from {names[0]}, in its {found.unit}."
+    )
+    yield Section(
+        f"{joined(list(names))} side by side",
+        (intro,),
+        html=(html_table(comparison_table(found), joined(list(names))),),
+        notes=tuple(sentence(note) for note in found.notes),
+    )
+
+
 def _diagnosis(fit: Fit) -> Section:
     return Section("Diagnostics", (diagnosis.verdict(fit),), facts=tuple(diagnosis.checks(fit)))
 
 
-def _recipe(fit: Fit) -> Section:
+def _recipe(results: Results) -> Section:
+    fit = results.fit
+    took = integration.times(fit)
     facts = [
         ("Versions", f"{recipe.versions(fit)}."),
         ("Seed", recipe.seed(fit)),
@@ -255,11 +278,11 @@ def _recipe(fit: Fit) -> Section:
         ),
         (
             "Time",
-            f"{number(fit.seconds)} s, after {number(fit.compile_seconds)} s of compiling, or of "
-            "loading compiled code.",
+            f"{number(fit.seconds)} s{f' ({took})' if took else ''}, after "
+            f"{number(fit.compile_seconds)} s of compiling, or of loading compiled code.",
         ),
     ]
-    return Section("How to repeat it", facts=tuple(facts), code=recipe.code(fit))
+    return Section("How to repeat it", facts=tuple(facts), code=recipe.code(fit, results.beside))
 
 
 def lead(results: Results, *, title: str | None = None) -> dict[str, object]:
@@ -270,5 +293,5 @@ def lead(results: Results, *, title: str | None = None) -> dict[str, object]:
         "question": told.question(fit.model),
         "answers": told.answers(fit, results.effects, results.card),
         "problems": [about(fit.model, true_minus(problem)) for problem in fit.problems],
-        "method": sentence(ENGINE_WORDS[fit.engine, fit.objective]),
+        "method": sentence(method_words(fit)),
     }

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.show.words import number, range_of
+from ilhte_bayes.show.integration import in_short, times
+from ilhte_bayes.show.words import count_of, number, range_of
 
 if TYPE_CHECKING:
     from ilhte_bayes.estimands.card import EffectCard
@@ -84,11 +85,19 @@ def format_table(frame: pd.DataFrame, digits: int = 3) -> str:
     return str(text.to_string())
 
 
+def method_words(fit: "Fit") -> str:
+    """The engine, and what it integrated out."""
+    words = ENGINE_WORDS[fit.engine, fit.objective]
+    integrated = in_short(fit)
+    return f"{words}, {integrated}" if integrated else words
+
+
 def criteria(fit: "Fit") -> str:
-    """How well the model fits, as far as the engine says."""
+    """How well the model fits, as far as the engine says; of draws, how many, and how long."""
     if fit.sampled:
-        posterior = fit.tree["posterior"]
-        return f"{posterior.sizes['chain']} chains of {posterior.sizes['draw']:,} draws"
+        sizes, took = fit.tree["posterior"].sizes, times(fit)
+        drawn = f"{count_of(sizes['chain'], 'chain')} of {sizes['draw']:,} draws"
+        return f"{drawn} ({took})" if took else drawn
     text = f"log-likelihood {fit.loglik:.3f}, {fit.n_parameters} parameters"
     return text + (f", AIC {fit.aic:.1f}, BIC {fit.bic():.1f}" if fit.objective == "ml" else "")
 
@@ -97,7 +106,7 @@ def describe_fit(fit: "Fit") -> str:
     """Text form of a fit: how it was made, random part, fixed part, what to know."""
     lines = [
         fit.model.formula.text,
-        f"{ENGINE_WORDS[fit.engine, fit.objective]}; {fit.n_obs:,} answers; {criteria(fit)}",
+        f"{method_words(fit)}; {fit.n_obs:,} answers; {criteria(fit)}",
         "",
         "Spread between levels (logits) and correlations, 95 % intervals",
         format_table(fit.variance_components),

@@ -54,8 +54,12 @@ def parts(trial, case, priors=None):
     model = il.Model(formula, trial, roles={"treatment": "treat"}, priors=changes)
     layout = make_layout(model.design, "id", frozenset(centred))
     plan = make_plan(model.design, "id")
-    words = posterior.pack(make_structure(layout, model.priors, plan, GRID))
-    return model, layout, plan, posterior.unpack(words, words.view(np.float64))
+    return model, layout, plan, on_grid(model, layout, plan, GRID)
+
+
+def on_grid(model, layout, plan, grid):
+    words = posterior.pack(make_structure(layout, model.priors, plan, grid))
+    return posterior.unpack(words, words.view(np.float64))
 
 
 def density(arrays, x):
@@ -160,6 +164,19 @@ def log_jacobian(layout, x):
             if layout.centred[g][k]:
                 total -= layout.levels(group) * (log_sd[k] + np.log(left[k]))
     return total
+
+
+@pytest.mark.parametrize("sd", [0.3, 0.1, 0.02])
+def test_an_sd_far_below_the_grids_step_keeps_its_integral(trial, sd):
+    """Against a grid 64 times as fine; where nodes lay too far apart there was a wall."""
+    model, layout, plan, arrays = parts(trial, "non-centred")
+    finer = Grid(GRID.first, GRID.step / 64, 64 * (GRID.size - 1) + 1)
+    x = np.zeros(layout.size)
+    x[layout.sd_at[[g.name for g in model.design.groups].index("id")]] = np.log(sd)
+    value, gradient = density(arrays, x)
+    exact, slope = density(on_grid(model, layout, plan, finer), x)
+    assert value == pytest.approx(exact, abs=1e-4)  # the tolerance of a grid, likelihood.grid
+    np.testing.assert_allclose(gradient, slope, atol=1e-4)
 
 
 @pytest.mark.parametrize("case", CASES)

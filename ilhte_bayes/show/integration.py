@@ -1,0 +1,72 @@
+"""Effects summed out of the posterior: of which group, on how many nodes, how exactly."""
+
+from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.formulas.design import Group
+from ilhte_bayes.likelihood.grid import GRADIENT_TOLERANCE, VALUE_TOLERANCE
+from ilhte_bayes.show.words import count_of, number, unit_word
+
+
+def integrated_group(fit: Fit) -> Group | None:
+    """The group that NUTS did not sample; None where it sampled all, or was not used."""
+    name = fit.tree["posterior"].attrs.get("integrated") if fit.sampled else None
+    return fit.model.design.group(name) if name else None
+
+
+def in_short(fit: Fit) -> str:
+    """Half a sentence: "684 persons integrated out exactly, on 70 nodes"; empty where none were."""
+    group = integrated_group(fit)
+    if group is None:
+        return ""
+    nodes = int(fit.tree["posterior"].attrs["grid"][2])
+    return f"{_levels(fit, group)} integrated out exactly, on {nodes} nodes"
+
+
+def facts(fit: Fit) -> list[tuple[str, str]]:
+    """What was integrated out, how exactly, and the way to sample it too, as (label, sentence)."""
+    group = integrated_group(fit)
+    if group is None:
+        return []
+    attrs = fit.tree["posterior"].attrs
+    (first, step, size), (value, gradient) = attrs["grid"], attrs["grid_error"]
+    nodes, unit = int(size), unit_word(fit.model, group)
+    of = "ability" if unit == "person" else f"the effect of a {unit}"
+    last = first + step * (nodes - 1)
+    return [
+        (
+            "Integrated out",
+            f"The {_levels(fit, group)} ({group.name}), exactly: the likelihood of each one's "
+            f"answers is a sum over {nodes} values of {of}, {number(first, 1)} to "
+            f"{number(last, 1)} logits.",
+        ),
+        (
+            "Exactness",
+            f"With twice as many values the log-likelihood changes by {_size(value)} and its "
+            f"gradient by {_size(gradient)} posterior SDs at most (less than "
+            f"{VALUE_TOLERANCE:g} and {GRADIENT_TOLERANCE:g} are wanted).",
+        ),
+        (
+            "Joint model",
+            f"il.sample(model, integrate='none') draws every {unit} too: the same posterior of "
+            "all other parameters, more slowly.",
+        ),
+    ]
+
+
+def _levels(fit: Fit, group: Group) -> str:
+    return count_of(group.n_levels, unit_word(fit.model, group))
+
+
+def _size(change: float) -> str:
+    """A small change as a plain decimal with one digit that counts: "0.000004"."""
+    return "less than 0.0000001" if change < 1e-7 else f"{change:.7f}".rstrip("0")
+
+
+def times(fit: Fit) -> str:
+    """How long the pilot and the sampling took: "0.2 s for a Laplace fit, 2.9 s for sampling"."""
+    attrs = fit.tree["posterior"].attrs if fit.sampled else {}
+    words = {"pilot_seconds": "a Laplace fit to start from", "sample_seconds": "sampling"}
+    return ", ".join(
+        f"{number(float(attrs[key]), 1)} s for {what}"
+        for key, what in words.items()
+        if key in attrs
+    )
