@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -163,18 +164,34 @@ def test_options_of_nuts_reach_the_sampler(ilhte, trial_csv, monkeypatch):
     }  # fmt: skip
 
 
-@pytest.mark.slow  # compiling takes half a minute
 def test_json_of_nuts_has_its_diagnostics(fitted, trial_csv):
     options = ["--draws", 100, "--tune", 100, "--chains", 2, "--seed", 3]
-    found = fitted(trial_csv, "--engine", "nuts", *options)
+    found = fitted(trial_csv, "--engine", "nuts", "--integrate", "id", *options)
     assert (found["engine"], found["objective"]) == ("nuts", "posterior")
     assert found["loglik"] is None and found["aic"] is None and found["bic"] is None
     assert set(found["diagnostics"]) == {
         "max_rhat", "min_ess_bulk", "min_ess_tail", "divergences", "compile_seconds",
-        "sample_seconds",
+        "pilot_seconds", "sample_seconds", "integrated", "nodes", "doubling_changes",
     }  # fmt: skip
+    assert found["diagnostics"]["integrated"] == "id" and found["diagnostics"]["nodes"] > 10
+    assert found["diagnostics"]["doubling_changes"]["loglik"] < 1e-4
     assert 0.9 < found["diagnostics"]["max_rhat"] < 2
     assert found["diagnostics"]["sample_seconds"] < found["seconds"] + 1
+
+
+def test_the_demo_shows_both_fits_and_ends_with_its_page(ilhte, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(il, "sample", partial(il.sample, draws=200, tune=200, chains=2))
+    status, out, err = ilhte("demo")
+    assert status == 0 and "sampling" in err and "%" not in err  # no progress bar in a pipe
+    parts = ["Laplace ML", "Effect of treatment", "Effect by item"]
+    places = [out.index(part) for part in parts]
+    assert places == sorted(places)
+    page = tmp_path / cli.DEMO_PAGE
+    assert out.splitlines()[-1] == str(page.resolve())
+    text = page.read_text(encoding="utf-8")
+    assert "<h2>Laplace ML and NUTS side by side</h2>" in text
+    assert "684 persons integrated out exactly" in text
 
 
 def test_a_report_is_written(ilhte, trial_csv, tmp_path):

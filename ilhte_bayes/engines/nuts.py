@@ -20,7 +20,6 @@ from ilhte_bayes.models.model import Model
 # the spread between levels does: conditional variance below this share of the variance.
 # With persons integrated out the sampler has fewer ways to go wrong, and centred pays earlier.
 _WELL_INFORMED = {"joint": 0.1, "integrated": 0.3}
-_TARGET_ACCEPT = {"joint": 0.9, "integrated": 0.8}
 
 
 def sample(
@@ -31,7 +30,7 @@ def sample(
     tune: int = 500,
     chains: int = 4,
     seed: int = 1,
-    target_accept: float | None = None,
+    target_accept: float = 0.9,
     progress: bool = True,
 ) -> Fit:
     """Draw from the posterior with NUTS (nutpie).
@@ -52,9 +51,8 @@ def sample(
         Draws kept and warm-up steps of each chain.
     seed : int
         Of everything random.
-    target_accept : float, optional
-        Higher means smaller steps; raise it if draws diverge. 0.8 with persons integrated out,
-        0.9 for the joint model.
+    target_accept : float
+        Higher means smaller steps; raise it if draws diverge.
     progress : bool
         Whether to show a progress bar.
 
@@ -73,8 +71,7 @@ def sample(
     _check_numbers(draws, tune, chains)
     integrated = choose_group(model.design, integrate, person=model.roles.person)
     kind = "joint" if integrated is None else "integrated"
-    target = _TARGET_ACCEPT[kind] if target_accept is None else target_accept
-    run = Run(draws, tune, chains, seed, target, progress)
+    run = Run(draws, tune, chains, seed, target_accept, progress)
     began = time.perf_counter()
     pilot = _pilot(model)
     piloted = time.perf_counter()
@@ -88,7 +85,7 @@ def sample(
         "sampler": "NUTS (nutpie)",
         "seed": seed,
         "tune": tune,
-        "target_accept": target,
+        "target_accept": target_accept,
         "centred": sorted(centred),
         "sample_seconds": drawn.sample_seconds,
         "warmup_seconds": drawn.warmup_share * drawn.sample_seconds,
@@ -105,7 +102,7 @@ def sample(
         objective="posterior",
         tree=tree,
         problems=drawn.problems
-        + convergence_problems(diagnostics, tune=tune, target_accept=target),
+        + convergence_problems(diagnostics, tune=tune, target_accept=target_accept),
         seconds=model.build_seconds + seconds,
         compile_seconds=compile_seconds,
     )

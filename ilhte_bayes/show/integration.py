@@ -29,7 +29,7 @@ def facts(fit: Fit) -> list[tuple[str, str]]:
     attrs = fit.tree["posterior"].attrs
     (first, step, size), (value, gradient) = attrs["grid"], attrs["grid_error"]
     nodes, unit = int(size), unit_word(fit.model, group)
-    of = "ability" if unit == "person" else f"the effect of a {unit}"
+    of = "ability" if unit == "person" else f"the {unit}'s effect"
     last = first + step * (nodes - 1)
     return [
         (

@@ -108,6 +108,33 @@ def test_map_is_where_nuts_says(name, formula, capsys):
     assert 0.9 < ratio["treat"] < 1.1
 
 
+NATURAL = {
+    "caffeine": "resp >= 2 ~ treat + (1 | study/id) + (treat | item)",
+    "verbagg": "y ~ treat + (1 | id) + (treat | item)",
+    "mathexam": "resp ~ treat + (1 | id) + (treat | item)",
+    "chem97": "score >= 6 ~ gender + gcsecnt + (1 | lea/school)",
+    "contraception": "y ~ age + I(age^2) + urban + livch + (1 | district)",
+    "bacteria": "yy ~ trt + late + (1 | ID)",
+    "wine": "rating >= 3 ~ temp + contact + (1 | judge)",
+    "ilhte_500x20": "y ~ treat + pre + (1 | id) + (treat | item)",
+    "ilhte_5000x40": "y ~ treat + pre + (1 | id) + (treat | item)",
+    "crt_60x3x15x20": "y ~ treat + (1 | school/teacher/student) + (treat | item)",
+}
+
+
+@pytest.mark.filterwarnings("ignore::ilhte_bayes.errors.IlhteWarning")
+@pytest.mark.parametrize("name", NATURAL)
+def test_default_settings_suffice_on_bundled_sets(name, capsys):
+    """R-hat below 1.01 and no divergence, seed 1; one printed line for `slow_results.md`."""
+    fit = il.sample(il.Model(NATURAL[name], il.load_dataset(name)), seed=1, progress=False)
+    found = fit.tree["posterior"].attrs
+    with capsys.disabled():
+        print(f"\n| {name} | {found['integrated'] or 'none'} | {found['max_rhat']:.4f} | "
+              f"{found['divergences']} | {found['min_ess_bulk']:.0f} | "
+              f"{found['min_ess_tail']:.0f} | {found['sample_seconds']:.1f} |")  # fmt: skip
+    assert found["max_rhat"] < 1.01 and found["divergences"] == 0
+
+
 def marginal_mode(fit: il.Fit, group: str, parameter: str) -> float:
     """Mode of a kernel estimate of one SD's or correlation's marginal posterior."""
     posterior = fit.tree["posterior"]
