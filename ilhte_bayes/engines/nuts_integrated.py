@@ -19,6 +19,9 @@ from ilhte_bayes.models.unconstrained import (
 
 _EDGE = 2.5  # standard errors from the mode at which the grid must still be fine enough
 _SMALL = 6.0  # SDs so many times smaller than the largest plausible one get finer nodes when met
+_JITTER = 0.1  # posterior SDs by which chains start apart; at the mode itself a gradient may be 0
+_STEP = 1e-4  # of differences of the exact gradient
+_LARGEST_DENSE = 600  # unknowns
 _ROUNDS = 3  # runs at most; another one only if the grid was too coarse for the draws
 
 
@@ -51,11 +54,13 @@ def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: R
         _spread(layout, plan, states), _evaluator(model, layout, plan, states, scale)
     )
     for _ in range(_ROUNDS):
-        buffer = posterior.pack(make_structure(layout, model.priors, plan, grid))
+        structure = make_structure(layout, model.priors, plan, grid)
         sampling = time.perf_counter()
-        raw = _sample(posterior, buffer, layout.size, start, run)
+        root = whitening_root(posterior, structure, layout, start, scale)
+        structure = structure._replace(origin=start, root=root.ravel())
+        raw = _sample(posterior, posterior.pack(structure), layout.size, run)
         sampled = time.perf_counter() - sampling
-        x = raw["posterior"]["x"].transpose("chain", "draw", ...).to_numpy()
+        x = start + raw["posterior"]["y"].transpose("chain", "draw", ...).to_numpy() @ root.T
         states = _extreme_draws(layout, plan, x)
         evaluate = _evaluator(model, layout, plan, states, x.std(axis=(0, 1)))
         error = grid_error(grid, evaluate)
@@ -86,25 +91,60 @@ def _problems(grid: Grid, error: GridError) -> tuple[str, ...]:
     )
 
 
-def _sample(posterior: Any, buffer: np.ndarray, size: int, start: np.ndarray, run: Run) -> Any:
+def whitening_root(
+    posterior: Any, structure: Any, layout: Layout, start: np.ndarray, scale: np.ndarray
+) -> np.ndarray:
+    """(unknown, unknown) root of a rough posterior covariance: what is sampled is white in it.
+
+    Coefficients and effects are nearly normal given SDs and correlations, with the curvature that
+    the log-density has at the start; SDs and correlations have their standard errors. Without it
+    a step must be small enough for the narrowest direction, such as an intercept against the
+    average of its effects. Of more than 600 unknowns the diagonal alone is used.
+    """
+    given = np.zeros(layout.size, dtype=bool)
+    for g, group in enumerate(layout.design.groups):
+        given[layout.sd_at[g] : layout.raw_at[g]] = True
+        del group
+    free = np.flatnonzero(~given)
+    words = posterior.pack(structure)
+    arrays = posterior.unpack(words, words.view(np.float64))
+    up, down = np.empty(layout.size), np.empty(layout.size)
+    information = np.empty((free.size, free.size))
+    for row, k in enumerate(free):
+        step = np.zeros(layout.size)
+        step[k] = _STEP
+        posterior.log_density(arrays, start + step, up)
+        posterior.log_density(arrays, start - step, down)
+        information[row] = (down - up)[free] / (2.0 * _STEP)
+    root = np.diag(scale)
+    if layout.size > _LARGEST_DENSE:
+        root[free, free] = 1.0 / np.sqrt(np.maximum(np.diag(information), 1e-6))
+        return root
+    values, vectors = np.linalg.eigh(0.5 * (information + information.T))
+    values = np.maximum(values, 1e-6 * values[-1])  # positive, but for rounding
+    root[np.ix_(free, free)] = (vectors / np.sqrt(values)) @ vectors.T
+    return root
+
+
+def _sample(posterior: Any, buffer: np.ndarray, size: int, run: Run) -> Any:
     """Run nutpie on compiled functions of ours."""
     import nutpie
     from nutpie.compile_pymc import CompiledPyMCModel
 
     compiled = CompiledPyMCModel(
-        dims={"x": ("unknown",)},
+        dims={"y": ("unknown",)},
         compiled_logp_func=posterior.logp_pointer,
         compiled_expand_func=posterior.expand_pointer,
-        initial_point_func=lambda seed: start.copy(),
+        initial_point_func=lambda seed: np.random.default_rng(seed).normal(0.0, _JITTER, size),
         shared_data={},
         shared_var_keys={},
         user_data=buffer,
         n_expanded=size,
-        shape_info=(["x"], [slice(0, size)], [(size,)]),
+        shape_info=(["y"], [slice(0, size)], [(size,)]),
         logp_func=None,
         expand_func=None,
         _n_dim=size,
-        _shapes={"x": (size,)},
+        _shapes={"y": (size,)},
         _coords={"unknown": np.arange(size)},
     )
     return nutpie.sample(compiled, **run.options())

@@ -69,12 +69,15 @@ class Structure(NamedTuple):
     unit_count: np.ndarray
     cell_slope: np.ndarray
     cell_total: np.ndarray
+    # the sampler moves in y, x = origin + root @ y; both empty where it moves in x itself
+    origin: np.ndarray
+    root: np.ndarray  # (unknown, unknown), flat
 
 
 FLOATS = frozenset(
     {
         "beta_numbers", "sd_numbers", "pair_shape", "place_x", "part_z", "grid", "slopes", "score",
-        "unit_count", "cell_total",
+        "unit_count", "cell_total", "origin", "root",
     }
 )  # fmt: skip
 
@@ -110,6 +113,7 @@ def unpack(words, reals):
         _words(words, 32), _words(words, 33), _words(words, 34), _words(words, 35),
         _words(words, 36), _words(words, 37), _floats(words, reals, 38), _words(words, 39),
         _floats(words, reals, 40),
+        _floats(words, reals, 41), _floats(words, reals, 42),
     )  # fmt: skip
 
 
@@ -394,6 +398,19 @@ _EXPAND = numba.types.int64(
 )
 
 
+@jit
+def log_density_whitened(s: Structure, y, gradient):
+    """`log_density` as a function of y, x = origin + root @ y; fills the gradient by y."""
+    n = s.origin.size
+    if n == 0:
+        return log_density(s, y, gradient)
+    root = s.root.reshape(n, n)
+    by_x = np.empty(n)
+    value = log_density(s, s.origin + np.dot(root, y), by_x)
+    gradient[:] = np.dot(by_x, root)
+    return value
+
+
 @numba.cfunc(_LOGP, cache=True)
 def logp_pointer(dim, x, gradient, value, buffer):
     """`log_density` as a C function; not 0 where the sampler must turn back."""
@@ -403,7 +420,7 @@ def logp_pointer(dim, x, gradient, value, buffer):
         numba.carray(buffer, (size,), np.float64),
     )
     out = numba.carray(gradient, (dim,))
-    found = log_density(unpack(words, reals), numba.carray(x, (dim,)), out)
+    found = log_density_whitened(unpack(words, reals), numba.carray(x, (dim,)), out)
     numba.carray(value, (1,))[0] = found
     if not np.isfinite(found):
         return 4

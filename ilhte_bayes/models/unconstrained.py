@@ -127,6 +127,8 @@ def make_structure(layout: Layout, priors: Priors, plan: Plan, grid: Grid) -> po
         slopes=plan.slopes,
         score=sum_scores(plan, plan.slopes),
         **plan.units._asdict(),
+        origin=np.zeros(0),
+        root=np.zeros(0),
     )
 
 
