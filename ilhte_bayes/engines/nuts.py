@@ -91,12 +91,13 @@ def sample(
         "target_accept": target,
         "centred": sorted(centred),
         "sample_seconds": drawn.sample_seconds,
-        "pilot_seconds": piloted - began,
+        "pilot_seconds": piloted - began - pilot.compile_seconds,
         **drawn.attrs,
     }
     diagnostics = convergence(tree)
     tree["posterior"].attrs |= diagnostics
-    seconds = time.perf_counter() - began - drawn.compile_seconds
+    compile_seconds = pilot.compile_seconds + drawn.compile_seconds
+    seconds = time.perf_counter() - began - compile_seconds
     return Fit(
         model=model,
         engine="nuts",
@@ -105,7 +106,7 @@ def sample(
         problems=drawn.problems
         + convergence_problems(diagnostics, tune=tune, target_accept=target),
         seconds=model.build_seconds + seconds,
-        compile_seconds=pilot.compile_seconds + drawn.compile_seconds,
+        compile_seconds=compile_seconds,
     )
 
 

@@ -9,6 +9,7 @@ from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.grid import Grid, GridError, Spread, choose_grid, grid_error
 from ilhte_bayes.likelihood.plan import Plan, make_plan
+from ilhte_bayes.models.structure import pack
 from ilhte_bayes.models.unconstrained import (
     Layout,
     make_layout,
@@ -50,7 +51,7 @@ def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: R
         _spread(layout, plan, states), _evaluator(model, layout, plan, states, scale)
     )
     for _ in range(_ROUNDS):
-        buffer = posterior.pack(make_structure(layout, model.priors, plan, grid))
+        buffer = pack(make_structure(layout, model.priors, plan, grid))
         sampling = time.perf_counter()
         raw = _sample(posterior, buffer, layout.size, start, run)
         sampled = time.perf_counter() - sampling
@@ -193,7 +194,7 @@ def _evaluator(
 
     def evaluate(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
         structure = make_structure(layout, model.priors, plan, grid)
-        words = posterior.pack(structure)
+        words = pack(structure)
         arrays = posterior.unpack(words, words.view(np.float64))
         values, gradients = np.empty(len(states)), np.empty(states.shape)
         for k, state in enumerate(states):
