@@ -3,6 +3,7 @@
 set -euo pipefail
 
 packages=(r-base-core r-cran-lme4 r-cran-glmmtmb r-cran-jsonlite)
+packages+=(r-cran-brms r-cran-rstan r-cran-bh libboost-dev build-essential)
 
 apt-get update
 if apt-cache show r-cran-ordinal >/dev/null 2>&1; then

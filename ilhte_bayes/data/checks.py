@@ -1,7 +1,9 @@
 """What must hold of a trial's table once treatment, person and item are known."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -165,7 +167,9 @@ def _repeated(key: np.ndarray) -> np.ndarray:
 
 def _key(parts: Sequence[np.ndarray]) -> np.ndarray:
     """One number for the codes of a row; -1 where one of them is missing."""
-    key = parts[0].astype(np.int64)
+    largest = math.prod(int(part.max(initial=0)) + 1 for part in parts)
+    whole: Any = np.int32 if largest <= np.iinfo(np.int32).max else np.int64
+    key = parts[0].astype(whole)
     unknown = parts[0] < 0
     for part in parts[1:]:
         key *= int(part.max(initial=0)) + 1

@@ -124,7 +124,6 @@ def ranked(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sorted distinct whole numbers, and the position of each row's number among them (int32)."""
     low, high = (int(numbers.min()), int(numbers.max())) if numbers.size else (0, 0)
     if low >= 0 and high < 2 * numbers.size:  # a table of what occurs is faster than a sort
-        numbers = numbers.astype(np.int64, copy=False)
         seen = np.zeros(high + 1, dtype=bool)
         seen[numbers] = True
         position = np.cumsum(seen, dtype=np.int32) - np.int32(1)
@@ -162,7 +161,12 @@ def cross(outer: np.ndarray, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     Pairs are sorted by outer code, then inner. Neither column may hold -1.
     """
     size = int(inner.max(initial=0)) + 1
-    pairs, code = ranked(outer.astype(np.int64) * size + inner)
+    small = (int(outer.max(initial=0)) + 1) * size <= np.iinfo(np.int32).max
+    whole: Any = np.int32 if small else np.int64  # a table may have many rows
+    pair = outer.astype(whole)
+    pair *= size
+    pair += inner.astype(pair.dtype, copy=False)
+    pairs, code = ranked(pair)
     outer_at, inner_at = np.divmod(pairs, size)
     return code, outer_at, inner_at
 

@@ -1,6 +1,7 @@
 """The door: complete rows are coded, counted and frozen as `Responses`."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from ilhte_bayes.data.coding import Coding, code_covariate
 from ilhte_bayes.data.needed import Needed
 from ilhte_bayes.data.rows import Dropped, Rows
 from ilhte_bayes.errors import DataError, listed
+
+_BLOCK = 65_536  # rows worked on at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +191,29 @@ def _code_groups(
     return codes, coords
 
 
+def _increasing(codes: Sequence[np.ndarray]) -> bool:
+    """Whether rows are sorted and distinct, told in blocks: a key for every row takes memory."""
+    sizes = [_size(code) for code in codes]
+    if math.prod(sizes) > np.iinfo(np.int64).max:
+        return False
+    for start in range(0, codes[0].size, _BLOCK):
+        rows = slice(start, start + _BLOCK + 1)  # one row of the next block
+        key = np.zeros(codes[0][rows].size, dtype=np.int64)
+        for code, size in zip(codes, sizes, strict=True):
+            key *= size
+            key += code[rows]
+        if (key[1:] <= key[:-1]).any():
+            return False
+    return True
+
+
 def _sorted_distinct(
     codes: Sequence[np.ndarray], rest: Sequence[np.ndarray]
 ) -> tuple[np.ndarray | slice, np.ndarray]:
     """Rows sorted by group levels (largest group first), each distinct row once, and its count."""
     by_size = sorted(codes, key=lambda code: -int(code.max(initial=0)))
+    if _increasing([*by_size, *rest]):
+        return slice(None), np.ones(rest[0].size, dtype=np.int32)
     key = np.zeros(rest[0].size, dtype=np.int64)
     largest = 1  # one more than the largest key there can be
     for code in (*by_size, *rest):

@@ -71,7 +71,7 @@ def laplace(model: Model, *, objective: Objective = "ml") -> Fit:
             f"the formula has no random term: {model.formula.text!r}. Item-level models need "
             "persons and items, for example ... + (1 | id) + (1 | item)."
         )
-    compile_seconds = _compile()
+    compile_seconds = compile_loops()
     began = time.perf_counter()
     # BLAS threads cost more than they give on blocks of this size.
     with threadpool_limits(limits=1, user_api="blas"):
@@ -121,7 +121,7 @@ def kept_inside(model: Model, objective: Objective) -> list[str]:
 
 
 @cache
-def _compile() -> float:
+def compile_loops() -> float:
     """Compile the loops, or load them from disk, on a tiny design; returns the seconds it took."""
     from threading import Timer
 

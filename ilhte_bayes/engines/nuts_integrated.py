@@ -9,6 +9,7 @@ from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run, warmup_share
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.grid import Grid, GridError, Spread, choose_grid, grid_error
 from ilhte_bayes.likelihood.plan import Plan, make_plan, most_information
+from ilhte_bayes.models.structure import pack
 from ilhte_bayes.models.unconstrained import (
     Layout,
     make_layout,
@@ -58,7 +59,7 @@ def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: R
         sampling = time.perf_counter()
         root = whitening_root(posterior, structure, layout, start, scale)
         structure = structure._replace(origin=start, root=root.ravel())
-        raw = _sample(posterior, posterior.pack(structure), layout.size, run)
+        raw = _sample(posterior, pack(structure), layout.size, run)
         sampled = time.perf_counter() - sampling
         x = start + raw["posterior"]["y"].transpose("chain", "draw", ...).to_numpy() @ root.T
         states = _extreme_draws(layout, plan, x)
@@ -106,7 +107,7 @@ def whitening_root(
         given[layout.sd_at[g] : layout.raw_at[g]] = True
         del group
     free = np.flatnonzero(~given)
-    words = posterior.pack(structure)
+    words = pack(structure)
     arrays = posterior.unpack(words, words.view(np.float64))
     up, down = np.empty(layout.size), np.empty(layout.size)
     information = np.empty((free.size, free.size))
@@ -231,7 +232,7 @@ def _evaluator(
 
     def evaluate(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
         structure = make_structure(layout, model.priors, plan, grid)
-        words = posterior.pack(structure)
+        words = pack(structure)
         arrays = posterior.unpack(words, words.view(np.float64))
         values, gradients = np.empty(len(states)), np.empty(states.shape)
         for k, state in enumerate(states):

@@ -117,7 +117,9 @@ def build_design(formula: Formula, responses: Responses, *, intercept: bool = Tr
         If a fixed column is constant, infinite or a combination of others, a group has one level,
         or a random column stands twice in one group.
     """
-    answers = np.repeat(responses.pattern, responses.count)
+    answers = responses.pattern
+    if responses.n_obs > answers.size:
+        answers = np.repeat(answers, responses.count)
     terms, x = build_columns(formula.fixed, responses.patterns, answers)
     if not intercept and "Intercept" in terms:
         keep = [at for at, name in enumerate(terms) if name != "Intercept"]

@@ -159,10 +159,18 @@ def _column_of(group: Group) -> np.ndarray:
 def _by_level(group: Group) -> tuple[np.ndarray, np.ndarray]:
     """Rows sorted by level, and (level + 1,) where each level's begin."""
     level = group.level
-    start = np.concatenate([[0], np.cumsum(np.bincount(level, minlength=group.n_levels))])
+    start = _level_starts(level, group.n_levels)
     if (level[1:] >= level[:-1]).all():
         return np.arange(level.size, dtype=np.int32), start
     return np.argsort(level, kind="stable"), start
+
+
+@numba.njit(cache=True, nogil=True)
+def _level_starts(level, n_levels):
+    start = np.zeros(n_levels + 1, dtype=np.int64)
+    for r in range(level.size):
+        start[level[r] + 1] += 1
+    return start.cumsum()
 
 
 def make_plan(
@@ -229,9 +237,7 @@ def make_plan(
         start, sorted_rows, row_cell, design.count, table_person, cell_rows.size
     )
     unit_start = np.searchsorted(unit_table, np.arange(n_tables + 1)).astype(np.int64)
-    total = np.bincount(
-        row_cell, weights=design.count * design.score.astype(float), minlength=cell_rows.size
-    )
+    total = _cell_totals(row_cell, design.count, design.score, cell_rows.size)
     answered = None
     if weighted:
         answered = _ones(
@@ -328,13 +334,29 @@ def _codes(
         if (values == values[0]).all():
             continue
         kind, _, _ = cross(kind, _coded(values))
-    code = kind[design.pattern]
+    code = kind.astype(np.int32)[design.pattern]
     for name in dict.fromkeys(name for name, _ in columns):
         code, _, _ = cross(code, design.group(name).level)
     n = int(code.max(initial=0)) + 1
+    return code.astype(np.int32, copy=False), _first_rows(code, n)
+
+
+@numba.njit(cache=True, nogil=True)
+def _first_rows(code, n):
+    """First row of each code; a loop, since row numbers as an array would be a large temporary."""
     rows = np.empty(n, dtype=np.int64)
-    rows[code[::-1]] = np.arange(code.size)[::-1]
-    return code.astype(np.int32), rows
+    for r in range(code.size - 1, -1, -1):
+        rows[code[r]] = r
+    return rows
+
+
+@numba.njit(cache=True, nogil=True)
+def _cell_totals(cell, count, score, n_cells):
+    """Sum of the answers to each cell."""
+    total = np.zeros(n_cells)
+    for r in range(cell.size):
+        total[cell[r]] += count[r] * score[r]
+    return total
 
 
 def _coded(values: np.ndarray) -> np.ndarray:

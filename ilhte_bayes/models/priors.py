@@ -15,6 +15,8 @@ import numpy as np
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.formulas.design import Design, Group
 
+_BLOCK = 65_536  # rows worked on at a time
+
 
 def _check_numbers(prior: Any, *positive: str) -> None:
     """Refuse what is no number, or not above 0; keep whole numbers as floats."""
@@ -339,7 +341,7 @@ def _check_kind(parameter: str, prior: object) -> None:
 
 
 def _beta_entries(design: Design) -> Iterator[PriorEntry]:
-    sizes = [_size(column[design.pattern]) for column in design.x.T]
+    sizes = [_size(column[_some(design.pattern)]) for column in design.x.T]
     for name, size in zip(design.terms, sizes, strict=True):
         if name == "Intercept":
             yield _intercept_entry(design, sizes)
@@ -358,7 +360,10 @@ def _intercept_entry(design: Design, sizes: list[float]) -> PriorEntry:
     With slopes of prior SD 2.5 / size, the intercept at 0 has this variance when the one at the
     means has 2.5 squared. A narrow prior there would bend the slopes of a covariate far from 0.
     """
-    weight = np.bincount(design.pattern, weights=design.count, minlength=len(design.x))
+    weight = np.zeros(len(design.x))
+    for start in range(0, design.n_rows, _BLOCK):  # in blocks: bincount copies both columns
+        rows = slice(start, start + _BLOCK)
+        np.add.at(weight, design.pattern[rows], design.count[rows])
     means = weight @ design.x / weight.sum()
     far = [
         mean / size
@@ -379,7 +384,7 @@ def _group_entries(design: Design) -> Iterator[PriorEntry]:
                     f"sd_{group.name}[{name}]", HalfNormal(2.0), "levels rarely differ by 8 logits"
                 )
                 continue
-            size = _size(column[design.pattern])
+            size = _size(column[_some(design.pattern)])
             yield PriorEntry(
                 f"sd_{group.name}[{name}]",
                 HalfNormal(1.0 / size),
@@ -390,13 +395,17 @@ def _group_entries(design: Design) -> Iterator[PriorEntry]:
             yield PriorEntry(f"corr_{group.name}", LKJ(2.0), "1.5 % of the mass beyond +-.9")
 
 
+def _some(rows: np.ndarray) -> np.ndarray:
+    """A million rows or so: enough for an SD."""
+    return rows if rows.size < 1_000_000 else rows[:: rows.size // 1_000_000]
+
+
 def _size(column: np.ndarray) -> float:
     """SD of a column; 1 for columns that only hold 0, 1 and -1 (arms, factors, contrasts)."""
-    values = column if column.size < 1_000_000 else column[:: column.size // 1_000_000]
     if (
-        np.isin(np.unique(values[:10_000]), (-1.0, 0.0, 1.0)).all()
-        and np.isin(values, (-1.0, 0.0, 1.0)).all()
+        np.isin(np.unique(column[:10_000]), (-1.0, 0.0, 1.0)).all()
+        and np.isin(column, (-1.0, 0.0, 1.0)).all()
     ):
         return 1.0
-    spread = float(np.std(values))
+    spread = float(np.std(column))
     return spread if spread > 0 else 1.0

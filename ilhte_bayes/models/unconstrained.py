@@ -10,7 +10,7 @@ from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.plan import Plan, sum_scores
 from ilhte_bayes.likelihood.predictor import Predictor
-from ilhte_bayes.models import posterior
+from ilhte_bayes.models import structure
 from ilhte_bayes.models.priors import (
     LKJ,
     Exponential,
@@ -90,7 +90,7 @@ def make_layout(design: Design, integrated: str, centred: frozenset[str]) -> Lay
     )  # fmt: skip
 
 
-def make_structure(layout: Layout, priors: Priors, plan: Plan, grid: Grid) -> posterior.Structure:
+def make_structure(layout: Layout, priors: Priors, plan: Plan, grid: Grid) -> structure.Structure:
     """Collect a model's arrays for the compiled log-density."""
     design = layout.design
     groups = design.groups
@@ -104,7 +104,7 @@ def make_structure(layout: Layout, priors: Priors, plan: Plan, grid: Grid) -> po
         for d, _, _, j in own
     ]
     names = [group.name for group in groups]
-    return posterior.Structure(
+    return structure.Structure(
         beta_kind=np.array([kind for kind, *_ in beta]),
         beta_numbers=np.array([numbers for _, *numbers in beta]),
         column_start=np.cumsum([0, *(g.n_columns for g in groups)]),
@@ -136,19 +136,19 @@ def _numbers(prior: Prior) -> tuple[int, float, float, float]:
     """Kind and numbers of a prior, as the compiled density wants them."""
     match prior:
         case Normal():
-            return posterior.NORMAL, prior.mean, prior.sd, 0.0
+            return structure.NORMAL, prior.mean, prior.sd, 0.0
         case HalfNormal():
-            return posterior.NORMAL, 0.0, prior.sd, 0.0
+            return structure.NORMAL, 0.0, prior.sd, 0.0
         case StudentT():
-            return posterior.STUDENT, prior.mean, prior.sd, prior.df
+            return structure.STUDENT, prior.mean, prior.sd, prior.df
         case HalfStudentT():
-            return posterior.STUDENT, 0.0, prior.sd, prior.df
+            return structure.STUDENT, 0.0, prior.sd, prior.df
         case Exponential():
-            return posterior.EXPONENTIAL, prior.mean, 1.0, 0.0
+            return structure.EXPONENTIAL, prior.mean, 1.0, 0.0
         case Gamma():
-            return posterior.GAMMA, prior.shape, prior.rate, 0.0
+            return structure.GAMMA, prior.shape, prior.rate, 0.0
         case Flat():
-            return posterior.FLAT, 0.0, 1.0, 0.0
+            return structure.FLAT, 0.0, 1.0, 0.0
     raise TypeError(f"no compiled density for {prior}")
 
 

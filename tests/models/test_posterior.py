@@ -7,7 +7,7 @@ import pytest
 import ilhte_bayes as il
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.plan import make_plan
-from ilhte_bayes.models import posterior
+from ilhte_bayes.models import posterior, structure
 from ilhte_bayes.models.builder import build_pymc
 from ilhte_bayes.models.unconstrained import (
     make_layout,
@@ -58,7 +58,7 @@ def parts(trial, case, priors=None):
 
 
 def on_grid(model, layout, plan, grid):
-    words = posterior.pack(make_structure(layout, model.priors, plan, grid))
+    words = structure.pack(make_structure(layout, model.priors, plan, grid))
     return posterior.unpack(words, words.view(np.float64))
 
 
@@ -192,8 +192,8 @@ def test_vector_and_names_are_inverse(trial, case):
 
 def test_the_buffer_gives_every_array_back(trial):
     model, layout, plan, arrays = parts(trial, "three columns")
-    structure = make_structure(layout, model.priors, plan, GRID)
-    for name, own in structure._asdict().items():
+    made = make_structure(layout, model.priors, plan, GRID)
+    for name, own in made._asdict().items():
         found = np.asarray(getattr(arrays, name))
         np.testing.assert_array_equal(found, np.ravel(own), err_msg=name)
-        assert (found.dtype == np.float64) == (name in posterior.FLOATS)
+        assert (found.dtype == np.float64) == (name in structure.FLOATS)

@@ -215,13 +215,22 @@ def _eliminate_local(border, width, inverse, to_root, root):
         for e in range(k + 1):
             own[k, e] = border[k, e]
             own[e, k] = border[k, e]
-    log_det = 2.0 * np.sum(np.log(np.diag(np.linalg.cholesky(own))))
-    inverse[:] = np.linalg.inv(own)
+    factor = np.linalg.cholesky(own)
+    log_det = 0.0
+    for k in range(width):
+        log_det += 2.0 * np.log(factor[k, k])
+    inverted = np.linalg.inv(own)
+    for k in range(width):  # loops: whole-array assignment takes seconds more to compile
+        for e in range(width):
+            inverse[k, e] = inverted[k, e]
     n_root = root.shape[0]
     if n_root > 0:
         cross = np.ascontiguousarray(border[width:, :width])
-        to_root[:] = np.dot(inverse, cross.T)
-        root += border[width:, width:] - np.dot(cross, to_root)
+        np.dot(inverse, cross.T, to_root)
+        taken = np.dot(cross, to_root)
+        for k in range(n_root):
+            for e in range(n_root):
+                root[k, e] += border[width + k, width + e] - taken[k, e]
     return log_det
 
 
@@ -290,6 +299,13 @@ def eliminate_inner(rows: Rows, scaled, weight, inner, x):
 
 
 @jit
+def _subtract(values, out):
+    """As out -= values, whose broadcasting and errors would take seconds to compile."""
+    for k in range(out.size):
+        out[k] -= values[k]
+
+
+@jit
 def eliminate_local(rows: Rows, local_inverse, local_root, x):
     """Second step of a solve, in place: local effects solved, and taken out of the root."""
     n_root = rows.n_effects - rows.root_at
@@ -300,10 +316,10 @@ def eliminate_local(rows: Rows, local_inverse, local_root, x):
             continue
         right = x[low : low + width].copy()
         inverse = local_inverse[piece : piece + width * width].reshape(width, width)
-        x[low : low + width] = np.dot(inverse, right)
+        np.dot(inverse, right, x[low : low + width])
         if n_root > 0:
             to_root = local_root[side : side + width * n_root].reshape(width, n_root)
-            x[rows.root_at :] -= np.dot(to_root.T, right)
+            _subtract(np.dot(to_root.T, right), x[rows.root_at :])
         piece += width * width
         side += width * n_root
 
@@ -320,7 +336,7 @@ def back_substitute(rows: Rows, scaled, weight, inner, local_root, x):
         low, width = rows.front_local[f], rows.front_local[f + 1] - rows.front_local[f]
         if width > 0 and n_root > 0:
             to_root = local_root[side : side + width * n_root].reshape(width, n_root)
-            x[low : low + width] -= np.dot(to_root, x[rows.root_at :])
+            _subtract(np.dot(to_root, x[rows.root_at :]), x[low : low + width])
             side += width * n_root
     if n_other == 0:
         return
@@ -347,14 +363,22 @@ def _front_inverse(local_inverse, local_root, root_inverse, width):
     n_root = root_inverse.shape[0]
     size = width + n_root
     inverse = np.zeros((size, size))
-    inverse[width:, width:] = root_inverse
-    if n_root > 0:
-        cross = np.dot(local_root, root_inverse)
-        inverse[:width, :width] = local_inverse + np.dot(cross, local_root.T)
-        inverse[:width, width:] = -cross
-        inverse[width:, :width] = -cross.T
-    else:
-        inverse[:width, :width] = local_inverse
+    for k in range(width):
+        for e in range(width):
+            inverse[k, e] = local_inverse[k, e]
+    if n_root == 0:
+        return inverse
+    cross = np.dot(local_root, root_inverse)
+    own = np.dot(cross, local_root.T)
+    for k in range(width):
+        for e in range(width):
+            inverse[k, e] += own[k, e]
+        for e in range(n_root):
+            inverse[k, width + e] = -cross[k, e]
+            inverse[width + e, k] = -cross[k, e]
+    for k in range(n_root):
+        for e in range(n_root):
+            inverse[width + k, width + e] = root_inverse[k, e]
     return inverse
 
 
@@ -438,7 +462,9 @@ def selected_inverse(
                 width,
             )
             block = local_diagonal[piece : piece + width * width].reshape(width, width)
-            block[:] = border[:width, :width]
+            for k in range(width):
+                for e in range(width):
+                    block[k, e] = border[k, e]
             piece += width * width
             side += width * n_root
         for j0 in range(rows.front_level[f], rows.front_level[f + 1], chunk):
