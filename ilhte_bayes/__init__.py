@@ -20,6 +20,7 @@ _PUBLIC = {
     "compare": "fits.comparison",
     "item_effects": "estimands.items",
     "effect_card": "estimands.card",
+    "persons": "estimands.persons",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     )
     from ilhte_bayes.estimands.card import effect_card
     from ilhte_bayes.estimands.items import item_effects
+    from ilhte_bayes.estimands.persons import persons
     from ilhte_bayes.fits.comparison import compare
     from ilhte_bayes.fits.fit import Fit
     from ilhte_bayes.fits.storage import load

@@ -18,10 +18,11 @@ LAYERS = [
 # Records that forward to a later stage inside a function: tab completion, and how they print.
 FORWARDS = {
     "models/model.py": {"engines", "fits", "show"},
-    "fits/fit.py": {"engines", "show"},
+    "fits/fit.py": {"engines", "estimands", "show"},
     "fits/comparison.py": {"show"},
     "estimands/items.py": {"show"},
     "estimands/card.py": {"show"},
+    "estimands/persons.py": {"show"},
 }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.grid import Grid, GridError, Spread, choose_grid, grid_error
-from ilhte_bayes.likelihood.plan import Plan, make_plan
+from ilhte_bayes.likelihood.plan import Plan, make_plan, most_information
 from ilhte_bayes.models.unconstrained import (
     Layout,
     make_layout,
@@ -176,13 +176,6 @@ def _spread(layout: Layout, plan: Plan, states: np.ndarray) -> Spread:
         means = plan.means.value(beta, effects)
         lowest, highest = min(lowest, float(means.min())), max(highest, float(means.max()))
     return Spread(lowest, highest, float(sd.min()), float(sd.max()), most_information(plan))
-
-
-def most_information(plan: Plan) -> float:
-    """Most Fisher information on theta that any person's answers can hold."""
-    units = plan.units
-    each = units.entry_count * plan.slopes[units.cell_slope[units.entry_cell]] ** 2
-    return 0.25 * float(np.add.reduceat(each, units.table_start[:-1]).max())
 
 
 def _evaluator(

@@ -87,6 +87,13 @@ def sum_scores(plan: Plan, slopes: np.ndarray) -> np.ndarray:
     return np.bincount(unit, weights=slopes[which], minlength=plan.n_units)
 
 
+def most_information(plan: Plan) -> float:
+    """Most Fisher information on theta that any person's answers can hold."""
+    units = plan.units
+    each = units.entry_count * plan.slopes[units.cell_slope[units.entry_cell]] ** 2
+    return 0.25 * float(np.add.reduceat(each, units.table_start[:-1]).max())
+
+
 def choose_group(
     design: Design, integrate: str, *, person: str | None, many: int = 30
 ) -> str | None:
