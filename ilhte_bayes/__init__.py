@@ -21,6 +21,8 @@ _PUBLIC = {
     "item_effects": "estimands.items",
     "effect_card": "estimands.card",
     "persons": "estimands.persons",
+    "loo": "checks.loo",
+    "with_log_likelihood": "checks.loo",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
@@ -42,6 +44,7 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "plot"]
 
 if TYPE_CHECKING:
+    from ilhte_bayes.checks.loo import loo, with_log_likelihood
     from ilhte_bayes.data.datasets import datasets, load_dataset
     from ilhte_bayes.engines.conditional import conditional
     from ilhte_bayes.engines.laplace import laplace

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ilhte_bayes"
 LAYERS = [
-    "errors", "data", "formulas", "families", "likelihood", "models", "fits", "engines", "estimands", "show",
+    "errors", "data", "formulas", "families", "likelihood", "models", "fits", "engines", "estimands", "checks",
+    "show",
     "cli",
 ]  # fmt: skip
 
@@ -23,6 +24,7 @@ FORWARDS = {
     "estimands/items.py": {"show"},
     "estimands/card.py": {"show"},
     "estimands/persons.py": {"show"},
+    "checks/loo.py": {"show"},
 }
 
 

@@ -261,3 +261,55 @@ def _quantile(p, theta, own, total, below):
         else:
             right = x
     return 0.5 * (left + right)
+
+
+def log_mean_exp_theta(
+    plan: Plan,
+    grid: Grid,
+    at: Arguments,
+    rows: tuple[np.ndarray, np.ndarray],
+    slope: np.ndarray,
+    sign: np.ndarray,
+) -> np.ndarray:
+    """(row,) log E exp(sign * a * theta) over the posterior of the row's person.
+
+    Parameters
+    ----------
+    plan, grid, at
+        With `moment_grid`.
+    rows : (unit + 1,) and (row,) arrays
+        Where the rows of each unit's persons begin, and rows sorted by unit.
+    slope : (row,) position in the slopes
+    sign : (row,) -1 or 1
+    """
+    out = np.empty(slope.size)
+    _log_mean_exp_theta(
+        plan.units, grid.nodes, at.log_weight, at.tau, at.d, at.slope, at.score, at.mean,
+        *rows, slope, sign, out,
+    )  # fmt: skip
+    return out
+
+
+@jit
+def _log_mean_exp_theta(
+    units: Units, theta, log_weight, tau, d, slope, score, mean, start, member, which, sign, out
+):
+    odds, by_slope = np.exp(d), np.exp(slope.reshape(-1, 1) * theta)
+    normaliser, product, own = np.empty(theta.size), np.empty(theta.size), np.empty(theta.size)
+    for t in range(units.table_class.size):
+        tabulate(units, t, theta, d, odds, slope, by_slope, normaliser, product)
+        v = units.table_class[t]
+        for u in range(units.unit_start[t], units.unit_start[t + 1]):
+            m = mean[units.unit_mean[u]]
+            _, total = masses(own, theta, log_weight[v], tau[v], score[u], m, normaliser)
+            last = -1
+            up, down = 0.0, 0.0
+            for at in range(start[u], start[u + 1]):
+                r = member[at]
+                if which[r] != last:
+                    last, up, down = which[r], 0.0, 0.0
+                    for q in range(theta.size):
+                        up += own[q] * by_slope[last, q]
+                        down += own[q] / by_slope[last, q]
+                    up, down = np.log(up / total), np.log(down / total)
+                out[r] = up if sign[r] > 0.0 else down
