@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from ilhte_bayes.errors import ModelError, NotAvailable
-from ilhte_bayes.fits.draw_tables import TAILS
+from ilhte_bayes.fits.draw_tables import TAILS, flat
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.spread_draws import SpreadDraws, Values, spread_draws, steps
 from ilhte_bayes.likelihood.grid import Grid
@@ -75,22 +75,13 @@ class Persons:
         """
         if not isinstance(n, int) or n < 1:
             raise ModelError(f"n={n!r}: it is a whole number of at least 1.")
-        plan = self._plan
         draws = spread_draws(self._fit, self.group, n)
-        order = np.argsort(plan.person_unit, kind="stable")
-        start = np.searchsorted(plan.person_unit[order], np.arange(plan.n_units + 1))
         rng = np.random.default_rng(seed)
         chosen = rng.permutation(len(draws))[:n] if len(draws) > n else np.arange(len(draws))
         chosen = np.sort(np.resize(chosen, n))
-        out = np.empty((plan.n_persons, n))
+        out = np.empty((len(self), n))
         for k, at in enumerate(steps(chosen, n, "plausible values")):
-            values = draws[at]
-            grid, here = at_draw(plan, values, moment_grid)
-            _, mean, variance = unit_moments(plan, grid, here)
-            grid, here = at_draw(plan, values, fine_grid)
-            uniform = rng.random(plan.n_persons)
-            window = (mean, np.sqrt(variance))
-            out[:, k] = draw_theta(plan, grid, here, window, (start, order), uniform)
+            out[:, k], _ = _one_draw(self._plan, draws[at], rng)
         return pd.DataFrame(out, index=self.frame.index, columns=pd.RangeIndex(1, n + 1))
 
     @cached_property
@@ -274,14 +265,48 @@ def _quantiles(points: np.ndarray, probability: np.ndarray) -> Iterable[np.ndarr
         yield x[rows, k] + share * (x[rows, k + 1] - x[rows, k])
 
 
+def _one_draw(
+    plan: Plan, values: Values, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """A draw of theta for each level of the group, and its mean given the rest."""
+    order = np.argsort(plan.person_unit, kind="stable")
+    start = np.searchsorted(plan.person_unit[order], np.arange(plan.n_units + 1))
+    grid, at = at_draw(plan, values, moment_grid)
+    _, mean, variance = unit_moments(plan, grid, at)
+    window = (mean, np.sqrt(variance))
+    grid, at = at_draw(plan, values, fine_grid)
+    theta = draw_theta(plan, grid, at, window, (start, order), rng.random(plan.n_persons))
+    return theta, at.mean[plan.units.unit_mean][plan.person_unit]
+
+
+def effect_draws(fit: Fit, group: str, *, seed: int = 1) -> np.ndarray:
+    """(draw, level, column) random effects of a group: one exact draw each if integrated out."""
+    if f"re_{group}" in fit.draws["posterior"]:
+        return flat(fit.draws, f"re_{group}")
+    plan = make_plan(fit.model.design, group)
+    posterior = fit.draws["posterior"]
+    draws = spread_draws(fit, group, posterior.sizes["chain"] * posterior.sizes["draw"])
+    rng = np.random.default_rng(seed)
+    out = np.zeros((len(draws), plan.n_persons, len(plan.classes)))
+    column = _column(plan)
+    for k, values in enumerate(steps(draws, len(draws), f"effects of {group}")):
+        theta, mean = _one_draw(plan, values, rng)
+        out[k, np.arange(plan.n_persons), column] = theta - mean
+    return out
+
+
+def _column(plan: Plan) -> np.ndarray:
+    """(level,) which of the group's columns each level uses."""
+    of_unit = plan.units.table_class.repeat(np.diff(plan.units.unit_start))
+    return np.asarray(of_unit[plan.person_unit])
+
+
 def random_effects_table(fit: Fit, group: str) -> pd.DataFrame:
     """Random effects of an integrated group, in the shape of `Fit.random_effects`."""
     own = persons(fit, group)
     plan = own._plan
-    unit_table = np.repeat(np.arange(plan.n_tables), np.diff(plan.units.unit_start))
-    column = plan.units.table_class[unit_table][plan.person_unit]
     index = pd.MultiIndex.from_arrays(
-        [plan.group.labels, np.array(plan.classes)[column]], names=[own.group, "term"]
+        [plan.group.labels, np.array(plan.classes)[_column(plan)]], names=[own.group, "term"]
     )
     sd = own.frame["deviation_sd"].to_numpy()
     return pd.DataFrame(

@@ -11,13 +11,14 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 import ilhte_bayes as il
+from ilhte_bayes.estimands.persons import effect_draws
 
 
 @pytest.fixture(scope="module")
 def bacteria():
     """220 answers of 50 children, sampled with children integrated out and without."""
     model = il.Model("yy ~ trt + late + (1 | ID)", il.load_dataset("bacteria"))
-    numbers = {"draws": 1000, "tune": 500, "chains": 4, "progress": False}
+    numbers = {"draws": 600, "tune": 400, "chains": 4, "progress": False}
     return (
         il.sample(model, integrate="ID", seed=1, **numbers),
         il.sample(model, integrate="none", seed=2, **numbers),
@@ -78,13 +79,13 @@ def test_moments_and_limits_equal_adaptive_quadrature(fit_of_draws, trial_table)
 
 
 def test_plausible_values_follow_the_exact_density(fit_of_draws, trial_table):
-    """4,000 draws of one person: Kolmogorov-Smirnov against SciPy's integral."""
+    """1,500 draws of one person: Kolmogorov-Smirnov against SciPy's integral."""
     fit, effects, _ = one_draw(fit_of_draws, trial_table)
-    drawn = il.persons(fit).plausible_values(4000, seed=4)
-    assert drawn.shape == (30, 4000)
+    drawn = il.persons(fit).plausible_values(1500, seed=4)
+    assert drawn.shape == (30, 1500)
     for person in (2, 18):
         joint, _ = density_of(fit, effects, person)
-        grid = np.linspace(-9, 9, 4001)
+        grid = np.linspace(-9, 9, 2001)
         below = np.cumsum([joint(x) for x in grid])
         test = stats.kstest(
             drawn.iloc[person], lambda x, b=below, g=grid: np.interp(x, g, b / b[-1])
@@ -120,8 +121,8 @@ def test_a_fit_of_sampled_persons_has_the_same_exact_summaries(bacteria):
     found = joint.persons(draws=4000).frame
     draws = joint.tree["posterior"]["re_ID"].to_numpy().reshape(-1, 50)
     # the same draws of the parameters, so that only the scatter of persons given them differs:
-    # 4 standard errors, for draws of persons whose effective number is above 1,000
-    error = found["deviation_sd"].to_numpy() / np.sqrt(1000)
+    # 4 standard errors, for draws of persons whose effective number is above 600
+    error = found["deviation_sd"].to_numpy() / np.sqrt(600)
     np.testing.assert_array_less(np.abs(draws.mean(axis=0) - found["deviation"]), 4 * error)
 
 
@@ -208,3 +209,22 @@ def test_200_000_persons(fit_of_draws):
     peak = peak_of(lambda: il.persons(fit, draws=20))
     print(f"20 draws: {time.perf_counter() - began:.1f} s, peak {peak:.0f} MB")
     assert peak < 1000
+
+
+def test_effects_of_items_that_were_integrated_out(trial_table):
+    """Tables and figures of items draw their effects, which agree with the exact summaries."""
+    model = il.Model(
+        "resp ~ treat + (1 | item) + (1 | id)", trial_table(1, persons=30, items=6),
+        roles={"treatment": "treat", "person": "id", "item": "item"},
+    )  # fmt: skip
+    fit = il.sample(model, integrate="item", draws=300, tune=300, progress=False)
+    drawn = effect_draws(fit, "item")
+    exact = fit.random_effects("item")
+    assert drawn.shape == (1200, 6, 1)
+    # 1,200 and 500 draws of the parameters: 4 standard errors, some of them autocorrelated
+    np.testing.assert_array_less(
+        np.abs(drawn[:, :, 0].mean(axis=0) - exact["estimate"]), 0.25 * exact["se"]
+    )
+    effects = il.item_effects(fit)
+    np.testing.assert_allclose(effects["easiness"], exact["estimate"], atol=1e-9)
+    assert il.plot.item_curves(fit).figure is not None
