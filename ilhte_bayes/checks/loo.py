@@ -133,7 +133,9 @@ def loo(
         One of these, or the name of a group of clusters ("school"). By default "cluster" if
         treatment was assigned by cluster, else "person".
     draws : int
-        About how many posterior draws to use, spread evenly over the chains.
+        About how many posterior draws to use, spread evenly over the chains. Seconds of processor
+        time for 1,000 of them, 500 persons x 20 items with a covariate: persons 1, answers 1,
+        clusters 12, items 96; it grows with the answers. Take 200 for a look.
     refit : bool
         Fit the model again without each part whose Pareto k is too large: exact, one fit each.
     seed : int
