@@ -21,6 +21,9 @@ _PUBLIC = {
     "compare": "fits.comparison",
     "item_effects": "estimands.items",
     "effect_card": "estimands.card",
+    "persons": "estimands.persons",
+    "loo": "checks.loo",
+    "with_log_likelihood": "checks.loo",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
@@ -42,6 +45,7 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "plot"]
 
 if TYPE_CHECKING:
+    from ilhte_bayes.checks.loo import loo, with_log_likelihood
     from ilhte_bayes.data.datasets import datasets, load_dataset
     from ilhte_bayes.engines.conditional import conditional
     from ilhte_bayes.engines.laplace import laplace
@@ -57,6 +61,7 @@ if TYPE_CHECKING:
     )
     from ilhte_bayes.estimands.card import effect_card
     from ilhte_bayes.estimands.items import item_effects
+    from ilhte_bayes.estimands.persons import persons
     from ilhte_bayes.fits.comparison import compare
     from ilhte_bayes.fits.fit import Fit
     from ilhte_bayes.fits.storage import load

@@ -11,17 +11,20 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ilhte_bayes"
 LAYERS = [
-    "errors", "data", "formulas", "families", "likelihood", "models", "fits", "engines", "estimands", "show",
+    "errors", "data", "formulas", "families", "likelihood", "models", "fits", "engines", "estimands", "checks",
+    "show",
     "cli",
 ]  # fmt: skip
 
 # Records that forward to a later stage inside a function: tab completion, and how they print.
 FORWARDS = {
     "models/model.py": {"engines", "fits", "show"},
-    "fits/fit.py": {"engines", "show"},
+    "fits/fit.py": {"engines", "estimands", "show"},
     "fits/comparison.py": {"show"},
     "estimands/items.py": {"show"},
     "estimands/card.py": {"show"},
+    "estimands/persons.py": {"show"},
+    "checks/loo.py": {"show"},
 }
 
 

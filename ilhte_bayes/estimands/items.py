@@ -12,6 +12,7 @@ from ilhte_bayes.estimands.distribution import (
     SampledDistribution,
     rank_interval,
 )
+from ilhte_bayes.estimands.persons import effect_draws
 from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.contrasts import Contrast, arm_contrasts, fixed_change, group_change
@@ -173,7 +174,7 @@ def changes_by_item(fit: Fit, name: str, contrast: Contrast) -> ItemWeights:
 def effects_distribution(fit: Fit, name: str, weights: ItemWeights) -> Distribution:
     """Joint distribution of the effects on all items."""
     if fit.sampled:
-        beta, effects = flat(fit.tree, "beta"), flat(fit.tree, f"re_{name}")
+        beta, effects = flat(fit.tree, "beta"), effect_draws(fit, name)
         return SampledDistribution(
             beta @ weights.fixed.T + np.einsum("sic,ic->si", effects, weights.random)
         )

@@ -14,6 +14,7 @@ from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.fits import draw_tables, mode_tables
 
 if TYPE_CHECKING:
+    from ilhte_bayes.estimands.persons import Persons
     from ilhte_bayes.models.model import Model
 
 Engine = Literal["laplace", "quadrature", "nuts"]
@@ -166,11 +167,22 @@ class Fit:
             Index (level, term). `estimate`: conditional mode, or posterior mean. `sd`: given the
             parameters (as lme4 and clmm print it). `se`: with the uncertainty of the parameters
             added (as glmmTMB prints it). For draws both are the posterior SD.
+            Of a group that was integrated out they come from `persons`.
         """
         name = self.model.design.group(group).name
+        if self.sampled and f"re_{name}" not in self.tree["posterior"]:
+            from ilhte_bayes.estimands.persons import random_effects_table
+
+            return random_effects_table(self, name)
         if self.sampled:
             return draw_tables.random_effects(self.tree, name)
         return mode_tables.random_effects(self.mode, name)
+
+    def persons(self, group: str | None = None, *, draws: int = 500) -> "Persons":
+        """Ability of every person, exactly given each draw; see `ilhte_bayes.persons`."""
+        from ilhte_bayes.estimands.persons import persons
+
+        return persons(self, group, draws=draws)
 
     def save(self, path: str | PathLike[str]) -> Path:
         """Keep everything in one file, which `il.load(path)` opens; see `fits.storage`."""

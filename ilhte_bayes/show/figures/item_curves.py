@@ -13,6 +13,7 @@ from ilhte_bayes.errors import ModelError, NotAvailable
 from ilhte_bayes.estimands.ability import ability_sd
 from ilhte_bayes.estimands.items import changes_by_item, effects_at_zero
 from ilhte_bayes.estimands.parameters import parameter_draws
+from ilhte_bayes.estimands.persons import effect_draws
 from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.columns import columns_where
@@ -104,10 +105,9 @@ class _Logits:
 
 def _logits(fit: Fit, contrast: Contrast) -> _Logits:
     name = require_group(fit, "item")
-    posterior = fit.draws["posterior"]
-    if f"re_{name}" not in posterior:
+    if name in fit.draws["posterior"].attrs.get("left_out", ()):
         raise ModelError(f"the draws leave out the {name} effects, of which there are too many.")
-    beta, effects = flat(fit.draws, "beta"), flat(fit.draws, f"re_{name}")
+    beta, effects = flat(fit.draws, "beta"), effect_draws(fit, name)
     weights = changes_by_item(fit, name, contrast)
     fixed, random = _columns_by_item(fit, name, contrast)
 

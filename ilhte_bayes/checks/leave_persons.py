@@ -1,0 +1,97 @@
+"""Leaving out a person, or one answer of a person: log predictive densities given parameters."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ilhte_bayes.estimands.persons import at_draw
+from ilhte_bayes.fits.spread_draws import Values
+from ilhte_bayes.formulas.design import Design
+from ilhte_bayes.likelihood.persons import answer_term
+from ilhte_bayes.likelihood.plan import Plan
+from ilhte_bayes.likelihood.unit_summaries import log_mean_exp_theta, moment_grid, unit_moments
+
+
+@dataclass(frozen=True)
+class LeavePersons:
+    """log p(answers of person j | parameters, items, clusters), ability integrated out."""
+
+    design: Design
+    plan: Plan
+    noun = "person"
+    question = (
+        "how well are all answers of a new person to these items (in the clusters there are) "
+        "predicted?"
+    )
+
+    @property
+    def dim(self) -> str:
+        """Name of the dim of the log-likelihood."""
+        return self.plan.group.name
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(person,)"""
+        return self.plan.group.labels
+
+    def log_density(self, values: Values, only: int | None = None) -> np.ndarray:
+        """(person,)"""
+        grid, at = at_draw(self.plan, values, moment_grid)
+        loglik, _, _ = unit_moments(self.plan, grid, at)
+        own = answer_term(self.plan, self.design.score, self.design.count, at.d)
+        return np.asarray(loglik[self.plan.person_unit] + own)
+
+    def kept(self, k: int) -> np.ndarray:
+        """(row,) how many answers of each row are left without person k."""
+        return np.where(self.plan.group.level == k, 0, self.design.count)
+
+
+@dataclass(frozen=True)
+class LeaveResponses:
+    """log p(answer | the person's other answers, parameters): answers of a person hang together.
+
+    p(y) / p(y without i) = 1 / E[1 / p(y_i | theta)] over the posterior of theta given all of y.
+    """
+
+    design: Design
+    plan: Plan
+    noun = "response"
+    dim = "response"
+    question = (
+        "how well is one answer predicted from the person's other answers and from everybody "
+        "else's answers to the item?"
+    )
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(answer,)"""
+        return np.arange(self._row_of_answer.size)
+
+    @cached_property
+    def _row_of_answer(self) -> np.ndarray:
+        return np.repeat(np.arange(self.design.n_rows), self.design.count)
+
+    @cached_property
+    def _by_unit(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where the rows of each unit's persons begin, and rows sorted by unit."""
+        unit = self.plan.person_unit[self.plan.group.level]
+        order = np.argsort(unit, kind="stable")
+        return np.searchsorted(unit[order], np.arange(self.plan.n_units + 1)), order
+
+    def log_density(self, values: Values, only: int | None = None) -> np.ndarray:
+        """(answer,)"""
+        plan = self.plan
+        grid, at = at_draw(plan, values, moment_grid)
+        sign = 1.0 - 2.0 * self.design.score  # 1 / p = 1 + exp(sign * (d + a theta))
+        slope = plan.units.cell_slope[plan.row_cell]
+        lifted = log_mean_exp_theta(plan, grid, at, self._by_unit, slope, sign)
+        return np.asarray(-np.logaddexp(0.0, sign * at.d[plan.row_cell] + lifted))[
+            self._row_of_answer
+        ]
+
+    def kept(self, k: int) -> np.ndarray:
+        """(row,) how many answers of each row are left without answer k."""
+        count = self.design.count.copy()
+        count[self._row_of_answer[k]] -= 1
+        return count
