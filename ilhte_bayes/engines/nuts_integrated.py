@@ -18,6 +18,7 @@ from ilhte_bayes.models.unconstrained import (
 )
 
 _EDGE = 2.5  # standard errors from the mode at which the grid must still be fine enough
+_JITTER = 0.1  # rough posterior SDs by which chains start apart
 _ROUNDS = 3  # runs at most; another one only if the grid was too coarse for the draws
 
 
@@ -52,7 +53,7 @@ def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: R
     for _ in range(_ROUNDS):
         buffer = posterior.pack(make_structure(layout, model.priors, plan, grid))
         sampling = time.perf_counter()
-        raw = _sample(posterior, buffer, layout.size, start, run)
+        raw = _sample(posterior, buffer, start, _JITTER * scale, run)
         sampled = time.perf_counter() - sampling
         x = raw["posterior"]["x"].transpose("chain", "draw", ...).to_numpy()
         states = _extreme_draws(layout, plan, x)
@@ -84,16 +85,27 @@ def _problems(grid: Grid, error: GridError) -> tuple[str, ...]:
     )
 
 
-def _sample(posterior: Any, buffer: np.ndarray, size: int, start: np.ndarray, run: Run) -> Any:
-    """Run nutpie on compiled functions of ours."""
+def _sample(
+    posterior: Any, buffer: np.ndarray, start: np.ndarray, jitter: np.ndarray, run: Run
+) -> Any:
+    """Run nutpie on compiled functions of ours.
+
+    Chains start near `start`, not at it: with an SD at the edge of its range the mode has all its
+    effects at 0, where the gradient by a correlation is exactly 0, and nutpie refuses to begin.
+    """
     import nutpie
     from nutpie.compile_pymc import CompiledPyMCModel
+
+    size = start.size
+
+    def initial_point(seed: Any) -> np.ndarray:
+        return start + jitter * np.random.default_rng(seed).normal(size=size)
 
     compiled = CompiledPyMCModel(
         dims={"x": ("unknown",)},
         compiled_logp_func=posterior.logp_pointer,
         compiled_expand_func=posterior.expand_pointer,
-        initial_point_func=lambda seed: start.copy(),
+        initial_point_func=initial_point,
         shared_data={},
         shared_var_keys={},
         user_data=buffer,
