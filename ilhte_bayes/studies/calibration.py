@@ -28,7 +28,7 @@ from ilhte_bayes.studies.quantities import Quantity, default_quantities
 from ilhte_bayes.studies.simulate import Simulated, draw_from_prior, simulate_answers
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 # model, draws of each chain, seed -> posterior draws (chain, draw) named as in a fit
 Engine = Callable[[Model, int, int], xr.Dataset]
@@ -102,7 +102,7 @@ class Calibration:
             }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity")
 
-    def figure(self, prob: float = 0.99) -> "Figure":
+    def figure(self, prob: float = 0.99) -> "Figure | SubFigure":
         """Draw how far each quantity's ranks are from uniform, with the band."""
         from ilhte_bayes.studies.calibration_figure import calibration_figure
 

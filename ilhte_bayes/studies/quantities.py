@@ -65,7 +65,10 @@ def integrated_group(model: Model) -> str | None:
 
 
 def _entry(model: Model, draws: xr.Dataset, *, variable: str, at: tuple[int, ...]) -> np.ndarray:
-    return draws[variable].transpose("chain", "draw", ...).to_numpy()[..., *at]
+    values = draws[variable].transpose("chain", "draw", ...).to_numpy()
+    for k in reversed(at):
+        values = values[..., k]
+    return values
 
 
 def _effects_of(group: Group, terms: tuple[str, ...]) -> dict[str, Quantity]:

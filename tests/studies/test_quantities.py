@@ -8,6 +8,9 @@ import ilhte_bayes as il
 from ilhte_bayes.studies.quantities import default_quantities
 from ilhte_bayes.studies.simulate import draw_from_prior, simulate_answers
 
+# Designs without persons, and items answered alike, are meant here.
+pytestmark = pytest.mark.filterwarnings("ignore::ilhte_bayes.errors.IlhteWarning")
+
 
 @pytest.fixture(scope="module")
 def simulated(make_trial):
