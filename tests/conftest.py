@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 sys.path.insert(0, str(ROOT / "tests" / "reference"))  # for the map of names
+sys.path.insert(0, str(ROOT / "tests" / "studies"))  # for posteriors with planted errors
 
 MISSING = {"keep_default_na": False, "na_values": ["", "NA", "NaN"]}
 

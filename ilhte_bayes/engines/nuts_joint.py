@@ -11,6 +11,8 @@ from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.models.builder import build_pymc, carries_intercept
 from ilhte_bayes.models.priors import correlated
 
+_JITTER = 0.1  # prior SDs of standardised effects
+
 
 def draw_joint(pilot: Fit, centred: frozenset[str], run: Run) -> Drawn:
     """Draw from the posterior of all parameters and random effects.
@@ -33,7 +35,7 @@ def draw_joint(pilot: Fit, centred: frozenset[str], run: Run) -> Drawn:
         keep += [f"sd_{group.name}", f"re_{group.name}"]
         keep += [f"corr_{group.name}"] if correlated(group) else []
     compiled = nutpie.compile_pymc_model(
-        built, initial_points=_start(pilot, centred), jitter_rvs=set(), var_names=keep
+        built, initial_points=_start(pilot, centred, run.seed), jitter_rvs=set(), var_names=keep
     )
     sampling = time.perf_counter()
     raw: Any = nutpie.sample(compiled, **run.options())
@@ -47,8 +49,13 @@ def draw_joint(pilot: Fit, centred: frozenset[str], run: Run) -> Drawn:
     )
 
 
-def _start(pilot: Fit, centred: frozenset[str]) -> dict[str, np.ndarray]:
-    """Values of the free variables at the mode of the Laplace fit."""
+def _start(pilot: Fit, centred: frozenset[str], seed: int) -> dict[str, np.ndarray]:
+    """Values of the free variables near the mode of the Laplace fit.
+
+    At an SD of 0 all effects are 0, and so is the gradient by a correlation: nutpie would refuse
+    to begin there.
+    """
+    rng = np.random.default_rng(seed)
     mode, design = pilot.mode, pilot.model.design
     carrier = carries_intercept(design, centred)
     start: dict[str, np.ndarray] = {"beta": mode["beta"].to_numpy()} if design.terms else {}
@@ -64,6 +71,7 @@ def _start(pilot: Fit, centred: frozenset[str]) -> dict[str, np.ndarray]:
         if correlated(group):
             start[f"unit_corr_{name}"] = _unit_partials(group, root)
         standard = np.linalg.solve(root, (effects / sd).T).T
+        standard += _JITTER * rng.normal(size=standard.shape)
         chosen = [f"{name}[{column}]" in centred for column in group.columns]
         if not any(chosen):
             start[f"z_{name}"] = standard

@@ -125,11 +125,7 @@ class Model:
 
     def with_priors(self, changes: Mapping[str, Prior]) -> "Model":
         """Return the same model with other priors (see `model.priors` for the names)."""
-        other = object.__new__(Model)
-        for name in self.__dataclass_fields__:
-            object.__setattr__(other, name, getattr(self, name))
-        object.__setattr__(other, "priors", change_priors(self.priors, changes))
-        return other
+        return with_parts(self, priors=change_priors(self.priors, changes))
 
     @cached_property
     def pymc(self) -> "pm.Model":
@@ -165,6 +161,15 @@ class Model:
         from html import escape
 
         return f"<pre>{escape(repr(self))}</pre>"
+
+
+def with_parts(model: Model, **changes: Any) -> Model:
+    """Copy a model with some of its fields replaced, not going through the door again."""
+    other = object.__new__(Model)
+    for name in Model.__dataclass_fields__:
+        object.__setattr__(other, name, changes.pop(name, getattr(model, name)))
+    assert not changes, changes
+    return other
 
 
 def _build(

@@ -341,7 +341,8 @@ def _check_kind(parameter: str, prior: object) -> None:
 
 
 def _beta_entries(design: Design) -> Iterator[PriorEntry]:
-    sizes = [_size(column[_some(design.pattern)]) for column in design.x.T]
+    weight = _answers(design)
+    sizes = [_size(column, weight) for column in design.x.T]
     for name, size in zip(design.terms, sizes, strict=True):
         if name == "Intercept":
             yield _intercept_entry(design, sizes)
@@ -360,10 +361,7 @@ def _intercept_entry(design: Design, sizes: list[float]) -> PriorEntry:
     With slopes of prior SD 2.5 / size, the intercept at 0 has this variance when the one at the
     means has 2.5 squared. A narrow prior there would bend the slopes of a covariate far from 0.
     """
-    weight = np.zeros(len(design.x))
-    for start in range(0, design.n_rows, _BLOCK):  # in blocks: bincount copies both columns
-        rows = slice(start, start + _BLOCK)
-        np.add.at(weight, design.pattern[rows], design.count[rows])
+    weight = _answers(design)
     means = weight @ design.x / weight.sum()
     far = [
         mean / size
@@ -377,6 +375,7 @@ def _intercept_entry(design: Design, sizes: list[float]) -> PriorEntry:
 
 
 def _group_entries(design: Design) -> Iterator[PriorEntry]:
+    weight = _answers(design)
     for group in design.groups:
         for name, column in zip(group.columns, group.z.T, strict=True):
             if name == "Intercept":
@@ -384,7 +383,7 @@ def _group_entries(design: Design) -> Iterator[PriorEntry]:
                     f"sd_{group.name}[{name}]", HalfNormal(2.0), "levels rarely differ by 8 logits"
                 )
                 continue
-            size = _size(column[_some(design.pattern)])
+            size = _size(column, weight)
             yield PriorEntry(
                 f"sd_{group.name}[{name}]",
                 HalfNormal(1.0 / size),
@@ -395,17 +394,18 @@ def _group_entries(design: Design) -> Iterator[PriorEntry]:
             yield PriorEntry(f"corr_{group.name}", LKJ(2.0), "1.5 % of the mass beyond +-.9")
 
 
-def _some(rows: np.ndarray) -> np.ndarray:
-    """A million rows or so: enough for an SD."""
-    return rows if rows.size < 1_000_000 else rows[:: rows.size // 1_000_000]
+def _answers(design: Design) -> np.ndarray:
+    """(pattern,) number of answers; unlike rows, the same whatever was answered."""
+    weight = np.zeros(len(design.x))
+    for start in range(0, design.n_rows, _BLOCK):  # in blocks: bincount copies both columns
+        rows = slice(start, start + _BLOCK)
+        np.add.at(weight, design.pattern[rows], design.count[rows])
+    return weight
 
 
-def _size(column: np.ndarray) -> float:
+def _size(column: np.ndarray, weight: np.ndarray) -> float:
     """SD of a column; 1 for columns that only hold 0, 1 and -1 (arms, factors, contrasts)."""
-    if (
-        np.isin(np.unique(column[:10_000]), (-1.0, 0.0, 1.0)).all()
-        and np.isin(column, (-1.0, 0.0, 1.0)).all()
-    ):
+    if np.isin(column[weight > 0], (-1.0, 0.0, 1.0)).all():
         return 1.0
-    spread = float(np.std(column))
+    spread = float(np.sqrt(np.cov(column, aweights=weight, ddof=0)))
     return spread if spread > 0 else 1.0

@@ -1,6 +1,7 @@
 """The NUTS engine on a small trial: what a fit holds, and that its parts agree with each other."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -93,3 +94,15 @@ def test_priors_without_a_mode_still_have_a_start(prior):
     with pytest.raises(il.ModelError, match="sample with NUTS"):
         il.laplace(model, objective="map")
     assert _pilot(model).objective == "ml"
+
+
+@pytest.mark.parametrize("integrate", ["auto", "none"])
+def test_chains_start_where_an_sd_is_estimated_at_zero(integrate):
+    """Every item is solved by half of each arm: at the mode all effects, and a gradient, are 0."""
+    ids, item = np.repeat(np.arange(60), 6), np.tile(np.arange(6), 60)
+    table = pd.DataFrame({"id": ids, "item": item, "treat": ids % 2, "resp": (ids // 2 + item) % 2})
+    priors = {"sd_id": il.Gamma(8, 8)}  # near 0 the grid has thousands of nodes
+    model = il.Model("resp ~ treat + (1 | id) + (treat | item)", table, priors=priors)
+    assert il.laplace(model, objective="map").sd("item")["Intercept"] == 0.0
+    fit = il.sample(model, integrate=integrate, draws=50, tune=100, seed=1, progress=False)
+    assert np.isfinite(fit.coefficients["estimate"]).all()

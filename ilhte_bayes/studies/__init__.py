@@ -1,0 +1,1 @@
+"""What a procedure does over many simulated tables."""
