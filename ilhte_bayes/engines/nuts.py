@@ -1,19 +1,23 @@
 """The NUTS engine: posterior draws through nutpie, persons integrated out where possible."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from ilhte_bayes.engines.diagnostics import convergence, convergence_problems
 from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run
+from ilhte_bayes.engines.first_discriminations import first_discriminations
 from ilhte_bayes.engines.laplace import laplace
 from ilhte_bayes.engines.log_prior_draws import log_prior_draws
+from ilhte_bayes.engines.nuts_graph import draw_loaded
 from ilhte_bayes.engines.nuts_integrated import draw_integrated
 from ilhte_bayes.engines.nuts_joint import draw_joint
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.plan import choose_group
+from ilhte_bayes.models.discrimination import make_loaded_plan
 from ilhte_bayes.models.model import Model
 
 # Effects are sampled as they are (centred) where the answers say much more about each level than
@@ -78,8 +82,11 @@ def sample(
     began = time.perf_counter()
     pilot = _pilot(model)
     piloted = time.perf_counter()
-    centred = frozenset(_well_informed(pilot, _WELL_INFORMED[kind]))
-    if integrated is None:
+    share = _WELL_INFORMED[kind]
+    centred = frozenset(_well_informed(pilot, share))
+    if model.discrimination is not None:
+        drawn = _draw_with_discriminations(pilot, centred, integrated, run, share)
+    elif integrated is None:
         drawn = draw_joint(pilot, centred, run)
     else:
         drawn = draw_integrated(pilot, centred, integrated, run)
@@ -89,7 +96,6 @@ def sample(
         "seed": seed,
         "tune": tune,
         "target_accept": target,
-        "centred": sorted(centred),
         "sample_seconds": drawn.sample_seconds,
         "pilot_seconds": piloted - began,
         **drawn.attrs,
@@ -110,11 +116,38 @@ def sample(
 
 
 def _pilot(model: Model) -> Fit:
-    """MAP, or maximum likelihood where the priors have no mode to start from."""
+    """MAP, or maximum likelihood where the priors have no mode to start from.
+
+    Without discriminations, which it does not have.
+    """
+    plain = model.with_equal_discrimination()
     try:
-        return laplace(model, objective="map")
+        found = laplace(plain, objective="map")
     except ModelError:
-        return laplace(model, objective="ml")
+        found = laplace(plain, objective="ml")
+    return replace(found, model=model)
+
+
+def _draw_with_discriminations(
+    pilot: Fit, centred: frozenset[str], integrated: str | None, run: Run, share: float
+) -> Drawn:
+    """Start discriminations where one step from the pilot leads, centred if that says much."""
+    design = pilot.model.design
+    group = integrated or choose_group(design, "auto", person=pilot.model.roles.person)
+    start: dict[str, np.ndarray] = {}
+    if group is not None:
+        plan = make_loaded_plan(pilot.model, group)
+        first = first_discriminations(pilot, plan)
+        ability = max(float(pilot.mode[f"sd_{group}"][0]), SMALLEST_START)
+        start = {"sd_discrimination": np.array(first.sd)}
+        if first.share < share:
+            centred = centred | {"discrimination"}
+            start |= {"log_loading": first.logs + np.log(ability)}
+        else:
+            start |= {"z_discrimination": first.logs / first.sd}
+    if integrated is None:
+        return draw_joint(pilot, centred, run, start)
+    return draw_loaded(pilot, centred, plan, run, start)
 
 
 def _check_numbers(draws: int, tune: int, chains: int) -> None:

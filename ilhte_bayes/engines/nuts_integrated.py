@@ -1,14 +1,17 @@
 """NUTS with persons integrated out: items, clusters and a few scalars are sampled, persons not."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run
+from ilhte_bayes.engines.on_grid import EDGE, extreme_draws, most_information, sample_on_grid
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.likelihood.grid import Grid, GridError, Spread, choose_grid, grid_error
+from ilhte_bayes.likelihood.grid import Evaluate, Grid, Spread
 from ilhte_bayes.likelihood.plan import Plan, make_plan
+from ilhte_bayes.models.priors import Priors
 from ilhte_bayes.models.unconstrained import (
     Layout,
     make_layout,
@@ -16,9 +19,6 @@ from ilhte_bayes.models.unconstrained import (
     to_posterior,
     to_vector,
 )
-
-_EDGE = 2.5  # standard errors from the mode at which the grid must still be fine enough
-_ROUNDS = 3  # runs at most; another one only if the grid was too coarse for the draws
 
 
 def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: Run) -> Drawn:
@@ -37,7 +37,7 @@ def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: R
     began = time.perf_counter()
     import nutpie  # noqa: F401
 
-    from ilhte_bayes.models import posterior  # loads the compiled density, or compiles it
+    from ilhte_bayes.models import posterior  # noqa: F401 - loads the density, or compiles it
 
     compiled = time.perf_counter()
     model = pilot.model
@@ -45,43 +45,45 @@ def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: R
     layout = make_layout(model.design, integrated, centred)
     start = to_vector(layout, _start(pilot, layout))
     scale = _scale(pilot, layout, start)
-    states = _edges(layout, start, scale)
-    grid, _ = choose_grid(
-        _spread(layout, plan, states), _evaluator(model, layout, plan, states, scale)
-    )
-    for _ in range(_ROUNDS):
-        buffer = posterior.pack(make_structure(layout, model.priors, plan, grid))
-        sampling = time.perf_counter()
-        raw = _sample(posterior, buffer, layout.size, start, run)
-        sampled = time.perf_counter() - sampling
-        x = raw["posterior"]["x"].transpose("chain", "draw", ...).to_numpy()
-        states = _extreme_draws(layout, plan, x)
-        evaluate = _evaluator(model, layout, plan, states, x.std(axis=(0, 1)))
-        error = grid_error(grid, evaluate)
-        if error.small:
-            break
-        grid, _ = choose_grid(_spread(layout, plan, states), evaluate)
+    target = _Compiled(layout, plan, model.priors, start, run)
+    sampling = time.perf_counter()
+    found = sample_on_grid(target, _edges(layout, start, scale), scale)
     return Drawn(
-        posterior=to_posterior(layout, x),
-        sample_stats=raw["sample_stats"].to_dataset(),
+        posterior=to_posterior(layout, found.x),
+        sample_stats=found.raw["sample_stats"].to_dataset(),
         compile_seconds=compiled - began,
-        sample_seconds=sampled,
-        attrs={
-            "integrated": integrated,
-            "grid": [grid.first, grid.step, float(grid.size)],
-            "grid_error": [error.value, error.gradient],
-        },
-        problems=_problems(grid, error),
+        sample_seconds=time.perf_counter() - sampling,
+        attrs=found.attrs(integrated) | {"centred": sorted(centred)},
+        problems=found.problems(),
     )
 
 
-def _problems(grid: Grid, error: GridError) -> tuple[str, ...]:
-    if error.small:
-        return ()
-    return (
-        f"the integral over persons is not exact enough with {grid}: {error}. Use "
-        "integrate='none'.",
-    )
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """The density of `models.posterior`, compiled once for all models."""
+
+    layout: Layout
+    plan: Plan
+    priors: Priors
+    start: np.ndarray
+    run: Run
+
+    def sample(self, grid: Grid) -> tuple[Any, np.ndarray]:
+        from ilhte_bayes.models import posterior
+
+        buffer = posterior.pack(make_structure(self.layout, self.priors, self.plan, grid))
+        raw = _sample(posterior, buffer, self.layout.size, self.start, self.run)
+        return raw, raw["posterior"]["x"].transpose("chain", "draw", ...).to_numpy()
+
+    def extremes(self, x: np.ndarray) -> np.ndarray:
+        chosen = extreme_draws(self.plan, to_posterior(self.layout, x))
+        return np.asarray(x.reshape(-1, x.shape[-1])[chosen])
+
+    def spread(self, states: np.ndarray) -> Spread:
+        return _spread(self.layout, self.plan, states)
+
+    def evaluator(self, states: np.ndarray, scale: np.ndarray) -> Evaluate:
+        return _evaluator(self.layout, self.priors, self.plan, states, scale)
 
 
 def _sample(posterior: Any, buffer: np.ndarray, size: int, start: np.ndarray, run: Run) -> Any:
@@ -141,24 +143,9 @@ def _edges(layout: Layout, start: np.ndarray, scale: np.ndarray) -> np.ndarray:
     g = [group.name for group in layout.design.groups].index(layout.integrated)
     at = slice(layout.sd_at[g], layout.sd_at[g] + layout.design.groups[g].n_columns)
     out = np.tile(start, (3, 1))
-    out[1, at] -= _EDGE * scale[at]
-    out[2, at] += _EDGE * scale[at]
+    out[1, at] -= EDGE * scale[at]
+    out[2, at] += EDGE * scale[at]
     return out
-
-
-def _extreme_draws(layout: Layout, plan: Plan, x: np.ndarray) -> np.ndarray:
-    """(state, unknown): the draws at 1 % and 99 % of ability SDs and of the persons' mean."""
-    flat = x.reshape(-1, x.shape[-1])
-    posterior = to_posterior(layout, x)
-    quantities = list(posterior[f"sd_{layout.integrated}"].to_numpy().reshape(len(flat), -1).T)
-    if plan.means.terms:
-        beta = flat[:, list(plan.means.terms)]
-        quantities += [beta @ plan.means.x[k] for k in (0, plan.n_means // 2, plan.n_means - 1)]
-    chosen = []
-    for values in quantities:
-        order = np.argsort(values)
-        chosen += [order[len(flat) // 100], order[-1 - len(flat) // 100]]
-    return flat[np.unique(chosen)]
 
 
 def _spread(layout: Layout, plan: Plan, states: np.ndarray) -> Spread:
@@ -175,24 +162,18 @@ def _spread(layout: Layout, plan: Plan, states: np.ndarray) -> Spread:
         }
         means = plan.means.value(beta, effects)
         lowest, highest = min(lowest, float(means.min())), max(highest, float(means.max()))
-    return Spread(lowest, highest, float(sd.min()), float(sd.max()), most_information(plan))
-
-
-def most_information(plan: Plan) -> float:
-    """Most Fisher information on theta that any person's answers can hold."""
-    units = plan.units
-    each = units.entry_count * plan.slopes[units.cell_slope[units.entry_cell]] ** 2
-    return 0.25 * float(np.add.reduceat(each, units.table_start[:-1]).max())
+    information = most_information(plan, plan.slopes)
+    return Spread(lowest, highest, float(sd.min()), float(sd.max()), information)
 
 
 def _evaluator(
-    model: Any, layout: Layout, plan: Plan, states: np.ndarray, scale: np.ndarray
-) -> Any:
+    layout: Layout, priors: Priors, plan: Plan, states: np.ndarray, scale: np.ndarray
+) -> Evaluate:
     """Log-density and scaled gradient in every state, as a function of the grid."""
     from ilhte_bayes.models import posterior
 
     def evaluate(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-        structure = make_structure(layout, model.priors, plan, grid)
+        structure = make_structure(layout, priors, plan, grid)
         words = posterior.pack(structure)
         arrays = posterior.unpack(words, words.view(np.float64))
         values, gradients = np.empty(len(states)), np.empty(states.shape)

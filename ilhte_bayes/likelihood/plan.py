@@ -179,7 +179,8 @@ def make_plan(
         Put everything into the cells, so that theta has mean 0 for everyone: needed where the
         distribution of theta is free. Cells are then as many as there are distinct predictors.
     on_cells : set of str
-        Fixed terms that belong to the cells even if they do not differ within a person.
+        Fixed terms, and columns of random effects ("school[treat]"), that belong to the cells
+        even if they do not differ within a person.
     slope_group : str, optional
         Items with slopes (discriminations) of their own: slopes are this group's levels, and
         units keep who answered what.
@@ -277,7 +278,8 @@ def _divide(
             continue
         level_same = not fold and _constant(other.level, None, rows, start)
         for k in range(other.n_columns):
-            same = level_same and _constant(other.z[:, k], design.pattern, rows, start)
+            same = level_same and f"{other.name}[{other.columns[k]}]" not in on_cells
+            same = same and _constant(other.z[:, k], design.pattern, rows, start)
             (between if same else inside).append((other.name, k))
     return tuple(inside_terms), inside, tuple(between_terms), between
 

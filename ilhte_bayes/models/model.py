@@ -22,6 +22,7 @@ from ilhte_bayes.errors import DataError, IlhteWarning
 from ilhte_bayes.families import Family, get_family
 from ilhte_bayes.formulas.design import Design, build_design, group_sizes, needed_columns
 from ilhte_bayes.formulas.grammar import Formula, parse_formula
+from ilhte_bayes.models.discrimination import Discrimination, read_discrimination
 from ilhte_bayes.models.priors import Prior, Priors, change_priors, make_priors
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ class Model:
         Everyone randomised, one row each, with the person and treatment columns.
     assignment : {"randomised", "observational"}, optional
         Whether results may speak of effects or of differences.
+    discrimination : {"loaded", "additive"}, optional
+        Let every item react to ability in its own measure (2PL), log a_i ~ N(0, sd). "loaded", or
+        True: the effect is on ability, eta = a_i (theta + (beta_1 + zeta_i) T) + b_i. "additive":
+        on the items' own logits, eta = a_i theta + (beta_1 + zeta_i) T + b_i, so that beta_1 is on
+        another scale than with "loaded". Fitted by `il.sample`. See `models.discrimination`.
 
     Attributes
     ----------
@@ -96,6 +102,7 @@ class Model:
     notes: tuple[str, ...]
     source: str
     build_seconds: float
+    discrimination: Discrimination | None = None
 
     def __init__(
         self,
@@ -109,11 +116,15 @@ class Model:
         levels: Sequence | None = None,
         roster: Table | None = None,
         assignment: AssignmentKind | None = None,
+        discrimination: Discrimination | bool | None = None,
     ) -> None:
         chosen, parsed = get_family(family), parse_formula(formula)
         table = open_table(data)
         began = time.perf_counter()
-        parts = _build(parsed, chosen, table, priors, roles, reference, levels, roster, assignment)
+        parts = _build(parsed, chosen, table, roles, reference, levels, roster, assignment)
+        kind = read_discrimination(discrimination, parts["design"], parts["roles"])
+        parts["discrimination"] = kind
+        parts["priors"] = make_priors(parts["design"], priors, discrimination=kind)
         source = str(table.attrs.get("ilhte", {}).get("dataset", ""))
         if not source and not isinstance(data, pd.DataFrame):
             source = str(data)
@@ -125,10 +136,16 @@ class Model:
 
     def with_priors(self, changes: Mapping[str, Prior]) -> "Model":
         """Return the same model with other priors (see `model.priors` for the names)."""
+        return self._changed(priors=change_priors(self.priors, changes))
+
+    def with_equal_discrimination(self) -> "Model":
+        """Return the same model with all items discriminating alike."""
+        return self._changed(discrimination=None)
+
+    def _changed(self, **parts: Any) -> "Model":
         other = object.__new__(Model)
         for name in self.__dataclass_fields__:
-            object.__setattr__(other, name, getattr(self, name))
-        object.__setattr__(other, "priors", change_priors(self.priors, changes))
+            object.__setattr__(other, name, parts.get(name, getattr(self, name)))
         return other
 
     @cached_property
@@ -165,14 +182,13 @@ def _build(
     formula: Formula,
     family: Family,
     table: pd.DataFrame,
-    priors: Mapping[str, Prior] | None,
     roles: Roles | Mapping | None,
     reference: Mapping[str, str] | None,
     levels: Sequence | None,
     roster: Table | None,
     assignment: AssignmentKind | None,
 ) -> dict[str, Any]:
-    """Take a table along the data's way: checked rows, responses, design, priors."""
+    """Take a table along the data's way: checked rows, responses, design."""
     needed = needed_columns(formula, table.columns.tolist())
     stored = table.attrs.get("ilhte", {})
     kind = _assignment_kind(assignment, stored)
@@ -200,7 +216,6 @@ def _build(
         "family": family,
         "responses": responses,
         "design": design,
-        "priors": make_priors(design, priors),
         "roles": read,
         "assignment": found,
         "flow": flow,
@@ -292,7 +307,7 @@ def il_hte(
     crossover : bool
         Whether persons were meant to be in more than one arm.
     **options
-        `priors`, `reference`, `levels`, `roster`, `assignment`: see `Model`.
+        `priors`, `reference`, `levels`, `roster`, `assignment`, `discrimination`: see `Model`.
 
     Returns
     -------

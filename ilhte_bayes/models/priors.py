@@ -283,7 +283,12 @@ def correlated(group: Group) -> bool:
     return any(len(block) > 1 for block in group.blocks)
 
 
-def make_priors(design: Design, changes: Mapping[str, Prior] | None = None) -> Priors:
+def make_priors(
+    design: Design,
+    changes: Mapping[str, Prior] | None = None,
+    *,
+    discrimination: str | None = None,
+) -> Priors:
     """Weakly informative priors for a design, with the caller's changes.
 
     Parameters
@@ -292,14 +297,19 @@ def make_priors(design: Design, changes: Mapping[str, Prior] | None = None) -> P
     changes : mapping, optional
         `beta` and `sd` and `corr` change all of their kind, `sd_item` all of one group,
         `beta[treat]` or `sd_item[treat]` one parameter.
+    discrimination : str, optional
+        Whether items have discriminations, of which kind.
 
     Raises
     ------
     ModelError
         If a name matches no parameter, or a prior is of the wrong kind.
     """
-    entries = (*_beta_entries(design), *_group_entries(design))
-    return change_priors(Priors(entries), changes or {})
+    entries = [*_beta_entries(design), *_group_entries(design)]
+    if discrimination is not None:
+        reason = "discriminations hardly differ by more than a factor of 7 either way"
+        entries.append(PriorEntry("sd_discrimination", HalfNormal(0.5), reason))
+    return change_priors(Priors(tuple(entries)), changes or {})
 
 
 def change_priors(priors: Priors, changes: Mapping[str, Prior]) -> Priors:

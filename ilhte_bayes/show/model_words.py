@@ -6,8 +6,10 @@ from html import escape
 
 import pandas as pd
 
+from ilhte_bayes.fits.draw_tables import LOG_DISCRIMINATION
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Group
+from ilhte_bayes.models.discrimination import find_loading
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.show.words import (
     answer_words,
@@ -32,7 +34,24 @@ def model_sentences(fit: Fit) -> list[str]:
     out += _fixed_sentences(fit.model)
     for group in fit.model.design.groups:
         out += _group_sentences(fit, group)
+    if fit.model.discrimination is not None:
+        out.append(_discrimination_sentence(fit))
     return out
+
+
+def _discrimination_sentence(fit: Fit) -> str:
+    """How items react to ability, and what else that multiplies."""
+    assert fit.model.roles.item is not None
+    name = fit.model.design.group(fit.model.roles.item).name
+    row, noun = fit.variance_components.loc[(name, LOG_DISCRIMINATION)], noun_of(fit.model)
+    what = {
+        "loaded": f"ability and the {noun} on it",
+        "additive": f"ability, not the {noun}, which is on the items' own logits",
+    }[fit.model.discrimination or "loaded"]
+    return (
+        f"Items differ in discrimination, which multiplies {what} (SD of its logarithm "
+        f"{number(row['estimate'])}, {_interval(row)})."
+    )
 
 
 def noun_of(model: Model) -> str:
@@ -141,7 +160,17 @@ def equation_html(model: Model) -> list[str]:
                 else f"{names} ~ Normal(0, <var>σ</var><sup>2</sup><sub>{below}</sub>)"
             )
     answer = f"logit P({escape(answer_words(model))}) = "
-    return [answer + " + ".join([*fixed, *random]), *spread]
+    if model.discrimination is None:
+        return [answer + " + ".join([*fixed, *random]), *spread]
+    loading = find_loading(model)
+    columns = [(group.name, k) for group in model.design.groups for k in range(group.n_columns)]
+    marked = [*zip(fixed, loading.terms, strict=True)]
+    marked += [(part, at in loading.columns) for part, at in zip(random, columns, strict=True)]
+    unit = escape(unit_word(model, loading.items))
+    inside = " + ".join(part for part, multiplied in marked if multiplied)
+    outside = [part for part, multiplied in marked if not multiplied]
+    spread.append(f"log {_sub('a', unit)} ~ Normal(0, <var>σ</var><sup>2</sup><sub>a</sub>)")
+    return [answer + " + ".join([*outside, f"{_sub('a', unit)} ({inside})"]), *spread]
 
 
 def _symbols(model: Model, group: Group, letter: str) -> Iterator[str]:

@@ -24,6 +24,7 @@ def code(fit: Fit) -> str:
         "roles": _roles(model),
         "levels": _levels(model),
         "reference": _references(model),
+        "discrimination": model.discrimination,
         "assignment": model.assignment.kind
         if model.assignment and not is_bundled(model.source)
         else None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.models.discrimination import SENTENCES
 from ilhte_bayes.show.words import number, range_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def model_lines(model: "Model") -> list[tuple[str, str]]:
         ("Formula", model.formula.text),
         ("Answers", f"{design.n_obs:,} ({model.family.name}); {groups}"),
     ]
+    if model.discrimination is not None:
+        lines.append(("Discrimination", SENTENCES[model.discrimination]))
     codings = [responses.response_coding, *responses.codings]
     lines += [("Coding", str(c)) for c in codings if not trivial(c.levels)]
     if model.assignment:
@@ -93,8 +96,10 @@ def criteria(fit: "Fit") -> str:
 
 def describe_fit(fit: "Fit") -> str:
     """Text form of a fit: how it was made, random part, fixed part, what to know."""
+    kind = fit.model.discrimination
     lines = [
         fit.model.formula.text,
+        *([f"discrimination: {SENTENCES[kind]}"] if kind is not None else []),
         f"{ENGINE_WORDS[fit.engine, fit.objective]}; {fit.n_obs:,} answers; {criteria(fit)}",
         "",
         "Spread between levels (logits) and correlations, 95 % intervals",
