@@ -224,6 +224,8 @@ def _notes(
     notes = [
         f"One SD of ability is {np.median(unit):.2f} logits [{low:.2f}, {high:.2f}]: {WORDS[sd]}."
     ]
+    if fit.model.design.group(require_group(fit, "person")).split and sd != "control":
+        notes.append("Arms have SDs of ability of their own: their variances are averaged.")
     if fit.model.discrimination is not None:
         notes.append(_LOADING[fit.model.discrimination].format(noun=noun))
     if any(effects_at_zero(fit, name, w) for w in weights):

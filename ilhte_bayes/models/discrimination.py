@@ -125,14 +125,9 @@ def _moved_by_treatment(model: "Model") -> tuple[np.ndarray, dict[str, np.ndarra
         same = (model.formula, patterns, answers, treatment, contrast)
         fixed |= np.any(fixed_change(*same, design.terms) != 0, axis=0)
         for group in design.groups:
-            if not _by_arm(group):
+            if not group.split:  # whose arms differ in spread alone
                 random[group.name] |= np.any(group_change(*same, group) != 0, axis=0)
     return fixed, random
-
-
-def _by_arm(group: Group) -> bool:
-    """Whether each answer has one of the group's columns, as with one ability SD for each arm."""
-    return group.n_columns > 1 and bool((np.count_nonzero(group.z, axis=1) == 1).all())
 
 
 def _same_for_everyone(column: np.ndarray, design: Design, items: Group) -> bool:

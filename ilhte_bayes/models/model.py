@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ilhte_bayes.fits.fit import Fit
 
 
+_MOST_ARMS = 8  # with an SD of ability each
+
+
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class Model:
     """A multilevel model of item responses.
@@ -276,6 +279,7 @@ def il_hte(
     moderators: Sequence[str] | str = (),
     item_features: Sequence[str] | str = (),
     effects: str = "item",
+    ability_sd: str = "common",
     family: str = "bernoulli",
     occasion: str | None = None,
     crossover: bool = False,
@@ -300,6 +304,9 @@ def il_hte(
         Item variables that may explain why effects differ between items (`treat * feature`).
     effects : {"item", "constant"}
         One effect for each item, correlated with its easiness, or the same for all.
+    ability_sd : {"common", "by_arm"}
+        One SD of ability (within clusters), or one for each arm. A treatment that widens or
+        narrows abilities otherwise looks like effects that differ between items.
     family : {"bernoulli"}
         Distribution of the answers.
     occasion : str, optional
@@ -336,16 +343,42 @@ def il_hte(
             table, named, cure=f"Name yours: {word}='...' (--{word} on the command line)."
         )
     left = _quoted(response) if response in columns else response
-    arm, persons = _quoted(treatment), "/".join(_quoted(name) for name in (*groups, person))
+    arm, path = _quoted(treatment), [_quoted(name) for name in (*groups, person)]
+    persons = f"(1 | {'/'.join(path)})"
+    if _by_arm(ability_sd, table[treatment], crossover=crossover):
+        around = f"(1 | {'/'.join(path[:-1])}) + " if groups else ""
+        persons = f"{around}(0 + C({arm}) || {':'.join(path)})"
     fixed = [arm, *map(_quoted, shifts), *(f"{arm} * {_quoted(x)}" for x in (*over, *features))]
     by_item = arm if effects == "item" else "1"
-    formula = f"{left} ~ {' + '.join(fixed)} + (1 | {persons}) + ({by_item} | {_quoted(item)})"
+    formula = f"{left} ~ {' + '.join(fixed)} + {persons} + ({by_item} | {_quoted(item)})"
     roles = Roles(treatment, person, item, occasion, tuple(groups), crossover)
     if isinstance(data, pd.DataFrame):
         return Model(formula, table, family, roles=roles, **options)
     model = Model(formula, table, family, roles=roles, **options)
     object.__setattr__(model, "source", model.source or str(data))
     return model
+
+
+def _by_arm(ability_sd: str, treatment: pd.Series, *, crossover: bool) -> bool:
+    """Whether ability has an SD for each arm; refuses what makes no sense of it."""
+    if ability_sd not in ("common", "by_arm"):
+        raise DataError(
+            f"ability_sd={ability_sd!r}; it is 'common' (one SD of ability) or 'by_arm' (one for "
+            "each arm)."
+        )
+    if ability_sd == "common":
+        return False
+    if crossover:
+        raise DataError(
+            "ability_sd='by_arm' with crossover=True: persons who are in both arms have one "
+            "ability. Use ability_sd='common'."
+        )
+    if (n := treatment.nunique()) > _MOST_ARMS:
+        raise DataError(
+            f"ability_sd='by_arm': column {treatment.name!r} has {n} values, and there would be an "
+            f"SD for each; {_MOST_ARMS} is the most. Use ability_sd='common'."
+        )
+    return True
 
 
 def _as_list(names: Sequence[str] | str) -> list[str]:

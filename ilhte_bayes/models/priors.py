@@ -384,7 +384,7 @@ def _intercept_entry(design: Design, sizes: list[float]) -> PriorEntry:
 def _group_entries(design: Design) -> Iterator[PriorEntry]:
     for group in design.groups:
         for name, column in zip(group.columns, group.z.T, strict=True):
-            if name == "Intercept":
+            if name == "Intercept" or group.split:
                 yield PriorEntry(
                     f"sd_{group.name}[{name}]", HalfNormal(2.0), "levels rarely differ by 8 logits"
                 )

@@ -101,6 +101,10 @@ def _group_sentences(fit: Fit, group: Group) -> Iterator[str]:
 
 
 def _subject(model: Model, group: Group, column: str) -> str:
+    if group.split:
+        level = {model.roles.person: "Ability", model.roles.item: "Easiness"}
+        where = part_words(column)
+        return f"{level.get(group.variables[-1], 'The level of answers')} where {where} varies"
     if column != "Intercept":
         short = _short(model, group, column)
         return f"{short[0].upper()}{short[1:]} varies"
@@ -118,6 +122,11 @@ def _short(model: Model, group: Group, column: str) -> str:
     if treatment is not None and column.split("[")[0] == treatment:
         return f"the difference by {words}" if noun == "difference" else f"the {noun} of {words}"
     return f"the coefficient of {words}"
+
+
+def part_words(column: str) -> str:
+    """Part of the answers that a column is for: `C(treat)[1]` is "treat = 1"."""
+    return term_words(re.sub(r"^C\(([^()]*)\)\[", r"\1[", column))
 
 
 def _sd(row: pd.Series) -> str:
@@ -146,6 +155,11 @@ def equation_html(model: Model) -> list[str]:
     ]
     random, spread = [], []
     for k, group in enumerate(model.design.groups):
+        if group.split:
+            own, spreads = _split_parts(model, group, _LETTERS[k % len(_LETTERS)])
+            random.append(own)
+            spread += spreads
+            continue
         symbols = list(_symbols(model, group, _LETTERS[k % len(_LETTERS)]))
         random += [
             symbol + ("" if column == "Intercept" else f" · {_name(column)}")
@@ -163,7 +177,11 @@ def equation_html(model: Model) -> list[str]:
     if model.discrimination is None:
         return [answer + " + ".join([*fixed, *random]), *spread]
     loading = find_loading(model)
-    columns = [(group.name, k) for group in model.design.groups for k in range(group.n_columns)]
+    columns = [
+        (group.name, k)
+        for group in model.design.groups
+        for k in range(1 if group.split else group.n_columns)
+    ]
     marked = [*zip(fixed, loading.terms, strict=True)]
     marked += [(part, at in loading.columns) for part, at in zip(random, columns, strict=True)]
     unit = escape(unit_word(model, loading.items))
@@ -171,6 +189,17 @@ def equation_html(model: Model) -> list[str]:
     outside = [part for part, multiplied in marked if not multiplied]
     spread.append(f"log {_sub('a', unit)} ~ Normal(0, <var>σ</var><sup>2</sup><sub>a</sub>)")
     return [answer + " + ".join([*outside, f"{_sub('a', unit)} ({inside})"]), *spread]
+
+
+def _split_parts(model: Model, group: Group, letter: str) -> tuple[str, list[str]]:
+    """Symbol of a level, and its distribution in each part of the answers."""
+    known = {model.roles.person: "θ", model.roles.item: "b"}
+    unit = escape(unit_word(model, group))
+    symbol = _sub(known.get(group.variables[-1], letter), unit)
+    return symbol, [
+        f"{symbol} ~ Normal(0, <var>σ</var><sup>2</sup><sub>{unit}, {escape(part_words(c))}</sub>)"
+        for c in group.columns
+    ]
 
 
 def _symbols(model: Model, group: Group, letter: str) -> Iterator[str]:
