@@ -31,10 +31,10 @@ def log_prior_draws(model: Model, posterior: xr.Dataset) -> xr.Dataset:
             out[f"corr_{name}"] = xr.DataArray(
                 prior.log_density(log_det), dims=("chain", "draw"), coords=_sampling(corr)
             )
-    if model.discrimination is not None:
-        spread = posterior["sd_discrimination"]
-        prior = priors["sd_discrimination"]
-        out["sd_discrimination"] = spread.copy(data=prior.log_density(spread.to_numpy()))
+    for key in ("sd_discrimination", "sd_ability_shape"):
+        if key in posterior:
+            spread = posterior[key]
+            out[key] = spread.copy(data=priors[key].log_density(spread.to_numpy()))
     return xr.Dataset(out)
 
 

@@ -11,12 +11,13 @@ from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run
 from ilhte_bayes.engines.first_discriminations import first_discriminations
 from ilhte_bayes.engines.laplace import laplace
 from ilhte_bayes.engines.log_prior_draws import log_prior_draws
-from ilhte_bayes.engines.nuts_graph import draw_loaded
+from ilhte_bayes.engines.nuts_graph import draw_free, draw_loaded
 from ilhte_bayes.engines.nuts_integrated import draw_integrated
 from ilhte_bayes.engines.nuts_joint import draw_joint
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.plan import choose_group
+from ilhte_bayes.models.ability import require_normal_ability
 from ilhte_bayes.models.discrimination import make_loaded_plan
 from ilhte_bayes.models.model import Model
 
@@ -86,6 +87,8 @@ def sample(
     centred = frozenset(_well_informed(pilot, share))
     if model.discrimination is not None:
         drawn = _draw_with_discriminations(pilot, centred, integrated, run, share)
+    elif model.ability == "histogram":
+        drawn = draw_free(pilot, centred, _group_of_shape(model, integrated), run)
     elif integrated is None:
         drawn = draw_joint(pilot, centred, run)
     else:
@@ -118,14 +121,22 @@ def sample(
 def _pilot(model: Model) -> Fit:
     """MAP, or maximum likelihood where the priors have no mode to start from.
 
-    Without discriminations, which it does not have.
+    Of the model with equal discriminations and normal abilities, all that it has.
     """
-    plain = model.with_equal_discrimination()
+    plain = model.without_extensions()
     try:
         found = laplace(plain, objective="map")
     except ModelError:
         found = laplace(plain, objective="ml")
     return replace(found, model=model)
+
+
+def _group_of_shape(model: Model, integrated: str | None) -> str:
+    """The group integrated out, which abilities of free shape need."""
+    if integrated is None:
+        require_normal_ability(model, "sample with integrate='none'")
+    assert integrated is not None
+    return integrated
 
 
 def _draw_with_discriminations(

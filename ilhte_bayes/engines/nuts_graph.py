@@ -19,6 +19,7 @@ from ilhte_bayes.engines.on_grid import EDGE, extreme_draws, most_information, s
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.grid import Evaluate, Grid, Spread
 from ilhte_bayes.likelihood.plan import Plan
+from ilhte_bayes.models.ability import make_free_plan, standard_grid
 from ilhte_bayes.models.builder import build_pymc
 from ilhte_bayes.models.discrimination import LoadedPlan
 
@@ -61,6 +62,49 @@ def draw_loaded(
         sample_seconds=time.perf_counter() - sampling,
         attrs=found.attrs(group.name) | {"centred": sorted(centred)},
         problems=found.problems(),
+    )
+
+
+def draw_free(pilot: Fit, centred: frozenset[str], integrated: str, run: Run) -> Drawn:
+    """Draw from the posterior of a model whose abilities have a free shape.
+
+    Parameters
+    ----------
+    pilot : Fit
+        With normal abilities, maximised: chains start there, and it tells how fine a grid must be.
+    centred : set of str
+        Columns, "item[treat]", sampled as they are.
+    integrated : str
+        Group to integrate out.
+    run : Run
+    """
+    import nutpie
+
+    model = pilot.model
+    compiling = time.perf_counter()
+    plan = make_free_plan(model, integrated)
+    sd = float(pilot.mode[f"sd_{integrated}"][0])
+    error = float(np.sqrt(pilot.mode[f"natural_cov_{integrated}"][0, 0]))
+    grid = standard_grid(most_information(plan, plan.slopes), sd + 2 * EDGE * error)
+    built = build_pymc(model, centred=centred, plan=plan, grid=grid)
+    start = start_values(pilot, centred, without=integrated) | {"sd_ability_shape": np.array(0.2)}
+    keep = kept_names(model, without=integrated)
+    keep += ["ability_weights", "ability_nodes", "sd_ability_shape"]
+    code = _compile(built, start, keep)
+    sampling = time.perf_counter()
+    with threadpool_limits(limits=1, user_api="blas"):
+        raw: Any = nutpie.sample(code, **run.options())
+    return Drawn(
+        posterior=raw["posterior"].to_dataset()[keep],
+        sample_stats=raw["sample_stats"].to_dataset(),
+        compile_seconds=sampling - compiling,
+        sample_seconds=time.perf_counter() - sampling,
+        attrs={
+            "integrated": integrated,
+            "grid_in_sds": [grid.first, grid.step, float(grid.size)],
+            "ability": "histogram",
+            "centred": sorted(centred),
+        },
     )
 
 

@@ -17,8 +17,9 @@ from ilhte_bayes.errors import ModelError
 from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.plan import Plan
+from ilhte_bayes.models.ability import require_normal_ability
 from ilhte_bayes.models.discrimination import LoadedPlan, Loading, find_loading
-from ilhte_bayes.models.integrated import observe_integrated, observe_loaded
+from ilhte_bayes.models.integrated import observe_free, observe_integrated, observe_loaded
 from ilhte_bayes.models.priors import LKJ, Priors, correlated
 from ilhte_bayes.models.unconstrained import pairs_of
 
@@ -53,7 +54,8 @@ def build_pymc(
         column with the name of a coefficient is sampled with it added, `level_g[column]`, since
         the answers say more about the sum than about either. "discrimination" samples log
         discriminations likewise, with the log of ability's SD added: `log_loading`.
-    plan, grid : Plan (LoadedPlan with discriminations) and Grid, optional
+    plan, grid : Plan (LoadedPlan with discriminations, everything in the cells with abilities of
+        free shape, the grid then being in SDs of ability) and Grid, optional
         Integrate the plan's group out over the grid: it has an SD, but no effects to sample, and
         the answers enter as the potential `answers` (see `ilhte_bayes.likelihood`).
 
@@ -89,7 +91,9 @@ def build_pymc(
     ['beta', 'sd_ID', 'z_ID']
     """
     design = model.design
-    if plan is not None:
+    if plan is None:
+        require_normal_ability(model, "sample with integrate='none', and model.pymc")
+    else:
         centred = of_others(centred, plan.group.name)
     chosen = _centred_columns(design, centred)
     carried = carried_terms(design, centred)
@@ -111,6 +115,11 @@ def build_pymc(
         elif isinstance(plan, LoadedPlan):
             sd = built[f"sd_{plan.group.name}"]
             observe_loaded(plan, grid, beta, effects, sd, discrimination)
+        elif model.ability == "histogram":
+            sd = built[f"sd_{plan.group.name}"]
+            built.add_coord("ability_node", np.arange(grid.size))
+            spread = model.priors["sd_ability_shape"].pymc("sd_ability_shape")  # type: ignore[union-attr]
+            observe_free(plan, grid, beta, effects, sd, spread)
         else:
             observe_integrated(plan, grid, beta, effects, built[f"sd_{plan.group.name}"])
     return built
@@ -186,7 +195,7 @@ def _coords(design: Design) -> dict[str, Any]:
     """Labels of every named dim; refuses a group that is called like something of the model's."""
     coords: dict[str, Any] = {"term": design.terms}
     taken = {"term", "obs", "pattern", "pattern_index", "columns", "beta", "score"}
-    taken |= {"discrimination"}
+    taken |= {"discrimination", "ability_node", "ability_nodes", "ability_weights"}
     for group in design.groups:
         name = group.name
         new: dict[str, Any] = {name: group.labels, f"{name}_column": group.columns}

@@ -11,6 +11,7 @@ from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.operation import integrated_persons
 from ilhte_bayes.likelihood.plan import Plan, sum_scores
 from ilhte_bayes.likelihood.predictor import Predictor
+from ilhte_bayes.models.ability import shape_directions, standardise
 from ilhte_bayes.models.discrimination import LoadedPlan
 
 
@@ -54,6 +55,44 @@ def observe_loaded(
     cells = own + discrimination[item] * multiplied
     score = pt.dot(pm.Data("answered_with_one", loaded.answered_with_one()), discrimination)
     _add_answers(loaded.plan, grid, sd, cells, discrimination, score, means)
+
+
+def observe_free(
+    plan: Plan, grid: Grid, beta: Any, effects: dict[str, Any], sd: Any, spread: Any
+) -> None:
+    """As `observe_integrated` with a free shape of ability; adds `ability_weights` and its nodes.
+
+    Parameters
+    ----------
+    plan : Plan
+        With everything in the cells.
+    grid : Grid
+        In SDs of ability.
+    sd : (1,) variable
+    spread : scalar variable
+        tau: how far log weights are from a normal's.
+    """
+    nodes = grid.nodes
+    directions = shape_directions(nodes)
+    z = pm.Normal("z_ability_shape", 0.0, 1.0, shape=directions.shape[1])
+    logs = pt.special.log_softmax(-0.5 * nodes**2 + spread * (directions @ z))
+    weights = pm.Deterministic("ability_weights", pt.exp(logs), dims="ability_node")
+    mean, width = standardise(weights, nodes)
+    pm.Deterministic("ability_nodes", (nodes - mean) / width, dims="ability_node")
+    slope = sd / width
+    cells = _as_data("cell", plan.cells).value(beta, effects) - slope[0] * mean
+    outputs: Any = integrated_persons(
+        logs[None, :],
+        np.zeros(1),
+        cells,
+        slope,
+        slope[0] * pm.Data("sum_scores", plan.score),
+        np.zeros(plan.n_means),
+        pm.Data("grid_first", grid.first),
+        pm.Data("grid_step", grid.step),
+        *(pm.Data(name, array) for name, array in plan.units._asdict().items()),
+    )
+    pm.Potential("answers", outputs[0])
 
 
 def _add_answers(

@@ -22,6 +22,7 @@ from ilhte_bayes.errors import DataError, IlhteWarning
 from ilhte_bayes.families import Family, get_family
 from ilhte_bayes.formulas.design import Design, build_design, group_sizes, needed_columns
 from ilhte_bayes.formulas.grammar import Formula, parse_formula
+from ilhte_bayes.models.ability import Ability, read_ability
 from ilhte_bayes.models.discrimination import Discrimination, read_discrimination
 from ilhte_bayes.models.priors import Prior, Priors, change_priors, make_priors
 
@@ -68,6 +69,9 @@ class Model:
         True: the effect is on ability, eta = a_i (theta + (beta_1 + zeta_i) T) + b_i. "additive":
         on the items' own logits, eta = a_i theta + (beta_1 + zeta_i) T + b_i, so that beta_1 is on
         another scale than with "loaded". Fitted by `il.sample`. See `models.discrimination`.
+    ability : {"normal", "histogram"}
+        Shape of the distribution of ability. "histogram" leaves it free, with mean 0 and the SD a
+        parameter, shrinking towards the normal; fitted by `il.sample`. See `models.ability`.
 
     Attributes
     ----------
@@ -106,6 +110,7 @@ class Model:
     source: str
     build_seconds: float
     discrimination: Discrimination | None = None
+    ability: Ability = "normal"
 
     def __init__(
         self,
@@ -120,6 +125,7 @@ class Model:
         roster: Table | None = None,
         assignment: AssignmentKind | None = None,
         discrimination: Discrimination | bool | None = None,
+        ability: Ability = "normal",
     ) -> None:
         chosen, parsed = get_family(family), parse_formula(formula)
         table = open_table(data)
@@ -127,7 +133,9 @@ class Model:
         parts = _build(parsed, chosen, table, roles, reference, levels, roster, assignment)
         kind = read_discrimination(discrimination, parts["design"], parts["roles"])
         parts["discrimination"] = kind
-        parts["priors"] = make_priors(parts["design"], priors, discrimination=kind)
+        shape = read_ability(ability, parts["design"], parts["roles"], kind)
+        parts["ability"] = shape
+        parts["priors"] = make_priors(parts["design"], priors, discrimination=kind, ability=shape)
         source = str(table.attrs.get("ilhte", {}).get("dataset", ""))
         if not source and not isinstance(data, pd.DataFrame):
             source = str(data)
@@ -141,9 +149,9 @@ class Model:
         """Return the same model with other priors (see `model.priors` for the names)."""
         return self._changed(priors=change_priors(self.priors, changes))
 
-    def with_equal_discrimination(self) -> "Model":
-        """Return the same model with all items discriminating alike."""
-        return self._changed(discrimination=None)
+    def without_extensions(self) -> "Model":
+        """Return the same model with items that discriminate alike and normal abilities."""
+        return self._changed(discrimination=None, ability="normal")
 
     def _changed(self, **parts: Any) -> "Model":
         other = object.__new__(Model)
@@ -314,7 +322,8 @@ def il_hte(
     crossover : bool
         Whether persons were meant to be in more than one arm.
     **options
-        `priors`, `reference`, `levels`, `roster`, `assignment`, `discrimination`: see `Model`.
+        `priors`, `reference`, `levels`, `roster`, `assignment`, `discrimination`, `ability`:
+        see `Model`.
 
     Returns
     -------

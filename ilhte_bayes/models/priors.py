@@ -288,6 +288,7 @@ def make_priors(
     changes: Mapping[str, Prior] | None = None,
     *,
     discrimination: str | None = None,
+    ability: str = "normal",
 ) -> Priors:
     """Weakly informative priors for a design, with the caller's changes.
 
@@ -299,6 +300,7 @@ def make_priors(
         `beta[treat]` or `sd_item[treat]` one parameter.
     discrimination : str, optional
         Whether items have discriminations, of which kind.
+    ability : {"normal", "histogram"}
 
     Raises
     ------
@@ -309,6 +311,11 @@ def make_priors(
     if discrimination is not None:
         reason = "discriminations hardly differ by more than a factor of 7 either way"
         entries.append(PriorEntry("sd_discrimination", HalfNormal(0.5), reason))
+    if ability == "histogram":
+        reason = (
+            "log weights of abilities differ from a normal's by about 1, where most persons are"
+        )
+        entries.append(PriorEntry("sd_ability_shape", HalfNormal(1.0), reason))
     return change_priors(Priors(tuple(entries)), changes or {})
 
 

@@ -25,6 +25,7 @@ def code(fit: Fit) -> str:
         "levels": _levels(model),
         "reference": _references(model),
         "discrimination": model.discrimination,
+        "ability": None if model.ability == "normal" else model.ability,
         "assignment": model.assignment.kind
         if model.assignment and not is_bundled(model.source)
         else None,

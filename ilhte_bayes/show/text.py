@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.models.ability import SENTENCE as SHAPE
 from ilhte_bayes.models.discrimination import SENTENCES
 from ilhte_bayes.show.words import number, range_of
 
@@ -33,6 +34,8 @@ def model_lines(model: "Model") -> list[tuple[str, str]]:
     ]
     if model.discrimination is not None:
         lines.append(("Discrimination", SENTENCES[model.discrimination]))
+    if model.ability != "normal":
+        lines.append(("Ability", SHAPE))
     codings = [responses.response_coding, *responses.codings]
     lines += [("Coding", str(c)) for c in codings if not trivial(c.levels)]
     if model.assignment:
@@ -100,6 +103,7 @@ def describe_fit(fit: "Fit") -> str:
     lines = [
         fit.model.formula.text,
         *([f"discrimination: {SENTENCES[kind]}"] if kind is not None else []),
+        *([f"ability: {SHAPE}"] if fit.model.ability != "normal" else []),
         f"{ENGINE_WORDS[fit.engine, fit.objective]}; {fit.n_obs:,} answers; {criteria(fit)}",
         "",
         "Spread between levels (logits) and correlations, 95 % intervals",

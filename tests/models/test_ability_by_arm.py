@@ -114,4 +114,5 @@ def test_unequal_spreads_look_like_unequal_effects(capsys):
     assert middle["common"] > 0.08 and middle["rho"] < -0.7
     # what 4,000 persons cannot tell from 0: the standard error of an item's effect is .07
     assert middle["by arm"] < 0.04 and middle["conditional"] < 0.04
-    np.testing.assert_allclose(middle[["sd 0", "sd 1"]], [1.0, 1.5], atol=0.03)
+    # Laplace's own bias: with 8 answers a person its SDs are 3 % low
+    np.testing.assert_allclose(middle[["sd 0", "sd 1"]], [1.0, 1.5], rtol=0.05)

@@ -149,7 +149,7 @@ def test_prior_has_a_name_to_change_it_by(trial):
     model = a_model(trial, True, priors={"sd_discrimination": il.HalfNormal(0.2)})
     assert model.discrimination == "loaded"
     assert model.priors["sd_discrimination"] == il.HalfNormal(0.2)
-    plain = model.with_equal_discrimination()
+    plain = model.without_extensions()
     assert plain.discrimination is None and plain.design is model.design
     with pytest.raises(il.ModelError, match="sd_discrimination"):
         a_model(trial, None, priors={"sd_discrimination": il.HalfNormal(0.2)})
