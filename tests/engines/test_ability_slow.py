@@ -60,7 +60,7 @@ def test_shape_is_found(shape, capsys):
     component = free.variance_components.loc[("id", "sd[Intercept]")]
     assert abs(component["estimate"] - sd) < 3 * component["se"]
     if shape == "two humps":
-        assert found[2] < 0.6 * min(found[1], found[3])  # the valley is seen; truth .09
+        assert found[2] < 0.6 * min(found[1], found[3])  # the valley is seen
         return
     # 1,500 persons known to .6 of an SD each: the density scatters by some hundredths
     np.testing.assert_allclose(found, truth, atol=0.06)
