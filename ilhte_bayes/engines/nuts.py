@@ -59,7 +59,7 @@ def sample(
         Of everything random.
     target_accept : float, optional
         Higher means smaller steps; raise it if draws diverge. 0.8 with persons integrated out,
-        0.9 for the joint model.
+        0.9 for the joint model, and with discriminations or a free shape of ability.
     progress : bool
         Whether to show a progress bar.
 
@@ -78,7 +78,9 @@ def sample(
     _check_numbers(draws, tune, chains)
     integrated = choose_group(model.design, integrate, person=model.roles.person)
     kind = "joint" if integrated is None else "integrated"
-    target = _TARGET_ACCEPT[kind] if target_accept is None else target_accept
+    curved = model.discrimination is not None or model.ability != "normal"
+    usual = _TARGET_ACCEPT["joint" if curved else kind]
+    target = usual if target_accept is None else target_accept
     run = Run(draws, tune, chains, seed, target, progress)
     began = time.perf_counter()
     pilot = _pilot(model)

