@@ -14,6 +14,7 @@ from ilhte_bayes.checks.refit import exact_density
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.spread_draws import spread_draws, spread_positions, steps
+from ilhte_bayes.models.ability import require_plain
 
 _FEWEST = 100  # draws
 _NAME = "answers"  # of the variable in group `log_likelihood`
@@ -106,6 +107,7 @@ def with_log_likelihood(fit: Fit, unit: str | None = None, *, draws: int = 1000)
         `posterior` at these draws, and `log_likelihood` with one variable `answers` (chain, draw,
         unit), float32.
     """
+    require_plain(fit.model, "loo")
     return _tree(fit, left_out(fit, unit), draws)
 
 
@@ -158,6 +160,7 @@ def loo(
     (2019), Psychometrika 84(3): why abilities must be integrated out. Vehtari et al. (2024),
     J. Mach. Learn. Res. 25(72): Pareto k.
     """
+    require_plain(fit.model, "loo")
     own = left_out(fit, unit)
     tree = _tree(fit, own, draws)
     found = _psis(tree)

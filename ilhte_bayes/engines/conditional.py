@@ -11,6 +11,7 @@ from ilhte_bayes.engines.symmetric import Cells, Maximum, maximise
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.formulas.contrasts import arm_contrasts
 from ilhte_bayes.formulas.design import Group
+from ilhte_bayes.models.discrimination import require_equal_discrimination
 from ilhte_bayes.models.model import Model
 
 _Z = stats.norm.ppf(0.975)
@@ -169,6 +170,7 @@ def conditional(model: Model) -> ConditionalFit:
     >>> fit.andersen.df
     9
     """
+    require_equal_discrimination(model, "conditional")
     answers = _read(model)
     beats = np.stack([_beats(answers, arm) for arm in (0, 1)])
     keep, problems = _usable(beats, answers)

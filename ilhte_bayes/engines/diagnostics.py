@@ -30,7 +30,7 @@ def _parameters(posterior: xr.Dataset) -> xr.Dataset:
             matrix = values.transpose("chain", "draw", ...).to_numpy()
             below = matrix[..., *np.tril_indices(matrix.shape[-1], -1)]
             out[name] = xr.DataArray(below, dims=("chain", "draw", f"{name}_pair"))
-        elif not name.startswith("re_"):
+        elif not name.startswith(("re_", "ability_")):
             out[name] = values
     return xr.Dataset(out)
 

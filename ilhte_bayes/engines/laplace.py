@@ -25,6 +25,7 @@ from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.families.bernoulli import Bernoulli
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Design, Group
+from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.priors import LKJ, Exponential, Gamma
 
@@ -66,6 +67,7 @@ def laplace(model: Model, *, objective: Objective = "ml") -> Fit:
     """
     if objective not in ("ml", "map"):
         raise ModelError(f"objective={objective!r}; it is {listed(['ml', 'map'])}.")
+    require_plain(model, "laplace")
     if not model.design.groups:
         raise ModelError(
             f"the formula has no random term: {model.formula.text!r}. Item-level models need "

@@ -31,6 +31,10 @@ def log_prior_draws(model: Model, posterior: xr.Dataset) -> xr.Dataset:
             out[f"corr_{name}"] = xr.DataArray(
                 prior.log_density(log_det), dims=("chain", "draw"), coords=_sampling(corr)
             )
+    for key in ("sd_discrimination", "sd_ability_shape"):
+        if key in posterior:
+            spread = posterior[key]
+            out[key] = spread.copy(data=priors[key].log_density(spread.to_numpy()))
     return xr.Dataset(out)
 
 

@@ -1,6 +1,7 @@
 """The NUTS engine: posterior draws through nutpie, persons integrated out where possible."""
 
 import time
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -8,13 +9,17 @@ import xarray as xr
 
 from ilhte_bayes.engines.diagnostics import convergence, convergence_problems
 from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run
+from ilhte_bayes.engines.first_discriminations import first_discriminations
 from ilhte_bayes.engines.laplace import compile_loops, laplace
 from ilhte_bayes.engines.log_prior_draws import log_prior_draws
+from ilhte_bayes.engines.nuts_graph import draw_free, draw_loaded
 from ilhte_bayes.engines.nuts_integrated import draw_integrated
 from ilhte_bayes.engines.nuts_joint import draw_joint
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.plan import choose_group
+from ilhte_bayes.models.ability import require_normal_ability
+from ilhte_bayes.models.discrimination import make_loaded_plan
 from ilhte_bayes.models.model import Model
 
 # Effects are sampled as they are (centred) where the answers say much more about each level than
@@ -22,7 +27,11 @@ from ilhte_bayes.models.model import Model
 # With persons integrated out the sampler has fewer ways to go wrong, and centred pays earlier.
 _WELL_INFORMED = {"joint": 0.1, "integrated": 0.3}
 # Tried in turn until no draw diverges: with persons integrated out another run takes seconds.
-_TARGETS: dict[str, tuple[float, ...]] = {"joint": (0.9,), "integrated": (0.8, 0.95, 0.99)}
+_TARGETS: dict[str, tuple[float, ...]] = {
+    "joint": (0.9,),
+    "integrated": (0.8, 0.95, 0.99),
+    "curved": (0.9,),
+}
 
 
 def sample(
@@ -56,7 +65,8 @@ def sample(
         Of everything random.
     target_accept : float, optional
         Higher means smaller steps, which follow narrow corners. By default 0.9 for the joint model;
-        with persons integrated out 0.8, and if draws diverge again with 0.95, then 0.99.
+        with persons integrated out 0.8 (0.9 with discriminations or a free shape of ability), and if
+        draws diverge again with 0.95, then 0.99.
     progress : bool
         Whether to show a progress bar.
 
@@ -75,17 +85,23 @@ def sample(
     _check_numbers(draws, tune, chains)
     integrated = choose_group(model.design, integrate, person=model.roles.person)
     kind: Literal["joint", "integrated"] = "joint" if integrated is None else "integrated"
-    targets = _TARGETS[kind] if target_accept is None else (target_accept,)
+    curved = model.discrimination is not None or model.ability != "normal"
+    targets = _TARGETS["curved" if curved else kind] if target_accept is None else (target_accept,)
     compiling = time.perf_counter()
     compile_loops()  # the pilot's, here so that they count as compiling; nothing the second time
     began = time.perf_counter()
     pilot = _pilot(model)
     piloted = time.perf_counter()
-    centred = frozenset(_well_informed(pilot, _WELL_INFORMED[kind]))
+    share = _WELL_INFORMED[kind]
+    centred = frozenset(_well_informed(pilot, share))
     compile_seconds = sample_seconds = 0.0
     for target in targets:
         run = Run(draws, tune, chains, seed, target, progress)
-        if integrated is None:
+        if model.discrimination is not None:
+            drawn = _draw_with_discriminations(pilot, centred, integrated, run, share)
+        elif model.ability == "histogram":
+            drawn = draw_free(pilot, centred, _group_of_shape(model, integrated), run)
+        elif integrated is None:
             drawn = draw_joint(pilot, centred, run)
         else:
             drawn = draw_integrated(pilot, centred, integrated, run)
@@ -99,7 +115,6 @@ def sample(
         "seed": seed,
         "tune": tune,
         "target_accept": target,
-        "centred": sorted(centred),
         "sample_seconds": sample_seconds,
         "warmup_seconds": drawn.warmup_share * drawn.sample_seconds,
         "pilot_seconds": piloted - began,
@@ -121,11 +136,46 @@ def sample(
 
 
 def _pilot(model: Model) -> Fit:
-    """MAP, or maximum likelihood where the priors have no mode to start from."""
+    """MAP, or maximum likelihood where the priors have no mode to start from.
+
+    Of the model with equal discriminations and normal abilities, all that it has.
+    """
+    plain = model.without_extensions()
     try:
-        return laplace(model, objective="map")
+        found = laplace(plain, objective="map")
     except ModelError:
-        return laplace(model, objective="ml")
+        found = laplace(plain, objective="ml")
+    return replace(found, model=model)
+
+
+def _group_of_shape(model: Model, integrated: str | None) -> str:
+    """The group integrated out, which abilities of free shape need."""
+    if integrated is None:
+        require_normal_ability(model, "sample with integrate='none'")
+    assert integrated is not None
+    return integrated
+
+
+def _draw_with_discriminations(
+    pilot: Fit, centred: frozenset[str], integrated: str | None, run: Run, share: float
+) -> Drawn:
+    """Start discriminations where one step from the pilot leads, centred if that says much."""
+    design = pilot.model.design
+    group = integrated or choose_group(design, "auto", person=pilot.model.roles.person)
+    start: dict[str, np.ndarray] = {}
+    if group is not None:
+        plan = make_loaded_plan(pilot.model, group)
+        first = first_discriminations(pilot, plan)
+        ability = max(float(pilot.mode[f"sd_{group}"][0]), SMALLEST_START)
+        start = {"sd_discrimination": np.array(first.sd)}
+        if first.share < share:
+            centred = centred | {"discrimination"}
+            start |= {"log_loading": first.logs + np.log(ability)}
+        else:
+            start |= {"z_discrimination": first.logs / first.sd}
+    if integrated is None:
+        return draw_joint(pilot, centred, run, start)
+    return draw_loaded(pilot, centred, plan, run, start)
 
 
 def _check_numbers(draws: int, tune: int, chains: int) -> None:

@@ -1,14 +1,18 @@
 """NUTS with persons integrated out: items, clusters and a few scalars are sampled, persons not."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run, warmup_share
+from ilhte_bayes.engines.on_grid import EDGE, extreme_draws, sample_on_grid
+from ilhte_bayes.engines.whitening import whitening_root
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.likelihood.grid import Grid, GridError, Spread, choose_grid, grid_error
+from ilhte_bayes.likelihood.grid import Evaluate, Grid, Spread
 from ilhte_bayes.likelihood.plan import Plan, make_plan, most_information
+from ilhte_bayes.models.priors import Priors
 from ilhte_bayes.models.structure import pack
 from ilhte_bayes.models.unconstrained import (
     Layout,
@@ -18,12 +22,8 @@ from ilhte_bayes.models.unconstrained import (
     to_vector,
 )
 
-_EDGE = 2.5  # standard errors from the mode at which the grid must still be fine enough
 _SMALL = 6.0  # SDs so many times smaller than the largest plausible one get finer nodes when met
 _JITTER = 0.1  # posterior SDs by which chains start apart; at the mode itself a gradient may be 0
-_STEP = 1e-4  # of differences of the exact gradient
-_LARGEST_DENSE = 600  # unknowns
-_ROUNDS = 3  # runs at most; another one only if the grid was too coarse for the draws
 
 
 def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: Run) -> Drawn:
@@ -42,7 +42,7 @@ def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: R
     began = time.perf_counter()
     import nutpie  # noqa: F401
 
-    from ilhte_bayes.models import posterior  # loads the compiled density, or compiles it
+    from ilhte_bayes.models import posterior  # noqa: F401 - loads the density, or compiles it
 
     compiled = time.perf_counter()
     model = pilot.model
@@ -50,87 +50,60 @@ def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: R
     layout = make_layout(model.design, integrated, centred)
     start = to_vector(layout, _start(pilot, layout))
     scale = _scale(pilot, layout, start)
-    states = _edges(layout, start, scale)
-    grid, _ = choose_grid(
-        _spread(layout, plan, states), _evaluator(model, layout, plan, states, scale)
-    )
-    for _ in range(_ROUNDS):
-        structure = make_structure(layout, model.priors, plan, grid)
-        sampling = time.perf_counter()
-        root = whitening_root(posterior, structure, layout, start, scale)
-        structure = structure._replace(origin=start, root=root.ravel())
-        raw = _sample(posterior, pack(structure), layout.size, run)
-        sampled = time.perf_counter() - sampling
-        x = start + raw["posterior"]["y"].transpose("chain", "draw", ...).to_numpy() @ root.T
-        states = _extreme_draws(layout, plan, x)
-        evaluate = _evaluator(model, layout, plan, states, x.std(axis=(0, 1)))
-        error = grid_error(grid, evaluate)
-        if error.small:
-            break
-        grid, _ = choose_grid(_spread(layout, plan, states), evaluate)
+    target = _Compiled(layout, plan, model.priors, start, scale, run)
+    sampling = time.perf_counter()
+    found = sample_on_grid(target, _edges(layout, start, scale), scale)
     return Drawn(
-        posterior=to_posterior(layout, x),
-        sample_stats=raw["sample_stats"].to_dataset(),
+        posterior=to_posterior(layout, found.x),
+        sample_stats=found.raw["sample_stats"].to_dataset(),
         compile_seconds=compiled - began,
-        sample_seconds=sampled,
-        warmup_share=warmup_share(raw),
-        attrs={
-            "integrated": integrated,
-            "grid": [grid.first, grid.step, float(grid.size)],
-            "grid_error": [error.value, error.gradient],
-        },
-        problems=_problems(grid, error),
+        sample_seconds=time.perf_counter() - sampling,
+        warmup_share=warmup_share(found.raw),
+        attrs=found.attrs(integrated) | {"centred": sorted(centred)},
+        problems=found.problems(),
     )
 
 
-def _problems(grid: Grid, error: GridError) -> tuple[str, ...]:
-    if error.small:
-        return ()
-    return (
-        f"the integral over persons is not exact enough with {grid}: {error}. Use "
-        "integrate='none'.",
-    )
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """The density of `models.posterior`, compiled once for all models."""
+
+    layout: Layout
+    plan: Plan
+    priors: Priors
+    start: np.ndarray
+    scale: np.ndarray
+    run: Run
+
+    def sample(self, grid: Grid) -> tuple[Any, np.ndarray]:
+        structure = make_structure(self.layout, self.priors, self.plan, grid)
+        root = whitening_root(structure, self.layout, self.start, self.scale)
+        structure = structure._replace(origin=self.start, root=root.ravel())
+        raw = _sample(pack(structure), self.layout.size, self.run)
+        y = raw["posterior"]["y"].transpose("chain", "draw", ...).to_numpy()
+        return raw, self.start + y @ root.T
+
+    def extremes(self, x: np.ndarray) -> np.ndarray:
+        chosen = extreme_draws(self.plan, to_posterior(self.layout, x))
+        return np.asarray(x.reshape(-1, x.shape[-1])[chosen])
+
+    def spread(self, states: np.ndarray) -> Spread:
+        return _spread(self.layout, self.plan, states)
+
+    def evaluator(self, states: np.ndarray, scale: np.ndarray) -> Evaluate:
+        return _evaluator(self.layout, self.priors, self.plan, states, scale)
 
 
-def whitening_root(
-    posterior: Any, structure: Any, layout: Layout, start: np.ndarray, scale: np.ndarray
-) -> np.ndarray:
-    """(unknown, unknown) root of a rough posterior covariance: what is sampled is white in it.
+def _sample(buffer: np.ndarray, size: int, run: Run) -> Any:
+    """Run nutpie on compiled functions of ours.
 
-    Coefficients and effects are nearly normal given SDs and correlations, with the curvature that
-    the log-density has at the start; SDs and correlations have their standard errors. Without it
-    a step must be small enough for the narrowest direction, such as an intercept against the
-    average of its effects. Of more than 600 unknowns the diagonal alone is used.
+    Chains start near the mode, not at it: with an SD at the edge of its range the mode has all its
+    effects at 0, where the gradient by a correlation is exactly 0, and nutpie refuses to begin.
     """
-    given = np.zeros(layout.size, dtype=bool)
-    for g, group in enumerate(layout.design.groups):
-        given[layout.sd_at[g] : layout.raw_at[g]] = True
-        del group
-    free = np.flatnonzero(~given)
-    words = pack(structure)
-    arrays = posterior.unpack(words, words.view(np.float64))
-    up, down = np.empty(layout.size), np.empty(layout.size)
-    information = np.empty((free.size, free.size))
-    for row, k in enumerate(free):
-        step = np.zeros(layout.size)
-        step[k] = _STEP
-        posterior.log_density(arrays, start + step, up)
-        posterior.log_density(arrays, start - step, down)
-        information[row] = (down - up)[free] / (2.0 * _STEP)
-    root = np.diag(scale)
-    if layout.size > _LARGEST_DENSE:
-        root[free, free] = 1.0 / np.sqrt(np.maximum(np.diag(information), 1e-6))
-        return root
-    values, vectors = np.linalg.eigh(0.5 * (information + information.T))
-    values = np.maximum(values, 1e-6 * values[-1])  # positive, but for rounding
-    root[np.ix_(free, free)] = (vectors / np.sqrt(values)) @ vectors.T
-    return root
-
-
-def _sample(posterior: Any, buffer: np.ndarray, size: int, run: Run) -> Any:
-    """Run nutpie on compiled functions of ours."""
     import nutpie
     from nutpie.compile_pymc import CompiledPyMCModel
+
+    from ilhte_bayes.models import posterior
 
     compiled = CompiledPyMCModel(
         dims={"y": ("unknown",)},
@@ -185,25 +158,10 @@ def _edges(layout: Layout, start: np.ndarray, scale: np.ndarray) -> np.ndarray:
     at = slice(layout.sd_at[g], layout.sd_at[g] + layout.design.groups[g].n_columns)
     out = np.tile(start, (3, 1))
     sd = np.exp(start[at])
-    highest = sd * (1.0 + _EDGE * scale[at])
-    lowest = np.maximum(sd * (1.0 - _EDGE * scale[at]), highest / _SMALL)
+    highest = sd * (1.0 + EDGE * scale[at])
+    lowest = np.maximum(sd * (1.0 - EDGE * scale[at]), highest / _SMALL)
     out[1, at], out[2, at] = np.log(lowest), np.log(highest)
     return out
-
-
-def _extreme_draws(layout: Layout, plan: Plan, x: np.ndarray) -> np.ndarray:
-    """(state, unknown): the draws at 1 % and 99 % of ability SDs and of the persons' mean."""
-    flat = x.reshape(-1, x.shape[-1])
-    posterior = to_posterior(layout, x)
-    quantities = list(posterior[f"sd_{layout.integrated}"].to_numpy().reshape(len(flat), -1).T)
-    if plan.means.terms:
-        beta = flat[:, list(plan.means.terms)]
-        quantities += [beta @ plan.means.x[k] for k in (0, plan.n_means // 2, plan.n_means - 1)]
-    chosen = []
-    for values in quantities:
-        order = np.argsort(values)
-        chosen += [order[len(flat) // 100], order[-1 - len(flat) // 100]]
-    return flat[np.unique(chosen)]
 
 
 def _spread(layout: Layout, plan: Plan, states: np.ndarray) -> Spread:
@@ -225,13 +183,13 @@ def _spread(layout: Layout, plan: Plan, states: np.ndarray) -> Spread:
 
 
 def _evaluator(
-    model: Any, layout: Layout, plan: Plan, states: np.ndarray, scale: np.ndarray
-) -> Any:
+    layout: Layout, priors: Priors, plan: Plan, states: np.ndarray, scale: np.ndarray
+) -> Evaluate:
     """Log-density and scaled gradient in every state, as a function of the grid."""
     from ilhte_bayes.models import posterior
 
     def evaluate(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-        structure = make_structure(layout, model.priors, plan, grid)
+        structure = make_structure(layout, priors, plan, grid)
         words = pack(structure)
         arrays = posterior.unpack(words, words.view(np.float64))
         values, gradients = np.empty(len(states)), np.empty(states.shape)

@@ -8,13 +8,16 @@ import numpy as np
 from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run, warmup_share
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Group
-from ilhte_bayes.models.builder import build_pymc, carries_intercept
+from ilhte_bayes.models.builder import build_pymc, carried_terms, of_others
+from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.priors import correlated
 
 _JITTER = 0.1  # prior SDs of standardised effects
 
 
-def draw_joint(pilot: Fit, centred: frozenset[str], run: Run) -> Drawn:
+def draw_joint(
+    pilot: Fit, centred: frozenset[str], run: Run, start: dict[str, np.ndarray] | None = None
+) -> Drawn:
     """Draw from the posterior of all parameters and random effects.
 
     Parameters
@@ -24,18 +27,18 @@ def draw_joint(pilot: Fit, centred: frozenset[str], run: Run) -> Drawn:
     centred : set of str
         Columns, "item[treat]", sampled as they are.
     run : Run
+    start : mapping, optional
+        Where variables start that the pilot does not have.
     """
     import nutpie
 
     model = pilot.model
     compiling = time.perf_counter()
     built = build_pymc(model, centred=centred)
-    keep = [v for v in ("beta",) if model.design.terms]
-    for group in model.design.groups:
-        keep += [f"sd_{group.name}", f"re_{group.name}"]
-        keep += [f"corr_{group.name}"] if correlated(group) else []
+    keep = kept_names(model)
+    points = start_values(pilot, centred, seed=run.seed) | (start or {})
     compiled = nutpie.compile_pymc_model(
-        built, initial_points=_start(pilot, centred, run.seed), jitter_rvs=set(), var_names=keep
+        built, initial_points=points, jitter_rvs=set(), var_names=keep
     )
     sampling = time.perf_counter()
     raw: Any = nutpie.sample(compiled, **run.options())
@@ -45,11 +48,23 @@ def draw_joint(pilot: Fit, centred: frozenset[str], run: Run) -> Drawn:
         compile_seconds=sampling - compiling,
         sample_seconds=time.perf_counter() - sampling,
         warmup_share=warmup_share(raw),
-        attrs={"integrated": ""},
+        attrs={"integrated": "", "centred": sorted(centred)},
     )
 
 
-def _start(pilot: Fit, centred: frozenset[str], seed: int) -> dict[str, np.ndarray]:
+def kept_names(model: Model, without: str | None = None) -> list[str]:
+    """Variables of the schema; of a group integrated out the SDs alone."""
+    keep = [v for v in ("beta",) if model.design.terms]
+    for group in model.design.groups:
+        keep += [f"sd_{group.name}"]
+        keep += [f"re_{group.name}"] if group.name != without else []
+        keep += [f"corr_{group.name}"] if correlated(group) else []
+    return keep + (["discrimination", "sd_discrimination"] if model.discrimination else [])
+
+
+def start_values(
+    pilot: Fit, centred: frozenset[str], without: str | None = None, seed: int = 1
+) -> dict[str, np.ndarray]:
     """Values of the free variables near the mode of the Laplace fit.
 
     At an SD of 0 all effects are 0, and so is the gradient by a correlation: nutpie would refuse
@@ -57,12 +72,16 @@ def _start(pilot: Fit, centred: frozenset[str], seed: int) -> dict[str, np.ndarr
     """
     rng = np.random.default_rng(seed)
     mode, design = pilot.mode, pilot.model.design
-    carrier = carries_intercept(design, centred)
+    centred = centred if without is None else of_others(centred, without)
+    carried = carried_terms(design, centred)
     start: dict[str, np.ndarray] = {"beta": mode["beta"].to_numpy()} if design.terms else {}
     for group in design.groups:
         name = group.name
         sd = np.maximum(mode[f"sd_{name}"].to_numpy(), SMALLEST_START)
         effects = mode[f"re_{name}"].to_numpy()
+        if name == without:
+            start[f"sd_{name}"] = sd
+            continue
         corr = np.nan_to_num(mode[f"corr_{name}"].to_numpy())
         np.fill_diagonal(corr, 1.0)
         corr = 0.95 * corr + 0.05 * np.eye(len(corr))  # off the edge
@@ -75,13 +94,13 @@ def _start(pilot: Fit, centred: frozenset[str], seed: int) -> dict[str, np.ndarr
         chosen = [f"{name}[{column}]" in centred for column in group.columns]
         if not any(chosen):
             start[f"z_{name}"] = standard
-        elif all(chosen) and not correlated(group) and name != carrier:
+        elif all(chosen) and not correlated(group) and name not in {g for g, _ in carried}:
             start[f"re_{name}"] = effects
         else:
             for k, column in enumerate(group.columns):
                 kind, value = ("re", effects[:, k]) if chosen[k] else ("z", standard[:, k])
-                if kind == "re" and column == "Intercept" and name == carrier:
-                    kind, value = "level", value + float(mode["beta"].sel(term="Intercept"))
+                if (name, column) in carried:
+                    kind, value = "level", value + float(mode["beta"].sel(term=column))
                 start[f"{kind}_{name}[{column}]"] = value
     return start
 

@@ -17,6 +17,7 @@ from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.grid import Grid, GridError
 from ilhte_bayes.likelihood.persons import Arguments, unit_masses
 from ilhte_bayes.likelihood.plan import choose_group, sum_scores
+from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.model import Model
 
 _OFF_THE_EDGE = 0.1  # logits; a search started at an SD of 0 would stay there
@@ -64,6 +65,7 @@ def quadrature(
     >>> round(il.quadrature(model).loglik, 2)
     -95.91
     """
+    require_plain(model, "quadrature")
     integrated = _group_to_integrate(model, integrate)
     pilot = laplace(model, objective=objective)
     began = time.perf_counter()

@@ -18,11 +18,24 @@ from ilhte_bayes.estimands.items import (
     beyond_the_edge,
     changes_by_item,
     effects_at_zero,
+    effects_before_loading,
     effects_distribution,
     treatment_contrasts,
 )
-from ilhte_bayes.estimands.parameters import ParameterDraws, parameter_draws
+from ilhte_bayes.estimands.parameters import ParameterDraws, mean_discrimination, parameter_draws
+from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
+
+_LOADING = {
+    "loaded": (
+        "Items discriminate differently: logits are those of the answers, discrimination times the "
+        "{noun} on ability; SDs are of the {noun} on ability itself."
+    ),
+    "additive": (
+        "Items discriminate differently, the {noun} is added to their own logits: an SD of ability "
+        "is what it moves an item with discrimination 1."
+    ),
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,7 +92,10 @@ def effect_card(fit: Fit, *, k: int | None = None, sd: AbilitySD = "within_arm")
     Notes
     -----
     With zeta_i the items' deviations and sigma their SD: beta + mean(zeta_i) over these items;
-    beta; beta + N(0, sigma^2); beta + N(0, sigma^2 / k).
+    beta; beta + N(0, sigma^2); beta + N(0, sigma^2 / k). Where discriminations multiply the effect
+    (`discrimination="loaded"`) these are effects on ability, which the column in SDs holds; the
+    logits are those of the items: mean(a_i (beta + zeta_i)); E(a) beta; a (beta + zeta); the mean
+    of k of these, with a log-normal.
 
     References
     ----------
@@ -104,29 +120,56 @@ def effect_card(fit: Fit, *, k: int | None = None, sd: AbilitySD = "within_arm")
 def _card_of(
     fit: Fit, name: str, weights: ItemWeights, draws: ParameterDraws, unit: np.ndarray, k: int
 ) -> pd.DataFrame:
+    in_logits, on_ability = _targets(fit, name, weights, draws, k)
+    centre = _centre(fit, name, weights)
+    in_sds = float(np.median(on_ability["item population"] / unit))  # of a new item or test too
+    rows = {}
+    for target, values in in_logits.items():
+        own = target.startswith("these")
+        rows[target, "logits"] = _row(values, centre[0] if own else centre[1])
+        rows[target, "SDs of ability"] = _row(on_ability[target] / unit, None if own else in_sds)
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame.index = pd.MultiIndex.from_tuples(list(rows), names=["target", "scale"])
+    return frame
+
+
+def _targets(
+    fit: Fit, name: str, weights: ItemWeights, draws: ParameterDraws, k: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Draws of the effect on each target: in logits of the answers, and on ability.
+
+    They differ only where discriminations multiply the effect.
+    """
     rng = np.random.default_rng(SEED + 1)
     average, random = weights.fixed.mean(axis=0), weights.random.mean(axis=0)
     population = draws.beta @ average
     variance = np.einsum("dij,i,j->d", draws.covariance[name], random, random)
     spread = np.sqrt(np.maximum(variance, 0.0))
-    these = _mean_over_items(fit, name, weights, draws)
-    targets = {
-        f"these {len(weights.fixed)} items": these,
-        "item population": population,
-        "one new item": population + spread * rng.standard_normal(population.size),
-        f"a new {k}-item test": population
-        + spread / np.sqrt(k) * rng.standard_normal(population.size),
+    these, new, test = f"these {len(weights.fixed)} items", "one new item", f"a new {k}-item test"
+    if fit.model.discrimination != "loaded":
+        out = {
+            these: _mean_over_items(fit, name, weights, draws),
+            "item population": population,
+            new: population + spread * rng.standard_normal(population.size),
+            test: population + spread / np.sqrt(k) * rng.standard_normal(population.size),
+        }
+        return out, out
+    logits = {
+        these: _mean_over_items(fit, name, weights, draws),
+        "item population": population * mean_discrimination(fit),
     }
-    centre = _centre(fit, name, weights)
-    in_sds = float(np.median(population / unit))  # of a new item and a new test too
-    rows = {}
-    for target, values in targets.items():
-        own = target.startswith("these")
-        rows[target, "logits"] = _row(values, centre[0] if own else centre[1])
-        rows[target, "SDs of ability"] = _row(values / unit, None if own else in_sds)
-    frame = pd.DataFrame.from_dict(rows, orient="index")
-    frame.index = pd.MultiIndex.from_tuples(list(rows), names=["target", "scale"])
-    return frame
+    ability = {
+        these: effects_before_loading(fit, name, weights).mean(axis=1),
+        "item population": population,
+    }
+    sd = flat(fit.tree, "sd_discrimination")
+    for target, items in ((new, 1), (test, k)):
+        logits[target], ability[target] = np.zeros(population.size), np.zeros(population.size)
+        for _ in range(items):
+            effect = population + spread * rng.standard_normal(population.size)
+            ability[target] += effect / items
+            logits[target] += np.exp(sd * rng.standard_normal(population.size)) * effect / items
+    return logits, ability
 
 
 def _row(values: np.ndarray, middle: float | None) -> dict[str, float]:
@@ -144,6 +187,9 @@ def _row(values: np.ndarray, middle: float | None) -> dict[str, float]:
 def _centre(fit: Fit, name: str, weights: ItemWeights) -> tuple[float, float]:
     """The fit's own estimates of the first two targets."""
     these = float(effects_distribution(fit, name, weights).mean.mean())
+    if fit.model.discrimination == "loaded":
+        population = flat(fit.tree, "beta") @ weights.fixed.mean(axis=0) * mean_discrimination(fit)
+        return these, float(population.mean())
     beta = fit.coefficients["estimate"].to_numpy()
     return these, float(weights.fixed.mean(axis=0) @ beta)
 
@@ -178,6 +224,10 @@ def _notes(
     notes = [
         f"One SD of ability is {np.median(unit):.2f} logits [{low:.2f}, {high:.2f}]: {WORDS[sd]}."
     ]
+    if fit.model.design.group(require_group(fit, "person")).split and sd != "control":
+        notes.append("Arms have SDs of ability of their own: their variances are averaged.")
+    if fit.model.discrimination is not None:
+        notes.append(_LOADING[fit.model.discrimination].format(noun=noun))
     if any(effects_at_zero(fit, name, w) for w in weights):
         notes.append(
             f"The SD of {noun}s over items is estimated at 0, so the intervals of a new item and "

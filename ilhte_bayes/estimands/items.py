@@ -12,11 +12,23 @@ from ilhte_bayes.estimands.distribution import (
     SampledDistribution,
     rank_interval,
 )
+from ilhte_bayes.estimands.parameters import mean_discrimination
 from ilhte_bayes.estimands.persons import effect_draws
 from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.contrasts import Contrast, arm_contrasts, fixed_change, group_change
 
+_LOADING = {
+    "loaded": (
+        "Items discriminate differently: each item's {noun} is on its own logits, its "
+        "discrimination times the {noun} on ability, a_i (beta + zeta_i); the average over the "
+        "item population is E(a) beta."
+    ),
+    "additive": (
+        "Items discriminate differently; {noun}s are on the items' own logits, beta + zeta_i, "
+        "whatever an item's discrimination."
+    ),
+}
 _ROUNDING = 1e-9  # effects that the model makes equal agree to this
 
 
@@ -101,6 +113,10 @@ def item_effects(fit: Fit) -> ItemEffects:
 
     Notes
     -----
+    With discriminations that multiply the effect (`discrimination="loaded"`) an item's effect is
+    a_i (beta_1 + zeta_i), the change of its own logits; the average over the item population is
+    E(a) beta_1 = exp(sd_discrimination^2 / 2) beta_1, a and zeta being independent.
+
     For a maximised fit, with u the items' deviations, d their weights and c those of the fixed
     effects, the variance is d' Var(u | psi) d + g' Cov(psi) g with g = c + (du/dpsi)' d: what
     glmmTMB's joint precision gives.
@@ -174,10 +190,10 @@ def changes_by_item(fit: Fit, name: str, contrast: Contrast) -> ItemWeights:
 def effects_distribution(fit: Fit, name: str, weights: ItemWeights) -> Distribution:
     """Joint distribution of the effects on all items."""
     if fit.sampled:
-        beta, effects = flat(fit.tree, "beta"), effect_draws(fit, name)
-        return SampledDistribution(
-            beta @ weights.fixed.T + np.einsum("sic,ic->si", effects, weights.random)
-        )
+        drawn = effects_before_loading(fit, name, weights)
+        if fit.model.discrimination == "loaded":
+            drawn = drawn * flat(fit.tree, "discrimination")
+        return SampledDistribution(drawn)
     mode = fit.mode
     beta, modes = mode["beta"].to_numpy(), mode[f"re_{name}"].to_numpy()
     mean = weights.fixed @ beta + np.einsum("ic,ic->i", weights.random, modes)
@@ -191,6 +207,12 @@ def effects_distribution(fit: Fit, name: str, weights: ItemWeights) -> Distribut
         optimize=True,
     )
     return NormalDistribution(mean, given + slope @ mode["psi_cov"].to_numpy() @ slope.T)
+
+
+def effects_before_loading(fit: Fit, name: str, weights: ItemWeights) -> np.ndarray:
+    """(draw, item) effects as coefficients plus deviations: on ability, if loaded."""
+    beta, effects = flat(fit.tree, "beta"), effect_draws(fit, name)
+    return np.asarray(beta @ weights.fixed.T + np.einsum("sic,ic->si", effects, weights.random))
 
 
 def joint_covariance(fit: Fit, name: str) -> np.ndarray:
@@ -238,9 +260,10 @@ def _easiness(fit: Fit, name: str, items: pd.Index) -> np.ndarray:
 
 
 def _average(fit: Fit, weight: np.ndarray) -> dict[str, float]:
-    """Average effect over the item population: fixed effects only."""
+    """Average effect over the item population: fixed effects, times the mean discrimination."""
     if fit.sampled:
-        distribution: Distribution = SampledDistribution(flat(fit.tree, "beta") @ weight[:, None])
+        drawn = flat(fit.tree, "beta") @ weight * mean_discrimination(fit)
+        distribution: Distribution = SampledDistribution(drawn[:, None])
     else:
         beta, covariance = fit.mode["beta"].to_numpy(), fit.mode["beta_cov"].to_numpy()
         distribution = NormalDistribution(
@@ -297,6 +320,8 @@ def _notes(fit: Fit, name: str, weights: list[ItemWeights], noun: str) -> tuple[
             f"of its range. Ranks are not available by {here}, and intervals are somewhat too "
             f"narrow. Use {cure}."
         )
+    if fit.model.discrimination is not None:
+        notes.append(_LOADING[fit.model.discrimination].format(noun=noun))
     if not all(w.constant for w in weights):
         notes.append(
             f"The model lets the {noun} vary with other variables: each item's is averaged over "

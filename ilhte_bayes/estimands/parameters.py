@@ -19,6 +19,16 @@ class ParameterDraws:
     moved: np.ndarray | None  # (draw, psi) deviation from the mode, for a maximised fit
 
 
+def mean_discrimination(fit: Fit) -> np.ndarray | float:
+    """What an effect on ability is multiplied with in the average item: draws of E(a), or 1.
+
+    exp(sd^2 / 2) where discriminations are log-normal and multiply the effect ("loaded").
+    """
+    if fit.model.discrimination != "loaded":
+        return 1.0
+    return np.asarray(np.exp(0.5 * flat(fit.tree, "sd_discrimination") ** 2))
+
+
 def parameter_draws(fit: Fit) -> ParameterDraws:
     """Draw parameters from the posterior, or from the normal approximation at the mode.
 

@@ -22,6 +22,7 @@ from ilhte_bayes.likelihood.unit_summaries import (
     moment_grid,
     unit_moments,
 )
+from ilhte_bayes.models.ability import require_plain
 
 # SDs from the mean between which quantiles of 2.5 % and 97.5 % are looked for
 _PLACES = np.arange(1.0, 3.01, 0.4)
@@ -151,6 +152,7 @@ def persons(fit: Fit, group: str | None = None, *, draws: int = 500) -> Persons:
     >>> len(children)
     50
     """
+    require_plain(fit.model, "persons")
     if not isinstance(draws, int) or draws < 1:
         raise ModelError(f"draws={draws!r}: it is a whole number of at least 1.")
     name = person_group(fit, group)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.errors import ModelError, listed
+from ilhte_bayes.fits.draw_tables import LOG_DISCRIMINATION
 from ilhte_bayes.fits.fit import Fit
 
 _WORDS = {
@@ -146,7 +147,15 @@ def _parameters(fit: Fit) -> pd.DataFrame:
         )
         pieces.append(coefficients)
     components = fit.variance_components
-    names = [(group, name.replace("[", f"_{group}[", 1)) for group, name in components.index]
+    names = [
+        (
+            group,
+            "sd_discrimination"
+            if name == LOG_DISCRIMINATION
+            else name.replace("[", f"_{group}[", 1),
+        )
+        for group, name in components.index
+    ]
     components.index = pd.MultiIndex.from_tuples(names)
     return pd.concat([*pieces, components]).astype(float)
 

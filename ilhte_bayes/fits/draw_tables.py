@@ -10,6 +10,7 @@ from ilhte_bayes.errors import ModelError
 from ilhte_bayes.fits.intervals import LEVEL
 from ilhte_bayes.formulas.design import Group
 
+LOG_DISCRIMINATION = "sd[log discrimination]"
 TAILS = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
 
 
@@ -51,7 +52,7 @@ def coefficients(tree: xr.DataTree) -> pd.DataFrame:
 
 
 def variance_components(tree: xr.DataTree, groups: Sequence[Group]) -> pd.DataFrame:
-    """SDs and correlations of every group."""
+    """SDs and correlations of every group; of the items' log discriminations, if they have any."""
     rows = {}
     for group in groups:
         sd = summary(flat(tree, f"sd_{group.name}"))
@@ -63,6 +64,12 @@ def variance_components(tree: xr.DataTree, groups: Sequence[Group]) -> pd.DataFr
                     corr = summary(flat(tree, f"corr_{group.name}")[:, i, j])
                     pair = f"corr[{group.columns[j]},{group.columns[i]}]"
                     rows[group.name, pair] = {key: float(v) for key, v in corr.items()}
+        if (
+            "discrimination" in tree["posterior"]
+            and group.name in tree["posterior"]["discrimination"].dims
+        ):
+            spread = summary(flat(tree, "sd_discrimination"))
+            rows[group.name, LOG_DISCRIMINATION] = {key: float(v) for key, v in spread.items()}
     frame = pd.DataFrame.from_dict(rows, orient="index")
     frame.index = pd.MultiIndex.from_tuples(list(rows), names=["group", "parameter"])
     return frame

@@ -85,10 +85,11 @@ class Fit:
 
     @property
     def n_parameters(self) -> int:
-        """Number of fixed effects, SDs and correlations."""
+        """Number of fixed effects, SDs (of log discriminations too) and correlations."""
         groups = self.model.design.groups
         per_group = [len(b) * (len(b) + 1) // 2 for group in groups for b in group.blocks]
-        return len(self.model.design.terms) + sum(per_group)
+        own = int(self.model.discrimination is not None)
+        return len(self.model.design.terms) + sum(per_group) + own
 
     @property
     def loglik(self) -> float:

@@ -164,6 +164,8 @@ def _model_from(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
     """The model, its design evaluated again from formula and coded answers."""
     parts = {name: from_plain(value, arrays) for name, value in record["model"].items()}
     parts["family"] = get_family(parts["family"])
+    for name, usual in (("discrimination", None), ("ability", "normal")):
+        parts.setdefault(name, usual)  # files older than the option lack it
     parts["design"] = build_design(
         parts["formula"], parts["responses"], intercept=parts["family"].has_intercept
     )

@@ -42,6 +42,13 @@ class Group:
         """Number of random effects of each level."""
         return len(self.columns)
 
+    @property
+    def split(self) -> bool:
+        """Whether each answer has one of several columns, as it is: a level of its own by arm."""
+        if self.n_columns == 1:
+            return False
+        return bool(((self.z != 0).sum(axis=1) == 1).all() and (self.z.sum(axis=1) == 1).all())
+
 
 @dataclass(frozen=True, slots=True)
 class Design:

@@ -77,12 +77,15 @@ def _funcify(op: IntegratedPersons, node: Apply, **options: Any) -> Any:
             table_start, entry_cell, entry_count, table_class, unit_start, unit_mean, unit_count,
             cell_slope, cell_total,
         )  # fmt: skip
+        # a graph may hand over views with strides, which the loops do not take
         value, g_weight, g_tau, g_d, g_slope, g_score, g_mean = value_and_gradient(
-            units, first.item(), step.item(), log_weight, tau, d, slope, score, mean
-        )
+            units, first.item(), step.item(), np.ascontiguousarray(log_weight),
+            np.ascontiguousarray(tau), np.ascontiguousarray(d), np.ascontiguousarray(slope),
+            np.ascontiguousarray(score), np.ascontiguousarray(mean),
+        )  # fmt: skip
         return np.array(value), g_weight, g_tau, g_d, g_slope, g_score, g_mean
 
-    return integrated_persons, 1
+    return integrated_persons, 2
 
 
 integrated_persons = IntegratedPersons()

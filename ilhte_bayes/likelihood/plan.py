@@ -87,10 +87,11 @@ def sum_scores(plan: Plan, slopes: np.ndarray) -> np.ndarray:
     return np.bincount(unit, weights=slopes[which], minlength=plan.n_units)
 
 
-def most_information(plan: Plan) -> float:
+def most_information(plan: Plan, slopes: np.ndarray | None = None) -> float:
     """Most Fisher information on theta that any person's answers can hold."""
     units = plan.units
-    each = units.entry_count * plan.slopes[units.cell_slope[units.entry_cell]] ** 2
+    own = plan.slopes if slopes is None else slopes
+    each = units.entry_count * own[units.cell_slope[units.entry_cell]] ** 2
     return 0.25 * float(np.add.reduceat(each, units.table_start[:-1]).max())
 
 
@@ -194,7 +195,8 @@ def make_plan(
         Put everything into the cells, so that theta has mean 0 for everyone: needed where the
         distribution of theta is free. Cells are then as many as there are distinct predictors.
     on_cells : set of str
-        Fixed terms that belong to the cells even if they do not differ within a person.
+        Fixed terms, and columns of random effects ("school[treat]"), that belong to the cells
+        even if they do not differ within a person.
     slope_group : str, optional
         Items with slopes (discriminations) of their own: slopes are this group's levels, and
         units keep who answered what.
@@ -290,7 +292,8 @@ def _divide(
             continue
         level_same = not fold and _constant(other.level, None, rows, start)
         for k in range(other.n_columns):
-            same = level_same and _constant(other.z[:, k], design.pattern, rows, start)
+            same = level_same and f"{other.name}[{other.columns[k]}]" not in on_cells
+            same = same and _constant(other.z[:, k], design.pattern, rows, start)
             (between if same else inside).append((other.name, k))
     return tuple(inside_terms), inside, tuple(between_terms), between
 

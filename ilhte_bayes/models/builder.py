@@ -17,7 +17,9 @@ from ilhte_bayes.errors import ModelError
 from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.plan import Plan
-from ilhte_bayes.models.integrated import observe_integrated
+from ilhte_bayes.models.ability import require_normal_ability
+from ilhte_bayes.models.discrimination import LoadedPlan, Loading, find_loading
+from ilhte_bayes.models.integrated import observe_free, observe_integrated, observe_loaded
 from ilhte_bayes.models.priors import LKJ, Priors, correlated
 from ilhte_bayes.models.unconstrained import pairs_of
 
@@ -34,12 +36,13 @@ def build_pymc(
     model: "Model",
     *,
     centred: AbstractSet[str] = frozenset(),
-    plan: Plan | None = None,
+    plan: Plan | LoadedPlan | None = None,
     grid: Grid | None = None,
 ) -> pm.Model:
     """Write a model as a `pymc.Model` with named dims.
 
-    eta[obs] = columns[pattern] @ beta + sum over groups columns_g[pattern] @ re_g[level]
+    eta[obs] = columns[pattern] @ beta + sum over groups columns_g[pattern] @ re_g[level], where
+    a model with discriminations multiplies what `models.discrimination` says.
 
     Parameters
     ----------
@@ -47,10 +50,12 @@ def build_pymc(
     centred : set of str
         Effects that are sampled as they are, by column ("item[Intercept]") or by group ("item"):
         better where each level has many answers. All others are non-centred: standard normal
-        `z_g`, scaled. Within a level, each column is normal given the columns before it. The
-        first centred `Intercept` is sampled with the model's intercept added, since the answers
-        say more about the sum than about either.
-    plan, grid : Plan and Grid, optional
+        `z_g`, scaled. Within a level, each column is normal given the columns before it. A centred
+        column with the name of a coefficient is sampled with it added, `level_g[column]`, since
+        the answers say more about the sum than about either. "discrimination" samples log
+        discriminations likewise, with the log of ability's SD added: `log_loading`.
+    plan, grid : Plan (LoadedPlan with discriminations, everything in the cells with abilities of
+        free shape, the grid then being in SDs of ability) and Grid, optional
         Integrate the plan's group out over the grid: it has an SD, but no effects to sample, and
         the answers enter as the potential `answers` (see `ilhte_bayes.likelihood`).
 
@@ -59,7 +64,7 @@ def build_pymc(
     pm.Model
         In logits: `beta` (term); for each group g `sd_g` (g_column), `corr_g` (g_column,
         g_column_) if it has correlations, `re_g` (g, g_column), and `z_g` (g, g_column) if
-        non-centred. `score` (obs) is observed, one element for each answer. In a table of more
+        non-centred; `sd_discrimination` and `discrimination` (item) if it has them. `score` (obs) is observed, one element for each answer. In a table of more
         than 20,000 answers that says everything more than five times over (no persons, say) it
         counts the ones in each cell of equal predictors instead: the same posterior, far cheaper.
 
@@ -86,42 +91,91 @@ def build_pymc(
     ['beta', 'sd_ID', 'z_ID']
     """
     design = model.design
+    if plan is None:
+        require_normal_ability(model, "sample with integrate='none', and model.pymc")
+    else:
+        centred = of_others(centred, plan.group.name)
     chosen = _centred_columns(design, centred)
-    carrier = carries_intercept(design, centred)
+    carried = carried_terms(design, centred)
     with pm.Model(coords=_coords(design)) as built:
         beta = _fixed_effects(design, model.priors)
-        intercept = None
-        if "Intercept" in design.terms:
-            intercept = beta[design.terms.index("Intercept")]
         effects: dict[str, Any] = {}
         for group in design.groups:
             if plan is not None and group.name == plan.group.name:
                 continue
-            shift = intercept if group.name == carrier else None
-            effects[group.name] = _random_effects(group, model.priors, chosen[group.name], shift)
+            shifts = {c: beta[t] for (name, c), t in carried.items() if name == group.name}
+            effects[group.name] = _random_effects(group, model.priors, chosen[group.name], shifts)
+        if plan is not None:
+            _sds(plan.group, model.priors)
+        discrimination = None
+        if model.discrimination is not None:
+            discrimination = _discriminations(model, "discrimination" in centred)
         if plan is None or grid is None:
-            _observe_answers(model, beta, effects)
+            _observe_answers(model, beta, effects, discrimination)
+        elif isinstance(plan, LoadedPlan):
+            sd = built[f"sd_{plan.group.name}"]
+            observe_loaded(plan, grid, beta, effects, sd, discrimination)
+        elif model.ability == "histogram":
+            sd = built[f"sd_{plan.group.name}"]
+            built.add_coord("ability_node", np.arange(grid.size))
+            spread = model.priors["sd_ability_shape"].pymc("sd_ability_shape")  # type: ignore[union-attr]
+            observe_free(plan, grid, beta, effects, sd, spread)
         else:
-            sd = _sds(plan.group, model.priors)
-            observe_integrated(plan, grid, beta, effects, sd)
+            observe_integrated(plan, grid, beta, effects, built[f"sd_{plan.group.name}"])
     return built
 
 
-def _observe_answers(model: "Model", beta: Any, effects: dict[str, Any]) -> None:
+def _discriminations(model: "Model", centred: bool) -> Any:
+    """`discrimination` (item): log-normal around 1."""
+    dim = find_loading(model).items.name
+    sd: Any = model.priors["sd_discrimination"].pymc("sd_discrimination")  # type: ignore[union-attr]
+    if centred:
+        assert model.roles.person is not None
+        person = model.design.group(model.roles.person).name
+        middle = pt.log(pm.modelcontext(None)[f"sd_{person}"][0])
+        logs = pm.Normal("log_loading", middle, sd, dims=dim) - middle
+    else:
+        logs = sd * pm.Normal("z_discrimination", 0.0, 1.0, dims=dim)
+    return pm.Deterministic("discrimination", pt.exp(logs), dims=dim)
+
+
+def _observe_answers(
+    model: "Model", beta: Any, effects: dict[str, Any], discrimination: Any
+) -> None:
     """Add the observed `score`, given all effects."""
     design = model.design
     rows, counts = _observations(design)
+    loading = None if discrimination is None else find_loading(model)
     pattern = pm.Data("pattern_index", design.pattern[rows], dims="obs")
-    fixed = pm.Data("columns", design.x, dims=("pattern", "term")) @ beta if design.terms else None
-    eta: Any = pt.zeros(rows.size) if fixed is None else fixed[pattern]
+    own, multiplied = _fixed_parts(design, beta, loading)
+    eta, loaded = own[pattern], multiplied[pattern]
     for group in design.groups:
         level = pm.Data(f"{group.name}_index", group.level[rows], dims="obs")
         dims = ("pattern", f"{group.name}_column")
         columns = pm.Data(f"columns_{group.name}", group.z, dims=dims)
         for k, name in enumerate(group.columns):
             effect = effects[group.name][level, k]
-            eta += effect if name == "Intercept" else columns[pattern, k] * effect
+            effect = effect if name == "Intercept" else columns[pattern, k] * effect
+            if loading is not None and (group.name, k) in loading.columns:
+                loaded += effect
+            else:
+                eta += effect
+    if loading is not None:
+        eta += discrimination[loading.items.level[rows]] * loaded
     model.family.observe(eta, counts)
+
+
+def _fixed_parts(design: Design, beta: Any, loading: Loading | None) -> tuple[Any, Any]:
+    """(pattern,) fixed part, and the part of it that discriminations multiply."""
+    none = pt.zeros(len(design.x))
+    if not design.terms:
+        return none, none
+    columns = pm.Data("columns", design.x, dims=("pattern", "term"))
+    if loading is None:
+        return columns @ beta, none
+    at_means = loading.centre @ beta
+    multiplied = columns @ (beta * loading.terms) - at_means
+    return columns @ (beta * ~loading.terms) + at_means, multiplied
 
 
 def _observations(design: Design) -> tuple[np.ndarray, np.ndarray]:
@@ -141,6 +195,7 @@ def _coords(design: Design) -> dict[str, Any]:
     """Labels of every named dim; refuses a group that is called like something of the model's."""
     coords: dict[str, Any] = {"term": design.terms}
     taken = {"term", "obs", "pattern", "pattern_index", "columns", "beta", "score"}
+    taken |= {"discrimination", "ability_node", "ability_nodes", "ability_weights"}
     for group in design.groups:
         name = group.name
         new: dict[str, Any] = {name: group.labels, f"{name}_column": group.columns}
@@ -166,20 +221,23 @@ def _fixed_effects(design: Design, priors: Priors) -> Any:
     return _vector("beta", own, design.terms, "term")
 
 
-def carries_intercept(design: Design, centred: AbstractSet[str]) -> str | None:
-    """Name of the group whose centred `Intercept` is sampled with the model's intercept added."""
-    if "Intercept" not in design.terms:
-        return None
+def of_others(centred: AbstractSet[str], name: str) -> frozenset[str]:
+    """Centred columns but those of one group, which is not sampled."""
+    return frozenset(c for c in centred if c.split("[")[0] != name)
+
+
+def carried_terms(design: Design, centred: AbstractSet[str]) -> dict[tuple[str, str], int]:
+    """Coefficients that are sampled with a centred column's effects: (group, column) -> term.
+
+    Each by the first group that can: the answers say more about the sum than about either.
+    """
     chosen = _centred_columns(design, centred)
-    return next(
-        (
-            group.name
-            for group in design.groups
-            for column, yes in zip(group.columns, chosen[group.name], strict=True)
-            if yes and column == "Intercept"
-        ),
-        None,
-    )
+    out: dict[tuple[str, str], int] = {}
+    for group in design.groups:
+        for column, yes in zip(group.columns, chosen[group.name], strict=True):
+            if yes and column in design.terms and design.terms.index(column) not in out.values():
+                out[group.name, column] = design.terms.index(column)
+    return out
 
 
 def _vector(name: str, priors: Sequence[Any], labels: Sequence[str], dim: str) -> Any:
@@ -195,7 +253,7 @@ def _vector(name: str, priors: Sequence[Any], labels: Sequence[str], dim: str) -
 def _centred_columns(design: Design, centred: AbstractSet[str]) -> dict[str, list[bool]]:
     """For each group, which of its columns are sampled as they are."""
     columns = {f"{g.name}[{c}]" for g in design.groups for c in g.columns}
-    whole = {design.group(name).name for name in centred - columns}
+    whole = {design.group(name).name for name in centred - columns - {"discrimination"}}
     return {
         g.name: [g.name in whole or f"{g.name}[{c}]" in centred for c in g.columns]
         for g in design.groups
@@ -208,22 +266,26 @@ def _sds(group: Group, priors: Priors) -> Any:
     return _vector(f"sd_{group.name}", own, group.columns, f"{group.name}_column")
 
 
-def _random_effects(group: Group, priors: Priors, centred: list[bool], shift: Any) -> Any:
+def _random_effects(
+    group: Group, priors: Priors, centred: list[bool], shifts: dict[str, Any]
+) -> Any:
     """`re_<group>` (level, column), in logits."""
     name, dims = group.name, (group.name, f"{group.name}_column")
     sd = _sds(group, priors)
     root = _correlation_root(group, priors) if correlated(group) else None
-    if all(centred) and root is None and shift is None:
+    if all(centred) and root is None and not shifts:
         return pm.Normal(f"re_{name}", 0.0, sd, dims=dims)
     if any(centred):
-        effects = _column_by_column(group, sd, root, centred, shift)
+        effects = _column_by_column(group, sd, root, centred, shifts)
         return pm.Deterministic(f"re_{name}", effects, dims=dims)
     z = pm.Normal(f"z_{name}", 0.0, 1.0, dims=dims)
     standard = z if root is None else z @ root.T
     return pm.Deterministic(f"re_{name}", standard * sd, dims=dims)
 
 
-def _column_by_column(group: Group, sd: Any, root: Any, centred: list[bool], shift: Any) -> Any:
+def _column_by_column(
+    group: Group, sd: Any, root: Any, centred: list[bool], shifts: dict[str, Any]
+) -> Any:
     """Effects (level, column), each column normal given the columns before it."""
     name = group.name
     standard: list[Any] = []
@@ -232,8 +294,7 @@ def _column_by_column(group: Group, sd: Any, root: Any, centred: list[bool], shi
         mean = 0.0 if root is None else sum((root[k, j] * standard[j] for j in range(k)), 0.0)
         left = 1.0 if root is None else root[k, k]
         if centred[k]:
-            with_intercept = shift is not None and column == "Intercept"
-            kind, extra = ("level", shift) if with_intercept else ("re", 0.0)
+            kind, extra = ("level", shifts[column]) if column in shifts else ("re", 0.0)
             where = f"{kind}_{name}[{column}]"
             effect = pm.Normal(where, extra + sd[k] * mean, sd[k] * left, dims=name) - extra
             standard.append((effect / sd[k] - mean) / left)

@@ -22,12 +22,17 @@ from ilhte_bayes.errors import DataError, IlhteWarning
 from ilhte_bayes.families import Family, get_family
 from ilhte_bayes.formulas.design import Design, build_design, group_sizes, needed_columns
 from ilhte_bayes.formulas.grammar import Formula, parse_formula
+from ilhte_bayes.models.ability import Ability, read_ability
+from ilhte_bayes.models.discrimination import Discrimination, read_discrimination
 from ilhte_bayes.models.priors import Prior, Priors, change_priors, make_priors
 
 if TYPE_CHECKING:
     import pymc as pm
 
     from ilhte_bayes.fits.fit import Fit
+
+
+_MOST_ARMS = 8  # with an SD of ability each
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
@@ -59,6 +64,14 @@ class Model:
         Everyone randomised, one row each, with the person and treatment columns.
     assignment : {"randomised", "observational"}, optional
         Whether results may speak of effects or of differences.
+    discrimination : {"loaded", "additive"}, optional
+        Let every item react to ability in its own measure (2PL), log a_i ~ N(0, sd). "loaded", or
+        True: the effect is on ability, eta = a_i (theta + (beta_1 + zeta_i) T) + b_i. "additive":
+        on the items' own logits, eta = a_i theta + (beta_1 + zeta_i) T + b_i, so that beta_1 is on
+        another scale than with "loaded". Fitted by `il.sample`. See `models.discrimination`.
+    ability : {"normal", "histogram"}
+        Shape of the distribution of ability. "histogram" leaves it free, with mean 0 and the SD a
+        parameter, shrinking towards the normal; fitted by `il.sample`. See `models.ability`.
 
     Attributes
     ----------
@@ -96,6 +109,8 @@ class Model:
     notes: tuple[str, ...]
     source: str
     build_seconds: float
+    discrimination: Discrimination | None = None
+    ability: Ability = "normal"
 
     def __init__(
         self,
@@ -109,11 +124,18 @@ class Model:
         levels: Sequence | None = None,
         roster: Table | None = None,
         assignment: AssignmentKind | None = None,
+        discrimination: Discrimination | bool | None = None,
+        ability: Ability = "normal",
     ) -> None:
         chosen, parsed = get_family(family), parse_formula(formula)
         table = open_table(data)
         began = time.perf_counter()
-        parts = _build(parsed, chosen, table, priors, roles, reference, levels, roster, assignment)
+        parts = _build(parsed, chosen, table, roles, reference, levels, roster, assignment)
+        kind = read_discrimination(discrimination, parts["design"], parts["roles"])
+        parts["discrimination"] = kind
+        shape = read_ability(ability, parts["design"], parts["roles"], kind)
+        parts["ability"] = shape
+        parts["priors"] = make_priors(parts["design"], priors, discrimination=kind, ability=shape)
         source = str(table.attrs.get("ilhte", {}).get("dataset", ""))
         if not source and not isinstance(data, pd.DataFrame):
             source = str(data)
@@ -126,6 +148,10 @@ class Model:
     def with_priors(self, changes: Mapping[str, Prior]) -> "Model":
         """Return the same model with other priors (see `model.priors` for the names)."""
         return with_parts(self, priors=change_priors(self.priors, changes))
+
+    def without_extensions(self) -> "Model":
+        """Return the same model with items that discriminate alike and normal abilities."""
+        return with_parts(self, discrimination=None, ability="normal")
 
     @cached_property
     def pymc(self) -> "pm.Model":
@@ -176,14 +202,13 @@ def _build(
     formula: Formula,
     family: Family,
     table: pd.DataFrame,
-    priors: Mapping[str, Prior] | None,
     roles: Roles | Mapping | None,
     reference: Mapping[str, str] | None,
     levels: Sequence | None,
     roster: Table | None,
     assignment: AssignmentKind | None,
 ) -> dict[str, Any]:
-    """Take a table along the data's way: checked rows, responses, design, priors."""
+    """Take a table along the data's way: checked rows, responses, design."""
     needed = needed_columns(formula, table.columns.tolist())
     stored = table.attrs.get("ilhte", {})
     kind = _assignment_kind(assignment, stored)
@@ -211,7 +236,6 @@ def _build(
         "family": family,
         "responses": responses,
         "design": design,
-        "priors": make_priors(design, priors),
         "roles": read,
         "assignment": found,
         "flow": flow,
@@ -272,6 +296,7 @@ def il_hte(
     moderators: Sequence[str] | str = (),
     item_features: Sequence[str] | str = (),
     effects: str = "item",
+    ability_sd: str = "common",
     family: str = "bernoulli",
     occasion: str | None = None,
     crossover: bool = False,
@@ -296,6 +321,9 @@ def il_hte(
         Item variables that may explain why effects differ between items (`treat * feature`).
     effects : {"item", "constant"}
         One effect for each item, correlated with its easiness, or the same for all.
+    ability_sd : {"common", "by_arm"}
+        One SD of ability (within clusters), or one for each arm. A treatment that widens or
+        narrows abilities otherwise looks like effects that differ between items.
     family : {"bernoulli"}
         Distribution of the answers.
     occasion : str, optional
@@ -303,7 +331,8 @@ def il_hte(
     crossover : bool
         Whether persons were meant to be in more than one arm.
     **options
-        `priors`, `reference`, `levels`, `roster`, `assignment`: see `Model`.
+        `priors`, `reference`, `levels`, `roster`, `assignment`, `discrimination`, `ability`:
+        see `Model`.
 
     Returns
     -------
@@ -332,16 +361,42 @@ def il_hte(
             table, named, cure=f"Name yours: {word}='...' (--{word} on the command line)."
         )
     left = _quoted(response) if response in columns else response
-    arm, persons = _quoted(treatment), "/".join(_quoted(name) for name in (*groups, person))
+    arm, path = _quoted(treatment), [_quoted(name) for name in (*groups, person)]
+    persons = f"(1 | {'/'.join(path)})"
+    if _by_arm(ability_sd, table[treatment], crossover=crossover):
+        around = f"(1 | {'/'.join(path[:-1])}) + " if groups else ""
+        persons = f"{around}(0 + C({arm}) || {':'.join(path)})"
     fixed = [arm, *map(_quoted, shifts), *(f"{arm} * {_quoted(x)}" for x in (*over, *features))]
     by_item = arm if effects == "item" else "1"
-    formula = f"{left} ~ {' + '.join(fixed)} + (1 | {persons}) + ({by_item} | {_quoted(item)})"
+    formula = f"{left} ~ {' + '.join(fixed)} + {persons} + ({by_item} | {_quoted(item)})"
     roles = Roles(treatment, person, item, occasion, tuple(groups), crossover)
     if isinstance(data, pd.DataFrame):
         return Model(formula, table, family, roles=roles, **options)
     model = Model(formula, table, family, roles=roles, **options)
     object.__setattr__(model, "source", model.source or str(data))
     return model
+
+
+def _by_arm(ability_sd: str, treatment: pd.Series, *, crossover: bool) -> bool:
+    """Whether ability has an SD for each arm; refuses what makes no sense of it."""
+    if ability_sd not in ("common", "by_arm"):
+        raise DataError(
+            f"ability_sd={ability_sd!r}; it is 'common' (one SD of ability) or 'by_arm' (one for "
+            "each arm)."
+        )
+    if ability_sd == "common":
+        return False
+    if crossover:
+        raise DataError(
+            "ability_sd='by_arm' with crossover=True: persons who are in both arms have one "
+            "ability. Use ability_sd='common'."
+        )
+    if (n := treatment.nunique()) > _MOST_ARMS:
+        raise DataError(
+            f"ability_sd='by_arm': column {treatment.name!r} has {n} values, and there would be an "
+            f"SD for each; {_MOST_ARMS} is the most. Use ability_sd='common'."
+        )
+    return True
 
 
 def _as_list(names: Sequence[str] | str) -> list[str]:

@@ -285,7 +285,13 @@ def correlated(group: Group) -> bool:
     return any(len(block) > 1 for block in group.blocks)
 
 
-def make_priors(design: Design, changes: Mapping[str, Prior] | None = None) -> Priors:
+def make_priors(
+    design: Design,
+    changes: Mapping[str, Prior] | None = None,
+    *,
+    discrimination: str | None = None,
+    ability: str = "normal",
+) -> Priors:
     """Weakly informative priors for a design, with the caller's changes.
 
     Parameters
@@ -294,14 +300,25 @@ def make_priors(design: Design, changes: Mapping[str, Prior] | None = None) -> P
     changes : mapping, optional
         `beta` and `sd` and `corr` change all of their kind, `sd_item` all of one group,
         `beta[treat]` or `sd_item[treat]` one parameter.
+    discrimination : str, optional
+        Whether items have discriminations, of which kind.
+    ability : {"normal", "histogram"}
 
     Raises
     ------
     ModelError
         If a name matches no parameter, or a prior is of the wrong kind.
     """
-    entries = (*_beta_entries(design), *_group_entries(design))
-    return change_priors(Priors(entries), changes or {})
+    entries = [*_beta_entries(design), *_group_entries(design)]
+    if discrimination is not None:
+        reason = "discriminations hardly differ by more than a factor of 7 either way"
+        entries.append(PriorEntry("sd_discrimination", HalfNormal(0.5), reason))
+    if ability == "histogram":
+        reason = (
+            "log weights of abilities differ from a normal's by about 1, where most persons are"
+        )
+        entries.append(PriorEntry("sd_ability_shape", HalfNormal(1.0), reason))
+    return change_priors(Priors(tuple(entries)), changes or {})
 
 
 def change_priors(priors: Priors, changes: Mapping[str, Prior]) -> Priors:
@@ -378,7 +395,7 @@ def _group_entries(design: Design) -> Iterator[PriorEntry]:
     weight = _answers(design)
     for group in design.groups:
         for name, column in zip(group.columns, group.z.T, strict=True):
-            if name == "Intercept":
+            if name == "Intercept" or group.split:
                 yield PriorEntry(
                     f"sd_{group.name}[{name}]", HalfNormal(2.0), "levels rarely differ by 8 logits"
                 )

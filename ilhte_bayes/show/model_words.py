@@ -6,8 +6,10 @@ from html import escape
 
 import pandas as pd
 
+from ilhte_bayes.fits.draw_tables import LOG_DISCRIMINATION
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Group
+from ilhte_bayes.models.discrimination import find_loading
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.show.words import (
     answer_words,
@@ -32,7 +34,24 @@ def model_sentences(fit: Fit) -> list[str]:
     out += _fixed_sentences(fit.model)
     for group in fit.model.design.groups:
         out += _group_sentences(fit, group)
+    if fit.model.discrimination is not None:
+        out.append(_discrimination_sentence(fit))
     return out
+
+
+def _discrimination_sentence(fit: Fit) -> str:
+    """How items react to ability, and what else that multiplies."""
+    assert fit.model.roles.item is not None
+    name = fit.model.design.group(fit.model.roles.item).name
+    row, noun = fit.variance_components.loc[(name, LOG_DISCRIMINATION)], noun_of(fit.model)
+    what = {
+        "loaded": f"ability and the {noun} on it",
+        "additive": f"ability, not the {noun}, which is on the items' own logits",
+    }[fit.model.discrimination or "loaded"]
+    return (
+        f"Items differ in discrimination, which multiplies {what} (SD of its logarithm "
+        f"{number(row['estimate'])}, {_interval(row)})."
+    )
 
 
 def noun_of(model: Model) -> str:
@@ -82,6 +101,10 @@ def _group_sentences(fit: Fit, group: Group) -> Iterator[str]:
 
 
 def _subject(model: Model, group: Group, column: str) -> str:
+    if group.split:
+        level = {model.roles.person: "Ability", model.roles.item: "Easiness"}
+        where = part_words(column)
+        return f"{level.get(group.variables[-1], 'The level of answers')} where {where} varies"
     if column != "Intercept":
         short = _short(model, group, column)
         return f"{short[0].upper()}{short[1:]} varies"
@@ -99,6 +122,11 @@ def _short(model: Model, group: Group, column: str) -> str:
     if treatment is not None and column.split("[")[0] == treatment:
         return f"the difference by {words}" if noun == "difference" else f"the {noun} of {words}"
     return f"the coefficient of {words}"
+
+
+def part_words(column: str) -> str:
+    """Part of the answers that a column is for: `C(treat)[1]` is "treat = 1"."""
+    return term_words(re.sub(r"^C\(([^()]*)\)\[", r"\1[", column))
 
 
 def _sd(row: pd.Series) -> str:
@@ -127,6 +155,11 @@ def equation_html(model: Model) -> list[str]:
     ]
     random, spread = [], []
     for k, group in enumerate(model.design.groups):
+        if group.split:
+            own, spreads = _split_parts(model, group, _LETTERS[k % len(_LETTERS)])
+            random.append(own)
+            spread += spreads
+            continue
         symbols = list(_symbols(model, group, _LETTERS[k % len(_LETTERS)]))
         random += [
             symbol + ("" if column == "Intercept" else f" · {_name(column)}")
@@ -141,7 +174,32 @@ def equation_html(model: Model) -> list[str]:
                 else f"{names} ~ Normal(0, <var>σ</var><sup>2</sup><sub>{below}</sub>)"
             )
     answer = f"logit P({escape(answer_words(model))}) = "
-    return [answer + " + ".join([*fixed, *random]), *spread]
+    if model.discrimination is None:
+        return [answer + " + ".join([*fixed, *random]), *spread]
+    loading = find_loading(model)
+    columns = [
+        (group.name, k)
+        for group in model.design.groups
+        for k in range(1 if group.split else group.n_columns)
+    ]
+    marked = [*zip(fixed, loading.terms, strict=True)]
+    marked += [(part, at in loading.columns) for part, at in zip(random, columns, strict=True)]
+    unit = escape(unit_word(model, loading.items))
+    inside = " + ".join(part for part, multiplied in marked if multiplied)
+    outside = [part for part, multiplied in marked if not multiplied]
+    spread.append(f"log {_sub('a', unit)} ~ Normal(0, <var>σ</var><sup>2</sup><sub>a</sub>)")
+    return [answer + " + ".join([*outside, f"{_sub('a', unit)} ({inside})"]), *spread]
+
+
+def _split_parts(model: Model, group: Group, letter: str) -> tuple[str, list[str]]:
+    """Symbol of a level, and its distribution in each part of the answers."""
+    known = {model.roles.person: "θ", model.roles.item: "b"}
+    unit = escape(unit_word(model, group))
+    symbol = _sub(known.get(group.variables[-1], letter), unit)
+    return symbol, [
+        f"{symbol} ~ Normal(0, <var>σ</var><sup>2</sup><sub>{unit}, {escape(part_words(c))}</sub>)"
+        for c in group.columns
+    ]
 
 
 def _symbols(model: Model, group: Group, letter: str) -> Iterator[str]:

@@ -28,6 +28,8 @@ def code(fit: Fit, beside: Sequence[Fit] = ()) -> str:
         "roles": _roles(model),
         "levels": _levels(model),
         "reference": _references(model),
+        "discrimination": model.discrimination,
+        "ability": None if model.ability == "normal" else model.ability,
         "assignment": model.assignment.kind
         if model.assignment and not is_bundled(model.source)
         else None,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.models.ability import SENTENCE as SHAPE
+from ilhte_bayes.models.discrimination import SENTENCES
 from ilhte_bayes.show.integration import in_short, times
 from ilhte_bayes.show.words import count_of, number, range_of
 
@@ -33,6 +35,10 @@ def model_lines(model: "Model") -> list[tuple[str, str]]:
         ("Formula", model.formula.text),
         ("Answers", f"{design.n_obs:,} ({model.family.name}); {groups}"),
     ]
+    if model.discrimination is not None:
+        lines.append(("Discrimination", SENTENCES[model.discrimination]))
+    if model.ability != "normal":
+        lines.append(("Ability", SHAPE))
     codings = [responses.response_coding, *responses.codings]
     lines += [("Coding", str(c)) for c in codings if not trivial(c.levels)]
     if model.assignment:
@@ -104,8 +110,11 @@ def criteria(fit: "Fit") -> str:
 
 def describe_fit(fit: "Fit") -> str:
     """Text form of a fit: how it was made, random part, fixed part, what to know."""
+    kind = fit.model.discrimination
     lines = [
         fit.model.formula.text,
+        *([f"discrimination: {SENTENCES[kind]}"] if kind is not None else []),
+        *([f"ability: {SHAPE}"] if fit.model.ability != "normal" else []),
         f"{method_words(fit)}; {fit.n_obs:,} answers; {criteria(fit)}",
         "",
         "Spread between levels (logits) and correlations, 95 % intervals",

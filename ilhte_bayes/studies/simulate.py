@@ -14,6 +14,7 @@ from scipy import special
 
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.formulas.design import Design, Group
+from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.model import Model, with_parts
 from ilhte_bayes.models.priors import (
     LKJ,
@@ -98,6 +99,7 @@ def simulate_answers(
     ModelError
         If a parameter is missing, or has another shape than the model's.
     """
+    require_plain(model, "simulate")
     design = model.design
     truth = _with_effects(design, _named(design, parameters), rng)
     first, total = _questions(design)

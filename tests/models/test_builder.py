@@ -217,7 +217,7 @@ def test_centred_and_non_centred_are_one_density(small):
     """By the change of variables re = L z, joint densities differ by log |det L| for each level."""
     plain = small.pymc
     centred = build_pymc(small, centred=frozenset({"id", "item"}))
-    own = {"level_school:id[Intercept]", "re_item[Intercept]", "re_item[treat]", "z_school"}
+    own = {"level_school:id[Intercept]", "re_item[Intercept]", "level_item[treat]", "z_school"}
     assert own <= {v.name for v in centred.free_RVs}
     point = random_point(plain, 8)
     v = constrained(point)
@@ -226,8 +226,9 @@ def test_centred_and_non_centred_are_one_density(small):
     root = np.linalg.cholesky(corr * np.outer(v["sd_item"], v["sd_item"]))
     moved = {k: x for k, x in point.items() if k not in ("z_school:id", "z_item")}
     items = point["z_item"] @ root.T
-    moved["re_item[Intercept]"], moved["re_item[treat]"] = items.T
-    # the first centred intercepts carry the model's own: a shift, which changes no density
+    # the first centred column of a coefficient's name carries it: a shift, which changes no density
+    moved["re_item[Intercept]"] = items[:, 0]
+    moved["level_item[treat]"] = items[:, 1] + point["beta"][1]
     pupils = (point["z_school:id"] * v["sd_school:id"])[:, 0]
     moved["level_school:id[Intercept]"] = pupils + point["beta"][0]
     log_det = 6 * np.log(np.diag(root)).sum() + 20 * np.log(v["sd_school:id"][0])

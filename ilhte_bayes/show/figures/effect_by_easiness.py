@@ -16,7 +16,7 @@ from ilhte_bayes.estimands.items import (
     effects_at_zero,
 )
 from ilhte_bayes.estimands.items import item_effects as effects_of_items
-from ilhte_bayes.estimands.parameters import parameter_draws
+from ilhte_bayes.estimands.parameters import mean_discrimination, parameter_draws
 from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.fits.intervals import normal_interval
@@ -123,15 +123,17 @@ def _relation(fit: Fit, group: Group, weights: ItemWeights) -> _Relation:
     with np.errstate(divide="ignore", invalid="ignore"):
         slopes = covariance[:, intercept] @ random / covariance[:, intercept, intercept]
     words = _correlation_words(fit, group, weights)
+    larger = mean_discrimination(fit)  # of items as they are, not of those with discrimination 1
+    average_draws, slopes = draws.beta @ fixed * larger, slopes * larger
     if not words.startswith("correlation"):
-        return _Relation(words, draws.beta @ fixed, None, slopes)
+        return _Relation(words, average_draws, None, slopes)
     if fit.sampled:
         slope = float(slopes.mean())
     else:
         sd = fit.mode[f"sd_{group.name}"].to_numpy()
         corr = np.nan_to_num(fit.mode[f"corr_{group.name}"].to_numpy())[intercept]
         slope = float(corr @ (sd * random) / sd[intercept])
-    return _Relation(words, draws.beta @ fixed, slope, slopes)
+    return _Relation(words, average_draws, slope, slopes)
 
 
 def _correlation_words(fit: Fit, group: Group, weights: ItemWeights) -> str:

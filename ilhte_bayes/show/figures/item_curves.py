@@ -99,6 +99,7 @@ class _Logits:
     items: list
     reference: np.ndarray  # (draw, item)
     treated: np.ndarray  # (draw, item)
+    slope: np.ndarray  # (draw, item) discriminations
     change: np.ndarray  # (item,) average effect over draws, or easiness where all are equal
     too_narrow: bool  # whether the spread of effects is estimated at 0
 
@@ -114,14 +115,17 @@ def _logits(fit: Fit, contrast: Contrast) -> _Logits:
     def at(x: np.ndarray, z: np.ndarray) -> np.ndarray:
         return np.asarray(beta @ x.T + np.einsum("sic,ic->si", effects, z))
 
-    reference = at(fixed, random)
-    treated = at(fixed + weights.fixed, random + weights.random)
+    reference, effect = at(fixed, random), at(weights.fixed, weights.random)
+    slope = np.ones_like(reference)
+    if fit.model.discrimination is not None:
+        slope = flat(fit.draws, "discrimination")
+    treated = reference + effect * (slope if fit.model.discrimination == "loaded" else 1.0)
     change = (treated - reference).mean(axis=0)
     if np.ptp(change) < 1e-9:
         change = reference.mean(axis=0)
     zero = effects_at_zero(fit, name, weights)
     labels = list(fit.model.design.group(name).labels)
-    return _Logits(labels, reference, treated, change, zero)
+    return _Logits(labels, reference, treated, slope, change, zero)
 
 
 def _columns_by_item(fit: Fit, name: str, contrast: Contrast) -> tuple[np.ndarray, np.ndarray]:
@@ -153,6 +157,14 @@ def _columns_by_item(fit: Fit, name: str, contrast: Contrast) -> tuple[np.ndarra
     return by_item(x), by_item(z)
 
 
+def _band(level: np.ndarray, slope: np.ndarray, ability: np.ndarray) -> np.ndarray:
+    """(3, ability) probability: 95 % band and median over draws."""
+    tails = [0.025, 0.5, 0.975]
+    if (slope == 1.0).all():
+        return np.asarray(expit(ability + np.quantile(level, tails)[:, None]))
+    return np.asarray(expit(np.quantile(level + np.outer(ability, slope), tails, axis=1)))
+
+
 def _spread_out(change: np.ndarray) -> np.ndarray:
     """Positions of up to 12 items from the largest effect to the smallest, evenly between."""
     order = np.argsort(-change, kind="stable")
@@ -165,16 +177,9 @@ def _panel(panel: Axes, logits: _Logits, item: int, ability: np.ndarray, sd: flo
     for k in _SDS:
         panel.axvline(k * sd, color=GREY, linewidth=0.6, linestyle=":")
     for draws, colour in ((logits.reference, ORANGE), (logits.treated, BLUE)):
-        lower, middle, upper = np.quantile(draws[:, item], [0.025, 0.5, 0.975])
-        panel.fill_between(
-            ability,
-            expit(ability + lower),
-            expit(ability + upper),
-            color=colour,
-            alpha=0.2,
-            linewidth=0,
-        )
-        panel.plot(ability, expit(ability + middle), color=colour, linewidth=1.5)
+        lower, middle, upper = _band(draws[:, item], logits.slope[:, item], ability)
+        panel.fill_between(ability, lower, upper, color=colour, alpha=0.2, linewidth=0)
+        panel.plot(ability, middle, color=colour, linewidth=1.5)
     panel.set_title(plain(logits.items[item], 20), fontsize="small", pad=3)
     panel.set_xlim(ability[0], ability[-1])
     panel.set_ylim(-0.02, 1.02)

@@ -17,6 +17,7 @@ from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.models.priors import LKJ, Flat, Prior
 from ilhte_bayes.show.figures.canvas import BLUE, GREY, legend_of_panels, new_panels, plain
+from ilhte_bayes.show.model_words import part_words
 from ilhte_bayes.show.words import plural, term_words, unit_word
 
 MOST_PANELS = 9
@@ -136,6 +137,8 @@ def _item(fit: Fit) -> str | None:
 
 def _sd_words(fit: Fit, group: Group, column: str) -> str:
     """First line of a label."""
+    if group.split and group.variables[-1] == fit.model.roles.person:
+        return f"SD of ability, {plain(part_words(column), 18)}"
     if column != "Intercept":
         return f"SD of slopes of {plain(term_words(column), 18)}"
     known = {fit.model.roles.item: "SD of easiness", fit.model.roles.person: "SD of ability"}
