@@ -1,6 +1,7 @@
 """The Laplace engine: maximum likelihood or MAP estimates with glmer's numbers."""
 
 import contextlib
+import subprocess
 import sys
 import time
 from functools import cache
@@ -30,6 +31,7 @@ from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.priors import LKJ, Exponential, Gamma
 
 Objective = Literal["ml", "map"]
+_DENSITY = "ilhte_bayes.models.posterior"  # what NUTS compiles
 
 
 def laplace(model: Model, *, objective: Objective = "ml") -> Fit:
@@ -124,11 +126,22 @@ def kept_inside(model: Model, objective: Objective) -> list[str]:
 
 @cache
 def compile_loops() -> float:
-    """Compile the loops, or load them from disk, on a tiny design; returns the seconds it took."""
+    """Compile the loops, or load them from disk, on a tiny design; returns the seconds it took.
+
+    If it takes long, nothing of this package was compiled here before. Another process then
+    compiles the sampler's density at the same time, and leaves it on disk.
+    """
     from threading import Timer
 
     began = time.perf_counter()
-    told = Timer(3.0, _tell_compiling)  # loading from disk takes less than a second
+    beside: list[subprocess.Popen] = []
+
+    def first_time() -> None:
+        _tell_compiling()
+        with contextlib.suppress(OSError):
+            beside.append(subprocess.Popen([sys.executable, "-c", f"import {_DENSITY}"]))
+
+    told = Timer(3.0, first_time)  # loading from disk takes less than a second
     told.daemon = True
     told.start()
     try:
@@ -138,11 +151,13 @@ def compile_loops() -> float:
             maximise(tiny, start(tiny))
     finally:
         told.cancel()
+    for process in beside:
+        process.wait()
     return time.perf_counter() - began
 
 
 def _tell_compiling() -> None:
-    text = "ilhte: compiling numerical loops, about 20 s, the first time on this machine only"
+    text = "ilhte: compiling numerical loops, half a minute, the first time on this machine only"
     print(text, file=sys.stderr, flush=True)
 
 

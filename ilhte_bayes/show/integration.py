@@ -17,7 +17,7 @@ def in_short(fit: Fit) -> str:
     group = integrated_group(fit)
     if group is None:
         return ""
-    nodes = int(fit.tree["posterior"].attrs["grid"][2])
+    nodes = int(_grid(fit)[2])
     return f"{_levels(fit, group)} integrated out exactly, on {nodes} nodes"
 
 
@@ -26,18 +26,24 @@ def facts(fit: Fit) -> list[tuple[str, str]]:
     group = integrated_group(fit)
     if group is None:
         return []
-    attrs = fit.tree["posterior"].attrs
-    (first, step, size), (value, gradient) = attrs["grid"], attrs["grid_error"]
+    first, step, size = _grid(fit)
     nodes, unit = int(size), unit_word(fit.model, group)
     of = "ability" if unit == "person" else f"the {unit}'s effect"
     last = first + step * (nodes - 1)
-    return [
+    scale = "logits" if fit.model.ability == "normal" else "SDs"
+    out = [
         (
             "Integrated out",
             f"The {_levels(fit, group)} ({group.name}), exactly: the likelihood of each one's "
             f"answers is a sum over {nodes} values of {of}, {number(first, 1)} to "
-            f"{number(last, 1)} logits.",
-        ),
+            f"{number(last, 1)} {scale}.",
+        )
+    ]
+    if fit.model.ability != "normal":
+        return out
+    value, gradient = fit.tree["posterior"].attrs["grid_error"]
+    return [
+        *out,
         (
             "Exactness",
             f"With twice as many values the log-likelihood changes by {_size(value)} and its "
@@ -50,6 +56,24 @@ def facts(fit: Fit) -> list[tuple[str, str]]:
             "all other parameters, more slowly.",
         ),
     ]
+
+
+def laplace_error(fit: Fit) -> str:
+    """What Laplace's approximation of the integrated group had got wrong, for a quadrature fit."""
+    found = fit.mode.attrs.get("laplace_loglik")
+    if found is None:
+        return ""
+    return (
+        f"; {number(fit.loglik - float(found), 3)} above Laplace's, its error for "
+        f"{fit.mode.attrs['integrated']}"
+    )
+
+
+def _grid(fit: Fit) -> tuple[float, float, float]:
+    """First node, step and number of nodes; in SDs where the shape of ability is free."""
+    attrs = fit.tree["posterior"].attrs
+    first, step, size = attrs["grid" if fit.model.ability == "normal" else "grid_in_sds"]
+    return float(first), float(step), float(size)
 
 
 def _levels(fit: Fit, group: Group) -> str:

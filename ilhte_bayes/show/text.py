@@ -9,7 +9,7 @@ import pandas as pd
 
 from ilhte_bayes.models.ability import SENTENCE as SHAPE
 from ilhte_bayes.models.discrimination import SENTENCES
-from ilhte_bayes.show.integration import in_short, times
+from ilhte_bayes.show.integration import in_short, laplace_error, times
 from ilhte_bayes.show.words import count_of, number, range_of
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def criteria(fit: "Fit") -> str:
         drawn = f"{count_of(sizes['chain'], 'chain')} of {sizes['draw']:,} draws"
         return f"{drawn} ({took})" if took else drawn
     text = f"log-likelihood {fit.loglik:.3f}, {fit.n_parameters} parameters"
+    text += laplace_error(fit)
     return text + (f", AIC {fit.aic:.1f}, BIC {fit.bic():.1f}" if fit.objective == "ml" else "")
 
 

@@ -74,7 +74,7 @@ def test_without_deviations_the_grid_holds_a_normal():
 def test_refused_where_persons_are_not_integrated_out(make_trial):
     trial = make_trial()
     model = il.il_hte(trial, ability="histogram")
-    with pytest.raises(il.NotAvailable, match="il.laplace takes abilities as normal"):
+    with pytest.raises(il.NotAvailable, match="takes abilities as normal"):
         il.laplace(model)
     with pytest.raises(il.NotAvailable, match="integrate='none'"):
         _ = model.pymc
