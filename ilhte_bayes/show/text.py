@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 ENGINE_WORDS = {
     ("laplace", "ml"): "Laplace approximation, maximum likelihood",
     ("laplace", "map"): "Laplace approximation, maximum a posteriori (MAP)",
-    ("quadrature", "ml"): "persons integrated exactly, maximum likelihood",
-    ("quadrature", "map"): "persons integrated exactly, maximum a posteriori (MAP)",
+    (
+        "quadrature",
+        "ml",
+    ): "quadrature (persons, or another group, integrated exactly), maximum likelihood",
+    ("quadrature", "map"): "quadrature (persons, or another group, integrated exactly), MAP",
     ("nuts", "posterior"): "posterior draws by NUTS (mean, SD, equal-tailed intervals)",
 }
 
