@@ -5,6 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+LARGEST_RHAT = 1.01
+
+
+def largest_rhat(posterior: xr.Dataset) -> float:
+    """Worst R-hat over parameters (not random effects)."""
+    import arviz as az
+
+    return _extreme(az.rhat(_parameters(posterior)), np.nanmax)
+
 
 def convergence(tree: xr.DataTree) -> dict[str, float]:
     """Worst R-hat and effective sample sizes over parameters (not random effects); divergences."""
@@ -51,7 +60,7 @@ def convergence_problems(
             f"{n} draw{'s' if n > 1 else ''} diverged: the sampler met a corner it could not follow, "
             f"and intervals may be too narrow. Use target_accept={min(0.99, target_accept + 0.05):g}."
         )
-    if found["max_rhat"] > 1.01:
+    if found["max_rhat"] > LARGEST_RHAT:
         out.append(
             f"chains disagree (largest R-hat {found['max_rhat']:.3f}, at most 1.01 is wanted). "
             f"Use tune={2 * tune} and more draws."

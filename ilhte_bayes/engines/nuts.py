@@ -7,7 +7,12 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from ilhte_bayes.engines.diagnostics import convergence, convergence_problems
+from ilhte_bayes.engines.diagnostics import (
+    LARGEST_RHAT,
+    convergence,
+    convergence_problems,
+    largest_rhat,
+)
 from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run
 from ilhte_bayes.engines.first_discriminations import first_discriminations
 from ilhte_bayes.engines.laplace import compile_loops, laplace
@@ -26,7 +31,9 @@ from ilhte_bayes.models.model import Model
 # the spread between levels does: conditional variance below this share of the variance.
 # With persons integrated out the sampler has fewer ways to go wrong, and centred pays earlier.
 _WELL_INFORMED = {"joint": 0.1, "integrated": 0.3}
-# Tried in turn until no draw diverges: with persons integrated out another run takes seconds.
+# Tried in turn, each with twice the warm-up of the one before, until no draw diverges and chains
+# agree: with persons integrated out another run takes seconds.
+_ENOUGH_FOR_RHAT = 2000  # draws
 _TARGETS: dict[str, tuple[float, ...]] = {
     "joint": (0.9,),
     "integrated": (0.8, 0.95, 0.99),
@@ -66,7 +73,7 @@ def sample(
     target_accept : float, optional
         Higher means smaller steps, which follow narrow corners. By default 0.9 for the joint model;
         with persons integrated out 0.8 (0.9 with discriminations or a free shape of ability), and if
-        draws diverge again with 0.95, then 0.99.
+        draws diverge or chains disagree again with 0.95, then 0.99, and a longer warm-up.
     progress : bool
         Whether to show a progress bar.
 
@@ -95,8 +102,8 @@ def sample(
     share = _WELL_INFORMED[kind]
     centred = frozenset(_well_informed(pilot, share))
     compile_seconds = sample_seconds = 0.0
-    for target in targets:
-        run = Run(draws, tune, chains, seed, target, progress)
+    for attempt, target in enumerate(targets):
+        run = Run(draws, tune * 2**attempt, chains, seed, target, progress)
         if model.discrimination is not None:
             drawn = _draw_with_discriminations(pilot, centred, integrated, run, share)
         elif model.ability == "histogram":
@@ -107,13 +114,13 @@ def sample(
             drawn = draw_integrated(pilot, centred, integrated, run)
         compile_seconds += drawn.compile_seconds
         sample_seconds += drawn.sample_seconds
-        if not drawn.sample_stats["diverging"].any():
+        if _good(drawn, run):
             break
     tree = _tree(model, drawn)
     tree["posterior"].attrs |= {
         "sampler": "NUTS (nutpie)",
         "seed": seed,
-        "tune": tune,
+        "tune": run.tune,
         "target_accept": target,
         "sample_seconds": sample_seconds,
         "warmup_seconds": drawn.warmup_share * drawn.sample_seconds,
@@ -129,10 +136,18 @@ def sample(
         objective="posterior",
         tree=tree,
         problems=drawn.problems
-        + convergence_problems(diagnostics, tune=tune, target_accept=target),
+        + convergence_problems(diagnostics, tune=run.tune, target_accept=target),
         seconds=model.build_seconds + seconds,
         compile_seconds=began - compiling + compile_seconds,
     )
+
+
+def _good(drawn: Drawn, run: Run) -> bool:
+    """Whether no draw diverged and chains agree; of few draws R-hat says too little to ask."""
+    if drawn.sample_stats["diverging"].any():
+        return False
+    enough = run.draws * run.chains >= _ENOUGH_FOR_RHAT and run.chains > 1
+    return not enough or largest_rhat(drawn.posterior) <= LARGEST_RHAT
 
 
 def _pilot(model: Model) -> Fit:
