@@ -229,7 +229,10 @@ def draw_figure(table: pd.DataFrame) -> None:
         part = table[table["covariate"] == covariate].rename(columns={"persons": "rows"})
         draw_seconds(left, part, label, colour, marker)
         mebibytes = part["peak_bytes_beyond_table"] / 2**20
-        right.loglog(part["rows"], mebibytes, marker=marker, color=colour, label=label)
+        shown = part["rows"] >= 10_000  # below, it is lost in what the process holds anyway
+        right.loglog(
+            part["rows"][shown], mebibytes[shown], marker=marker, color=colour, label=label
+        )
     left.set(xlabel="persons (40 items each)", ylabel="seconds, one value and gradient")
     left.set_title("Time of the log posterior density", loc="left")
     right.axhline(1024, linestyle=":", color=GREY, label="1 GiB")
@@ -237,7 +240,7 @@ def draw_figure(table: pd.DataFrame) -> None:
     right.set_title("Memory of model, plan and density", loc="left")
     for axes in (left, right):
         axes.margins(0.1)
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(frameon=False, fontsize=8, loc="upper left" if axes is left else "lower right")
     figure.savefig(FIGURE, dpi=150)
     plt.close(figure)
 
@@ -246,7 +249,7 @@ def draw_seconds(axes: Axes, part: pd.DataFrame, label: str, colour: str, marker
     large = part[part["rows"] >= 10_000]
     if len(large) > 1:
         power = growth(large, "seconds_per_gradient")
-        label = f"{label} (from 10,000 on: persons to the power {power:.2f})"
+        label = f"{label} (grows as persons$^{{{power:.2f}}}$)"
     axes.loglog(
         part["rows"], part["seconds_per_gradient"], marker=marker, color=colour, label=label
     )
