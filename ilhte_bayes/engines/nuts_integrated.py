@@ -11,7 +11,7 @@ from ilhte_bayes.engines.on_grid import EDGE, extreme_draws, sample_on_grid
 from ilhte_bayes.engines.whitening import whitening_root
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.grid import Evaluate, Grid, Spread
-from ilhte_bayes.likelihood.plan import Plan, make_plan, most_information
+from ilhte_bayes.likelihood.plan import Plan, make_plan, most_information, usual_information
 from ilhte_bayes.models.priors import Priors
 from ilhte_bayes.models.structure import pack
 from ilhte_bayes.models.unconstrained import (
@@ -52,7 +52,7 @@ def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: R
     scale = _scale(pilot, layout, start)
     target = _Compiled(layout, plan, model.priors, start, scale, run)
     sampling = time.perf_counter()
-    found = sample_on_grid(target, _edges(layout, start, scale), scale)
+    found = sample_on_grid(target, _edges(layout, plan, start, scale), scale)
     return Drawn(
         posterior=to_posterior(layout, found.x),
         sample_stats=found.raw["sample_stats"].to_dataset(),
@@ -152,13 +152,19 @@ def _scale(pilot: Fit, layout: Layout, start: np.ndarray) -> np.ndarray:
     return out
 
 
-def _edges(layout: Layout, start: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """(state, unknown): the mode, and ability SDs towards both ends of what is plausible."""
+def _edges(layout: Layout, plan: Plan, start: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """(state, unknown): the mode, and ability SDs towards both ends of what is plausible.
+
+    An SD estimated at 0 has no standard error: its variance has one of sqrt(2 / persons) over the
+    information that a person's answers hold.
+    """
     g = [group.name for group in layout.design.groups].index(layout.integrated)
     at = slice(layout.sd_at[g], layout.sd_at[g] + layout.design.groups[g].n_columns)
     out = np.tile(start, (3, 1))
     sd = np.exp(start[at])
-    highest = sd * (1.0 + EDGE * scale[at])
+    information = usual_information(plan)
+    from_nothing = np.sqrt(EDGE * np.sqrt(2.0 / plan.n_persons) / information)
+    highest = np.maximum(sd * (1.0 + EDGE * scale[at]), from_nothing)
     lowest = np.maximum(sd * (1.0 - EDGE * scale[at]), highest / _SMALL)
     out[1, at], out[2, at] = np.log(lowest), np.log(highest)
     return out

@@ -75,12 +75,12 @@ def sample_on_grid(target: Target, states: np.ndarray, scale: np.ndarray) -> OnG
     grid, _ = choose_grid(target.spread(states), target.evaluator(states, scale))
     for _ in range(_ROUNDS):
         raw, x = target.sample(grid)
-        states = target.extremes(x)
-        evaluate = target.evaluator(states, x.std(axis=(0, 1)))
-        found = OnGrid(raw, x, grid, grid_error(grid, evaluate))
+        extremes, scale = target.extremes(x), x.std(axis=(0, 1))
+        found = OnGrid(raw, x, grid, grid_error(grid, target.evaluator(extremes, scale)))
         if found.error.small:
             break
-        grid, _ = choose_grid(target.spread(states), evaluate)
+        states = np.vstack([states, extremes])  # draws from too short a grid are too narrow
+        grid, _ = choose_grid(target.spread(states), target.evaluator(states, scale))
     return found
 
 

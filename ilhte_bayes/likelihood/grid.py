@@ -12,6 +12,7 @@ import numpy as np
 VALUE_TOLERANCE = 1e-4  # of the total log-likelihood
 GRADIENT_TOLERANCE = 1e-3  # in posterior SDs of the parameters
 _MOST_NODES = 20_000
+_AS_GOOD_AS_ZERO = 200.0  # theta with an SD so many times below the widest is a constant
 _REACH = (5.0, 5.75, 6.5, 7.25, 8.0, 9.0, 9.0)  # SDs beyond the outermost means
 _FINER = (1.15, 1.0, 0.85, 0.7, 0.5, 0.35, 0.25)  # step, in units of the narrowest posterior SD
 
@@ -23,6 +24,7 @@ class Grid:
     first: float
     step: float
     size: int
+    smallest_sd: float = 0.0  # SDs of theta below it are integrated as if they were it
 
     @property
     def nodes(self) -> np.ndarray:
@@ -33,7 +35,10 @@ class Grid:
         """Same range with twice as many nodes, and a fifth of the range added at each end."""
         extra = self.size // 5 + 1
         return Grid(
-            self.first - extra * self.step, self.step / 2.0, 2 * (self.size + 2 * extra) - 1
+            self.first - extra * self.step,
+            self.step / 2.0,
+            2 * (self.size + 2 * extra) - 1,
+            self.smallest_sd,
         )
 
     def __str__(self) -> str:
@@ -100,7 +105,7 @@ def choose_grid(
         low = spread.lowest - reach * spread.widest
         high = spread.highest + reach * spread.widest
         size = min(int(np.ceil((high - low) / (step * finer))) + 1, _MOST_NODES)
-        grid = Grid(low, (high - low) / (size - 1), size)
+        grid = Grid(low, (high - low) / (size - 1), size, spread.widest / _AS_GOOD_AS_ZERO)
         error = grid_error(grid, evaluate)
         if best is None or error.value < best[1].value:
             best = grid, error

@@ -95,6 +95,15 @@ def most_information(plan: Plan, slopes: np.ndarray | None = None) -> float:
     return 0.25 * float(np.add.reduceat(each, units.table_start[:-1]).max())
 
 
+def usual_information(plan: Plan) -> float:
+    """Average over persons of the most that their answers can say about theta."""
+    units = plan.units
+    each = units.entry_count * plan.slopes[units.cell_slope[units.entry_cell]] ** 2
+    by_table = np.add.reduceat(each, units.table_start[:-1])
+    persons = np.add.reduceat(units.unit_count, units.unit_start[:-1])
+    return 0.25 * float(persons @ by_table / persons.sum())
+
+
 def choose_group(
     design: Design, integrate: str, *, person: str | None, many: int = 30
 ) -> str | None:

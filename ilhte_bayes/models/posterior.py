@@ -14,7 +14,7 @@ from ilhte_bayes.likelihood.kernel import jit, value_and_gradient
 from ilhte_bayes.likelihood.plan import Units
 from ilhte_bayes.models.structure import EXPONENTIAL, GAMMA, NORMAL, STUDENT, Structure
 
-MOST_NODES = 1_200  # of a refined grid; its step is then as good as an SD of 0
+_MOST_NODES = 20_000  # of a refined grid
 
 
 @jit
@@ -259,11 +259,10 @@ def _fine_enough(grid, narrowest):
 
     A normal much narrower than a step falls between nodes, or on one, and its integral is wrong:
     where the sampler comes near an SD of 0 the density would have a wall, or a spike. The
-    trapezoid rule is out by 2 exp(-2 pi^2 (SD / step)^2), 5e-9 at SD = step. SDs below the finest
-    step count as it.
+    trapezoid rule is out by 2 exp(-2 pi^2 (SD / step)^2), 5e-9 at SD = step.
     """
     first, step, n_nodes = grid[0], grid[1], int(grid[2])
-    while step > narrowest and n_nodes < MOST_NODES:
+    while step > narrowest and n_nodes < _MOST_NODES:
         step, n_nodes = 0.5 * step, 2 * n_nodes - 1
     return first, step, n_nodes
 
@@ -274,10 +273,11 @@ def _answers(s: Structure, beta, sd, effects, gradient, g_sd, standard, roots, x
     cells, means = _predict(s, 0, beta, effects), _predict(s, 1, beta, effects)
     column = s.column_start[s.integrated[0]]
     n_classes = s.column_start[s.integrated[0] + 1] - column
-    first, step, n_nodes = _fine_enough(s.grid, sd[column : column + n_classes].min())
+    floor = s.grid[3]
+    first, step, n_nodes = _fine_enough(s.grid, max(sd[column : column + n_classes].min(), floor))
     tau, log_weight = np.empty(n_classes), np.empty((n_classes, n_nodes))
     for v in range(n_classes):
-        shown = max(sd[column + v], step)
+        shown = max(sd[column + v], floor)
         tau[v] = 1.0 / shown**2
         log_weight[v] = np.log(step) - np.log(shown * np.sqrt(2.0 * np.pi))
     units = Units(
@@ -289,7 +289,7 @@ def _answers(s: Structure, beta, sd, effects, gradient, g_sd, standard, roots, x
     )
     for v in range(n_classes):
         own = sd[column + v]
-        if own < step:
+        if own < floor:
             continue
         g_sd[column + v] -= np.sum(g_weight[v]) / own + 2.0 * g_tau[v] / own**3
     by_effect = np.zeros(effects.size)

@@ -48,7 +48,7 @@ class Structure(NamedTuple):
     part_z_start: np.ndarray  # -1 where z is 1 everywhere
     part_z: np.ndarray
     # the integral
-    grid: np.ndarray  # first, step, size
+    grid: np.ndarray  # first, step, size, smallest SD of theta
     slopes: np.ndarray
     score: np.ndarray
     table_start: np.ndarray

@@ -123,7 +123,7 @@ def make_structure(layout: Layout, priors: Priors, plan: Plan, grid: Grid) -> st
         pair_shape=np.array(shapes),
         integrated=np.array([names.index(layout.integrated)]),
         **_places(names, plan.cells, plan.means),
-        grid=np.array([grid.first, grid.step, grid.size]),
+        grid=np.array([grid.first, grid.step, grid.size, grid.smallest_sd]),
         slopes=plan.slopes,
         score=sum_scores(plan, plan.slopes),
         **plan.units._asdict(),

@@ -84,3 +84,15 @@ def test_persons_without_any_spread_are_sampled_without_a_spike():
     # Monte Carlo error of a mean of 2,000 draws with an effective size of at least 300
     assert sd.mean() == pytest.approx(density @ grid, abs=4 * sd.std() / np.sqrt(300))
     assert fit.tree["posterior"].attrs["divergences"] == 0
+
+
+def test_missing_answers_and_no_spread_leave_the_integral_exact():
+    """Persons of many patterns whose answers are coin tosses: SDs near 0 are visited often."""
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"id": np.repeat(np.arange(60), 6), "item": np.tile(np.arange(6), 60)})
+    table["y"] = (rng.random(len(table)) < 0.6).astype(float)
+    table.loc[rng.random(len(table)) < 0.3, "y"] = np.nan
+    model = il.Model("y ~ 1 + (1 | id) + (1 | item)", table)
+    fit = il.sample(model, draws=200, tune=200, **NUMBERS)
+    assert not any("exact enough" in problem for problem in fit.problems)
+    assert float(fit.tree["posterior"]["sd_id"].min()) < 0.05  # the case was met
