@@ -134,8 +134,31 @@ def _reference_first(levels: Sequence, name: str, reference: str | None) -> list
     return [matching[0], *(level for level in levels if level != matching[0])]
 
 
+def require_order(column: Coded, term: ResponseTerm, levels: Sequence | None) -> None:
+    """Refuse answers in words whose order nobody has stated.
+
+    Raises
+    ------
+    DataError
+    """
+    stated = levels is not None or column.ordered or column.kind in ("number", "bool")
+    if stated or term.comparison is not None:
+        return
+    found = used(column).texts
+    raise DataError(
+        f"the response {term.text!r} holds {listed(found, 8)}: words have no order of their own. "
+        f"Name them lowest first: levels={found} in the right order (--levels {','.join(found)} on "
+        "the command line), or give an ordered Categorical."
+    )
+
+
 def code_response(
-    column: Coded, term: ResponseTerm, levels: Sequence | None, reference: str | None
+    column: Coded,
+    term: ResponseTerm,
+    levels: Sequence | None,
+    reference: str | None,
+    *,
+    ordinal: bool = False,
 ) -> tuple[np.ndarray, Coding]:
     """Return scores 0..K-1 by row, and what each stands for.
 
@@ -149,6 +172,8 @@ def code_response(
         Order of text answers, lowest first.
     reference : str, optional
         The answer that is scored 0.
+    ordinal : bool
+        Whether numbers are ordered categories, the lowest of which need not be 0.
 
     Raises
     ------
@@ -160,7 +185,7 @@ def code_response(
             f"the response {term.text!r} holds values such as {column.values[0]}. Answers are 0 "
             'and 1, text, or a column compared with a value, "score >= 2 ~ ...".'
         )
-    by_value, coding = _value_scores(column, term, levels, reference)
+    by_value, coding = _value_scores(column, term, levels, reference, ordinal=ordinal)
     score = by_value.astype(np.int8)[column.code]
     if (score == score[0]).all():
         raise DataError(
@@ -172,7 +197,12 @@ def code_response(
 
 
 def _value_scores(
-    column: Coded, term: ResponseTerm, levels: Sequence | None, reference: str | None
+    column: Coded,
+    term: ResponseTerm,
+    levels: Sequence | None,
+    reference: str | None,
+    *,
+    ordinal: bool,
 ) -> tuple[np.ndarray, Coding]:
     """Score of each value of the column; -1 for values that no row holds."""
     if term.comparison is not None:
@@ -187,7 +217,7 @@ def _value_scores(
             )
         order = _stated(column, levels)
     elif column.kind == "number":
-        return _numeric_scores(column, term)
+        return _numeric_scores(column, term, ordinal=ordinal)
     else:
         order = _reference_first(present, column.name, reference)
     place = {text: at for at, text in enumerate(order)}
@@ -195,7 +225,9 @@ def _value_scores(
     return score, Coding(term.text, tuple(order))
 
 
-def _numeric_scores(column: Coded, term: ResponseTerm) -> tuple[np.ndarray, Coding]:
+def _numeric_scores(
+    column: Coded, term: ResponseTerm, *, ordinal: bool
+) -> tuple[np.ndarray, Coding]:
     values, name = column.values, term.text
     whole = is_whole(values).all()
     if values.size == 1 and whole:  # a constant answer has its own sentence, later
@@ -212,7 +244,8 @@ def _numeric_scores(column: Coded, term: ResponseTerm) -> tuple[np.ndarray, Codi
             f"{values[-1]:g}; answers are categories, scored 0, 1, and so on. Compare it with a "
             f"value: {compared}."
         )
-    if values[0] != 0 or values[-1] >= _MOST_CATEGORIES:
+    lowest = int(values[0]) if ordinal else 0
+    if values[0] != lowest or values[-1] - lowest >= _MOST_CATEGORIES:
         found = ", ".join(f"{value:g}" for value in values[:6])
         raise DataError(
             f"the response {name!r} holds {found}{', ...' if values.size > 6 else ''}; scores "
@@ -220,7 +253,7 @@ def _numeric_scores(column: Coded, term: ResponseTerm) -> tuple[np.ndarray, Codi
             "the lowest score."
         )
     top = int(values[-1])
-    return values, Coding(name, tuple(str(k) for k in range(top + 1)))
+    return values - lowest, Coding(name, tuple(str(k) for k in range(lowest, top + 1)))
 
 
 def _stated(column: Coded, levels: Sequence, *, unseen_too: bool = False) -> list[str]:

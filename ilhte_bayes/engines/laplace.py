@@ -79,7 +79,7 @@ def laplace(model: Model, *, objective: Objective = "ml") -> Fit:
     began = time.perf_counter()
     # BLAS threads cost more than they give on blocks of this size.
     with threadpool_limits(limits=1, user_api="blas"):
-        target = LaplaceObjective(model.design, model.family, kept_inside(model, objective))
+        target = LaplaceObjective(model.rows, model.family, kept_inside(model, objective))
         prior = flat_prior if objective == "ml" else log_prior(target, model.priors)
         maximum = maximise(target, start(target), prior)
         levels = laplace_levels(target, maximum.psi, jointly=item_group(model))

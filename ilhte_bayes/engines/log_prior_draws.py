@@ -19,7 +19,7 @@ def log_prior_draws(model: Model, posterior: xr.Dataset) -> xr.Dataset:
     priors, design = model.priors, model.design
     out: dict[str, xr.DataArray] = {}
     if design.terms:
-        out["beta"] = _each(posterior["beta"], [priors[f"beta[{t}]"] for t in design.terms])
+        out["beta"] = _each(posterior["beta"], [priors[design.parameter(t)] for t in design.terms])
     for group in design.groups:
         name = group.name
         own = [priors[f"sd_{name}[{column}]"] for column in group.columns]

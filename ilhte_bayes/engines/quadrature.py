@@ -71,7 +71,7 @@ def quadrature(
     began = time.perf_counter()
     with threadpool_limits(limits=1, user_api="blas"):
         inside = kept_inside(model, objective)
-        target = IntegratedObjective(model.design, model.family, integrated, inside)
+        target = IntegratedObjective(model.rows, model.family, integrated, inside)
         prior = flat_prior if objective == "ml" else log_prior(target, model.priors)
         maximum = maximise(target, _begin(target, pilot), prior)
         levels = _levels(target, maximum.evaluation, jointly=item_group(model))

@@ -1,36 +1,56 @@
 """What an engine may ask of a family of responses."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from ilhte_bayes.formulas.design import Design
+
 
 class Family(Protocol):
-    """A response distribution given the linear predictor eta, in logits."""
+    """A response distribution given the linear predictor eta, in logits.
+
+    Engines work on `rows`: each has one linear predictor, and the log-likelihood is a sum over
+    rows of count * log_probability(score, eta). For binary answers rows are the answers; for others
+    a family says which rows an answer is made of.
+    """
 
     @property
     def name(self) -> str:
         """Name in formulas, tables and on the command line."""
 
     @property
-    def has_intercept(self) -> bool:
-        """False for ordinal families, whose thresholds take its place."""
+    def ordinal(self) -> bool:
+        """Whether answers have an order, and thresholds in the place of an intercept."""
 
     def check(self, n_categories: int, response: str, labels: tuple[str, ...]) -> None:
         """Refuse responses the family has no probability for."""
 
-    def start(self, score: np.ndarray, count: np.ndarray) -> float:
-        """Intercept that reproduces the overall mean, in logits."""
+    def complete(self, design: Design, categories: Sequence[str]) -> Design:
+        """Add the terms that the family has of its own, such as thresholds."""
+
+    def rows(self, design: Design) -> Design:
+        """Rows of one linear predictor each, for the engines."""
+
+    def start(self, rows: Design) -> np.ndarray:
+        """(term,) coefficients that reproduce the overall shares of the answers."""
 
     def log_probability(self, eta: np.ndarray, score: np.ndarray, count: np.ndarray) -> float:
         """Sum over rows of count * log P(score | eta)."""
 
-    def observe(self, eta: Any, counts: np.ndarray) -> Any:
+    def observe(self, eta: Any, counts: np.ndarray, cuts: Any) -> Any:
         """Add the observed variable `score`, dim `obs`, to the `pymc.Model` in context.
 
         `eta` is a PyTensor vector (obs); `counts` (obs, category) says how often each category
-        was given: once in all for a single answer, more often for a cell of equal answers.
+        was given: once in all for a single answer, more often for a cell of equal answers; `cuts`
+        (obs, cut) or (cut,) are the thresholds of ordinal answers.
         """
+
+    def draw(
+        self, eta: np.ndarray, cuts: np.ndarray, total: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """(question, category) how often each category is given in `total` answers to each."""
 
     def derivatives(
         self,

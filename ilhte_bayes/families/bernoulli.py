@@ -1,12 +1,15 @@
 """Bernoulli responses with a logit link: P(score = 1) = 1 / (1 + exp(-eta))."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numba
 import numpy as np
+from scipy import special
 
 from ilhte_bayes.errors import DataError, listed
+from ilhte_bayes.formulas.design import Design
 
 _BLOCK = 8192  # rows worked on at a time, so that everything stays in the cache
 
@@ -16,7 +19,7 @@ class Bernoulli:
     """Binary answers."""
 
     name: str = "bernoulli"
-    has_intercept: bool = True
+    ordinal: bool = False
 
     def check(self, n_categories: int, response: str, labels: tuple[str, ...]) -> None:
         """Refuse anything but two categories."""
@@ -32,10 +35,21 @@ class Bernoulli:
             f"\"{response} {compared} ~ ...\", or choose family='cumulative'."
         )
 
-    def start(self, score: np.ndarray, count: np.ndarray) -> float:
-        """Log-odds of the overall proportion."""
-        ones, total = float(count @ score), float(count.sum())
-        return float(np.log((ones + 0.5) / (total - ones + 0.5)))
+    def complete(self, design: Design, categories: Sequence[str]) -> Design:
+        """Nothing to add."""
+        return design
+
+    def rows(self, design: Design) -> Design:
+        """Each answer is a row."""
+        return design
+
+    def start(self, rows: Design) -> np.ndarray:
+        """Intercept at the log-odds of the overall proportion; other terms 0."""
+        out = np.zeros(len(rows.terms))
+        if "Intercept" in rows.terms:
+            ones, total = float(rows.count @ rows.score), float(rows.count.sum())
+            out[rows.terms.index("Intercept")] = np.log((ones + 0.5) / (total - ones + 0.5))
+        return out
 
     def log_probability(self, eta: np.ndarray, score: np.ndarray, count: np.ndarray) -> float:
         """Sum over rows of count * log P(score | eta)."""
@@ -46,7 +60,7 @@ class Bernoulli:
             total += float(n @ (score[at : at + _BLOCK] * e - np.maximum(e, 0.0) - tail))
         return total
 
-    def observe(self, eta: Any, counts: np.ndarray) -> Any:
+    def observe(self, eta: Any, counts: np.ndarray, cuts: Any) -> Any:
         """Observe `score`: Bernoulli for single answers, Binomial (number of ones) for cells."""
         import pymc as pm
 
@@ -54,6 +68,13 @@ class Bernoulli:
         if (trials == 1).all():
             return pm.Bernoulli("score", logit_p=eta, observed=counts[:, 1], dims="obs")
         return pm.Binomial("score", n=trials, logit_p=eta, observed=counts[:, 1], dims="obs")
+
+    def draw(
+        self, eta: np.ndarray, cuts: np.ndarray, total: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """(question, category) number of zeros and ones in `total` answers to each."""
+        ones = rng.binomial(total, special.expit(eta))
+        return np.column_stack([total - ones, ones])
 
     def derivatives(
         self,
@@ -69,7 +90,7 @@ class Bernoulli:
         for at in range(0, eta.size, _BLOCK):
             here = slice(at, at + _BLOCK)
             small = np.exp(-np.abs(eta[here]))  # NumPy's exp works on eight numbers at once
-            total += _fill(
+            total += fill_binary(
                 eta[here],
                 small,
                 score[here],
@@ -82,7 +103,7 @@ class Bernoulli:
 
 
 @numba.njit(cache=True, nogil=True)
-def _fill(eta, small, score, count, slope, weight, third):
+def fill_binary(eta, small, score, count, slope, weight, third):
     """Derivatives from small = exp(-|eta|); returns the log-probability."""
     total, product = 0.0, 1.0
     for r in range(eta.size):

@@ -164,10 +164,14 @@ def _model_from(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
     """The model, its design evaluated again from formula and coded answers."""
     parts = {name: from_plain(value, arrays) for name, value in record["model"].items()}
     parts["family"] = get_family(parts["family"])
-    for name, usual in (("discrimination", None), ("ability", "normal")):
+    usuals = (("discrimination", None), ("ability", "normal"), ("thresholds", "common"))
+    for name, usual in usuals:
         parts.setdefault(name, usual)  # files older than the option lack it
-    parts["design"] = build_design(
-        parts["formula"], parts["responses"], intercept=parts["family"].has_intercept
+    design = build_design(
+        parts["formula"], parts["responses"], intercept=not parts["family"].ordinal
+    )
+    parts["design"] = complete_design(
+        design, parts["family"], parts["responses"], parts["roles"].item, parts["thresholds"]
     )
     _check_design(parts["design"], record["design"])
     model = object.__new__(Model)

@@ -31,6 +31,7 @@ class Group:
     z: np.ndarray  # (pattern, column)
     level: np.ndarray  # (row,) int32
     labels: np.ndarray  # (level,)
+    cut_z: np.ndarray | None = None  # (cut, column) what a column adds to z at each threshold
 
     @property
     def n_levels(self) -> int:
@@ -51,8 +52,21 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class ByCut:
+    """Terms that enter at one threshold of an ordinal response only."""
+
+    n_cuts: int  # thresholds; they are the first terms
+    cut: np.ndarray  # (term,) the threshold at which it enters, -1 for all
+    x: np.ndarray  # (pattern, term) its column there: -1 for thresholds
+
+
+@dataclass(frozen=True, slots=True)
 class Design:
-    """Linear predictor of row r: x[pattern[r]] @ beta + sum over groups z[pattern[r]] @ re[level[r]]."""
+    """Linear predictor of row r: x[pattern[r]] @ beta + sum over groups z[pattern[r]] @ re[level[r]].
+
+    Of an ordinal response the first terms are thresholds, "0|1": their columns of `x` are 0, and
+    what they add at each threshold stands in `by_cut` (see `formulas.cuts`).
+    """
 
     terms: tuple[str, ...]
     x: np.ndarray  # (pattern, term)
@@ -61,11 +75,22 @@ class Design:
     count: np.ndarray  # (row,) int32
     groups: tuple[Group, ...]
     n_obs: int
+    by_cut: ByCut | None = None
 
     @property
     def n_rows(self) -> int:
         """Number of distinct rows."""
         return self.score.size
+
+    @property
+    def n_cuts(self) -> int:
+        """Number of thresholds, the first terms; 0 unless the response is ordinal."""
+        return 0 if self.by_cut is None else self.by_cut.n_cuts
+
+    def parameter(self, term: str) -> str:
+        """Name of a fixed term among the model's parameters: "beta[x]", "threshold[0|1]"."""
+        kind = "threshold" if self.terms.index(term) < self.n_cuts else "beta"
+        return f"{kind}[{term}]"
 
     def group(self, name: str) -> Group:
         """Return the group of this name, or of this innermost variable (`teacher`)."""

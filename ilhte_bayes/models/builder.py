@@ -217,7 +217,7 @@ def _fixed_effects(design: Design, priors: Priors) -> Any:
     """`beta` (term), in logits."""
     if not design.terms:
         return pt.zeros(0)
-    own = [priors[f"beta[{term}]"] for term in design.terms]
+    own = [priors[design.parameter(term)] for term in design.terms]
     return _vector("beta", own, design.terms, "term")
 
 

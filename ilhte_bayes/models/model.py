@@ -12,14 +12,15 @@ import pandas as pd
 from ilhte_bayes.data.assignment import Assignment, AssignmentKind, find_assignment
 from ilhte_bayes.data.cautions import arms_without_zero, look_alikes, odd_roles, swapped_terms
 from ilhte_bayes.data.checks import check_nesting, check_trial
-from ilhte_bayes.data.coding import Coding, code_response
+from ilhte_bayes.data.coding import Coding, code_response, require_order
 from ilhte_bayes.data.flow import flow_by_arm
 from ilhte_bayes.data.responses import Responses, read_responses
 from ilhte_bayes.data.roles import Roles, read_roles
 from ilhte_bayes.data.rows import Rows, complete_rows
 from ilhte_bayes.data.tables import Table, open_table, require_columns
-from ilhte_bayes.errors import DataError, IlhteWarning
+from ilhte_bayes.errors import DataError, IlhteWarning, ModelError
 from ilhte_bayes.families import Family, get_family
+from ilhte_bayes.formulas.cuts import Thresholds, with_group_cuts
 from ilhte_bayes.formulas.design import Design, build_design, group_sizes, needed_columns
 from ilhte_bayes.formulas.grammar import Formula, parse_formula
 from ilhte_bayes.models.ability import Ability, read_ability
@@ -47,8 +48,9 @@ class Model:
         `poly(x, 2)`, `C(x)`); R's `I(x^2)` and `factor(x)` work too.
     data : pandas.DataFrame, str or path
         Long form, one row for each answer; `.csv`, `.csv.gz` and `.parquet` paths are read.
-    family : {"bernoulli"}
-        Distribution of the answers.
+    family : {"bernoulli", "cumulative"}
+        Distribution of the answers: yes or no; or ordered categories, with a threshold between
+        each two (cumulative logit, proportional odds).
     priors : mapping, optional
         Changes to the default priors, for example `{"beta[treat]": il.Normal(0, 0.5)}`.
         They matter for MAP and NUTS, not for maximum likelihood.
@@ -60,6 +62,9 @@ class Model:
         Level that the others are compared with, `{"trt": "placebo"}`.
     levels : sequence, optional
         Order of text answers, lowest first.
+    thresholds : {"common", "item"}
+        Of ordinal answers: the same for all items; or for each item its own around the common ones
+        (rating scales that items use differently). See `formulas.cuts`.
     roster : pandas.DataFrame, str or path, optional
         Everyone randomised, one row each, with the person and treatment columns.
     assignment : {"randomised", "observational"}, optional
@@ -111,6 +116,7 @@ class Model:
     build_seconds: float
     discrimination: Discrimination | None = None
     ability: Ability = "normal"
+    thresholds: Thresholds = "common"
 
     def __init__(
         self,
@@ -126,11 +132,16 @@ class Model:
         assignment: AssignmentKind | None = None,
         discrimination: Discrimination | bool | None = None,
         ability: Ability = "normal",
+        thresholds: Thresholds = "common",
     ) -> None:
         chosen, parsed = get_family(family), parse_formula(formula)
         table = open_table(data)
         began = time.perf_counter()
         parts = _build(parsed, chosen, table, roles, reference, levels, roster, assignment)
+        parts["design"] = complete_design(
+            parts["design"], chosen, parts["responses"], parts["roles"].item, thresholds
+        )
+        parts["thresholds"] = thresholds
         kind = read_discrimination(discrimination, parts["design"], parts["roles"])
         parts["discrimination"] = kind
         shape = read_ability(ability, parts["design"], parts["roles"], kind)
@@ -152,6 +163,15 @@ class Model:
     def without_extensions(self) -> "Model":
         """Return the same model with items that discriminate alike and normal abilities."""
         return with_parts(self, discrimination=None, ability="normal")
+
+    @cached_property
+    def rows(self) -> Design:
+        """The design as rows of one linear predictor each, as engines want it.
+
+        For binary answers the design itself; an ordinal answer is split at the thresholds beside
+        it (see `formulas.cuts`).
+        """
+        return self.family.rows(self.design)
 
     @cached_property
     def pymc(self) -> "pm.Model":
@@ -198,6 +218,30 @@ def with_parts(model: Model, **changes: Any) -> Model:
     return other
 
 
+def complete_design(
+    design: Design, family: Family, responses: Responses, item: str | None, thresholds: Thresholds
+) -> Design:
+    """Add the terms that a family has of its own: thresholds, common or around them by item."""
+    if thresholds not in ("common", "item"):
+        raise ModelError(
+            f"thresholds={thresholds!r}; it is 'common' (the same for all items) or 'item' (each "
+            "item its own, around the common ones)."
+        )
+    design = family.complete(design, responses.response_coding.levels)
+    if thresholds == "common":
+        return design
+    if design.n_cuts < 2:
+        raise ModelError(
+            "thresholds='item' needs ordinal answers of three categories or more: with two, an "
+            "item's only threshold is its easiness. Use thresholds='common'."
+        )
+    if item is None:
+        raise ModelError(
+            "thresholds='item': which column is the item is not known. Say roles={'item': ...}."
+        )
+    return with_group_cuts(design, design.group(item).name)
+
+
 def _build(
     formula: Formula,
     family: Family,
@@ -215,8 +259,14 @@ def _build(
     read = read_roles(roles, table, set(needed.columns), stored.get("roles"))
     rows, dropped = complete_rows(table, needed, read.item, read.treatment)
     response = formula.response
+    if family.ordinal:
+        require_order(rows.response, response, levels)
     score, coding = code_response(
-        rows.response, response, levels, (reference or {}).get(response.column)
+        rows.response,
+        response,
+        levels,
+        (reference or {}).get(response.column),
+        ordinal=family.ordinal,
     )
     family.check(len(coding.levels), response.text, coding.found(score))
     notes = [*_check_paths(rows, formula), *check_trial(rows, read, score, needed.groups)]
@@ -227,7 +277,7 @@ def _build(
     responses = read_responses(rows, needed, (score, coding), dropped=dropped, reference=reference)
     responses = _with_named_arms(responses, read.treatment, stored.get("arms"))
     del rows, score  # the largest things here; the design has its own
-    design = build_design(formula, responses, intercept=family.has_intercept)
+    design = build_design(formula, responses, intercept=not family.ordinal)
     notes += swapped_terms(group_sizes(design), responses.n_obs)
     notes += arms_without_zero(responses.patterns, read.treatment)
     notes += [found.warning] if found and found.warning else []
@@ -324,15 +374,15 @@ def il_hte(
     ability_sd : {"common", "by_arm"}
         One SD of ability (within clusters), or one for each arm. A treatment that widens or
         narrows abilities otherwise looks like effects that differ between items.
-    family : {"bernoulli"}
-        Distribution of the answers.
+    family : {"bernoulli", "cumulative"}
+        Distribution of the answers: yes or no, or ordered categories.
     occasion : str, optional
         Column that tells repeated answers of a person to an item apart.
     crossover : bool
         Whether persons were meant to be in more than one arm.
     **options
-        `priors`, `reference`, `levels`, `roster`, `assignment`, `discrimination`, `ability`:
-        see `Model`.
+        `priors`, `reference`, `levels`, `thresholds`, `roster`, `assignment`, `discrimination`,
+        `ability`: see `Model`.
 
     Returns
     -------

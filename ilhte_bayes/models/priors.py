@@ -347,7 +347,8 @@ def _kind(parameter: str) -> str:
 
 
 def _check_kind(parameter: str, prior: object) -> None:
-    kinds = {"beta": (Normal, StudentT, Flat), "corr": (LKJ, Flat)}
+    unbounded = (Normal, StudentT, Flat)
+    kinds = {"beta": unbounded, "threshold": unbounded, "corr": (LKJ, Flat)}
     allowed = kinds.get(_kind(parameter), (HalfNormal, HalfStudentT, Exponential, Gamma, Flat))
     if not isinstance(prior, allowed):
         raise ModelError(
@@ -359,10 +360,11 @@ def _check_kind(parameter: str, prior: object) -> None:
 
 def _beta_entries(design: Design) -> Iterator[PriorEntry]:
     weight = _answers(design)
-    sizes = [_size(column, weight) for column in design.x.T]
+    sizes = [_size(column, weight) for column in _columns(design).T]
     for name, size in zip(design.terms, sizes, strict=True):
-        if name == "Intercept":
-            yield _intercept_entry(design, sizes)
+        parameter = design.parameter(name)
+        if name == "Intercept" or parameter.startswith("threshold"):
+            yield _intercept_entry(design, sizes, parameter)
             continue
         reason = (
             "odds ratios up to 150, either way"
@@ -372,8 +374,13 @@ def _beta_entries(design: Design) -> Iterator[PriorEntry]:
         yield PriorEntry(f"beta[{name}]", Normal(0, 2.5 / size), reason)
 
 
-def _intercept_entry(design: Design, sizes: list[float]) -> PriorEntry:
-    """Prior of the intercept: SD 2.5 where covariates are at their mean, wider at 0.
+def _columns(design: Design) -> np.ndarray:
+    """(pattern, term) values of each term where it enters."""
+    return design.x if design.by_cut is None else design.x + design.by_cut.x
+
+
+def _intercept_entry(design: Design, sizes: list[float], parameter: str) -> PriorEntry:
+    """Prior of the intercept, or of a threshold: SD 2.5 where covariates are at their mean, wider at 0.
 
     With slopes of prior SD 2.5 / size, the intercept at 0 has this variance when the one at the
     means has 2.5 squared. A narrow prior there would bend the slopes of a covariate far from 0.
@@ -383,18 +390,24 @@ def _intercept_entry(design: Design, sizes: list[float]) -> PriorEntry:
     far = [
         mean / size
         for name, mean, size in zip(design.terms, means, sizes, strict=True)
-        if name != "Intercept" and size != 1.0
+        if name != "Intercept" and size != 1.0 and not design.parameter(name).startswith("thr")
     ]
     sd = 2.5 * float(np.sqrt(1.0 + np.sum(np.square(far))))
     reason = "average answer between 1 % and 99 %"
     reason += " where covariates are at their means" if sd > 2.6 else ""
-    return PriorEntry("beta[Intercept]", Normal(0, sd), reason)
+    if parameter.startswith("threshold"):
+        reason = reason.replace("average answer", "share of answers above it")
+    return PriorEntry(parameter, Normal(0, sd), reason)
 
 
 def _group_entries(design: Design) -> Iterator[PriorEntry]:
     weight = _answers(design)
     for group in design.groups:
         for name, column in zip(group.columns, group.z.T, strict=True):
+            if not column.any():  # enters at thresholds only
+                reason = "items' thresholds rarely lie twice as far apart as usual"
+                yield PriorEntry(f"sd_{group.name}[{name}]", HalfNormal(0.5), reason)
+                continue
             if name == "Intercept" or group.split:
                 yield PriorEntry(
                     f"sd_{group.name}[{name}]", HalfNormal(2.0), "levels rarely differ by 8 logits"

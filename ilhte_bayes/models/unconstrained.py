@@ -94,7 +94,7 @@ def make_structure(layout: Layout, priors: Priors, plan: Plan, grid: Grid) -> st
     """Collect a model's arrays for the compiled log-density."""
     design = layout.design
     groups = design.groups
-    beta = [_numbers(priors[f"beta[{term}]"]) for term in design.terms]
+    beta = [_numbers(priors[design.parameter(term)]) for term in design.terms]
     sd = [_numbers(priors[f"sd_{g.name}[{c}]"]) for g in groups for c in g.columns]
     effects = np.cumsum([0, *(layout.levels(g) * g.n_columns for g in groups)])
     pairs = [pairs_of(group) for group in groups]

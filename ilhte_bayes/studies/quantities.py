@@ -40,7 +40,7 @@ def default_quantities(model: Model) -> dict[str, Quantity]:
     design = model.design
     integrated = integrated_group(model)
     out: dict[str, Quantity] = {
-        f"beta[{term}]": partial(_entry, variable="beta", at=(k,))
+        design.parameter(term): partial(_entry, variable="beta", at=(k,))
         for k, term in enumerate(design.terms)
     }
     for group in design.groups:

@@ -59,7 +59,7 @@ def draw_from_prior(model: Model, rng: np.random.Generator) -> xr.Dataset:
     design, priors = model.design, model.priors
     values: dict[str, xr.DataArray] = {}
     if design.terms:
-        beta = [_draw(priors[f"beta[{term}]"], f"beta[{term}]", rng) for term in design.terms]
+        beta = [_draw(priors[name], name, rng) for name in map(design.parameter, design.terms)]
         values["beta"] = xr.DataArray(beta, {"term": list(design.terms)}, ("term",))
     for group in design.groups:
         name, column = group.name, f"{group.name}_column"

@@ -13,7 +13,7 @@ from ilhte_bayes.models.priors import LKJ, Priors
 
 def log_prior(objective: MarginalObjective, priors: Priors) -> LogPrior:
     """Return psi -> (log-density, gradient)."""
-    betas = [priors[f"beta[{term}]"] for term in objective.design.terms]
+    betas = [priors[objective.design.parameter(t)] for t in objective.design.terms]
     fixed = objective.parts[0]
 
     def evaluate(psi: np.ndarray) -> tuple[float, np.ndarray]:

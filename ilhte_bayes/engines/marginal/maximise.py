@@ -125,11 +125,7 @@ def start(objective: LaplaceObjective) -> tuple[np.ndarray, np.ndarray]:
     """
     objective.tolerance = ROUGH
     psi = np.zeros(objective.n_psi)
-    terms = objective.design.terms
-    if "Intercept" in terms:
-        psi[terms.index("Intercept")] = objective.family.start(
-            objective.plan.score, objective.plan.count
-        )
+    psi[objective.parts[0]] = objective.family.start(objective.design)
     for group, c, part in _groups(objective):
         size = 1.0 / np.maximum(1.0, np.sqrt(np.mean(group.z**2, axis=0)))
         psi[part] = c.from_factor(np.diag(size))
@@ -167,9 +163,14 @@ def _joint_step(objective: LaplaceObjective, psi: np.ndarray) -> tuple[np.ndarra
         return psi, np.zeros((0, 0))
     gradient, information = objective.fixed_information(at)
     step = np.linalg.lstsq(information, gradient, rcond=None)[0]
-    largest = np.max(np.abs(x @ step), initial=0.0)
-    psi = psi.copy()
-    psi[fixed] += step * min(1.0, 3.0 / max(largest, 1e-12))
+    step *= min(1.0, 3.0 / max(np.max(np.abs(x @ step), initial=0.0), 1e-12))
+    for _ in range(20):
+        moved = psi.copy()
+        moved[fixed] += step
+        # thresholds must not change places
+        if not objective.design.n_cuts or np.isfinite(objective.evaluate(moved).value):
+            return moved, information
+        step *= 0.5
     return psi, information
 
 
