@@ -9,8 +9,9 @@ import xarray as xr
 from ilhte_bayes.engines.nuts_integrated import most_information
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.likelihood.grid import Grid
-from ilhte_bayes.likelihood.persons import arguments, unit_masses
+from ilhte_bayes.likelihood.persons import arguments
 from ilhte_bayes.likelihood.plan import Plan, choose_group, make_plan
+from ilhte_bayes.likelihood.unit_summaries import unit_moments
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.priors import correlated
 from ilhte_bayes.models.unconstrained import pairs_of
@@ -158,7 +159,7 @@ def _integrated(plan: Plan, draw: Mapping[str, np.ndarray]) -> float:
     effects = {name[3:]: values for name, values in draw.items() if name.startswith("re_")}
     grid = _grid(plan, plan.means.value(beta, effects), sd)
     at = arguments(plan, grid, beta, effects, sd)
-    each, _ = unit_masses(plan, grid, at)
+    each, _, _ = unit_moments(plan, grid, at)
     return float(plan.units.unit_count @ each + plan.units.cell_total @ at.d)
 
 
