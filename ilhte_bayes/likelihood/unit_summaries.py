@@ -8,7 +8,7 @@ cubic.
 
 import numpy as np
 
-from ilhte_bayes.likelihood.grid import Grid
+from ilhte_bayes.likelihood.grid import Grid, grid_for
 from ilhte_bayes.likelihood.kernel import jit, tabulate
 from ilhte_bayes.likelihood.persons import Arguments, masses
 from ilhte_bayes.likelihood.plan import Plan, Units, most_information
@@ -21,18 +21,12 @@ _WINDOW = 7.0  # posterior SDs around a unit's mean outside which no mass is loo
 
 def moment_grid(plan: Plan, mean: np.ndarray, sd: np.ndarray) -> Grid:
     """Nodes for sums over theta: every person's posterior, `sd` (class,) being theta's SDs."""
-    return _grid(plan, mean, sd, _STEP)
+    return grid_for(mean, sd, most_information(plan), reach=_REACH, finer=_STEP)
 
 
 def fine_grid(plan: Plan, mean: np.ndarray, sd: np.ndarray) -> Grid:
     """Nodes for distribution functions of theta and draws."""
-    return _grid(plan, mean, sd, _FINE_STEP)
-
-
-def _grid(plan: Plan, mean: np.ndarray, sd: np.ndarray, finer: float) -> Grid:
-    step = finer / np.sqrt(most_information(plan) + 1.0 / sd.min() ** 2)
-    low, high = mean.min() - _REACH * sd.max(), mean.max() + _REACH * sd.max()
-    return Grid(float(low), float(step), int(np.ceil((high - low) / step)) + 1)
+    return grid_for(mean, sd, most_information(plan), reach=_REACH, finer=_FINE_STEP)
 
 
 def unit_moments(plan: Plan, grid: Grid, at: Arguments) -> tuple[np.ndarray, ...]:
