@@ -15,8 +15,9 @@ from ilhte_bayes.engines.marginal.summarise import LARGEST_JOINT, Levels, mode_a
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.grid import Grid, GridError
-from ilhte_bayes.likelihood.persons import Arguments, unit_masses
+from ilhte_bayes.likelihood.persons import Arguments
 from ilhte_bayes.likelihood.plan import choose_group, sum_scores
+from ilhte_bayes.likelihood.unit_summaries import unit_moments
 from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.model import Model
 
@@ -191,13 +192,8 @@ def _person_moments(
         log_weight=np.zeros((sd.size, grid.size)), tau=1.0 / sd**2, d=target.by_cell @ unknown,
         slope=plan.slopes, score=sum_scores(plan, plan.slopes), mean=mean,
     )  # fmt: skip
-    first, second = np.empty(plan.n_units), np.empty(plan.n_units)
-    for low in range(0, plan.n_units, 4096):
-        own = slice(low, min(low + 4096, plan.n_units))
-        _, mass = unit_masses(plan, grid, at, own)
-        away = grid.nodes - mean[plan.units.unit_mean[own]][:, None]
-        first[own] = np.sum(mass * away, axis=1)
-        second[own] = np.sum(mass * away**2, axis=1)
+    _, theta, variance = unit_moments(plan, grid, at)
+    deviation = theta - mean[plan.units.unit_mean]
     table = np.repeat(np.arange(plan.n_tables), np.diff(plan.units.unit_start))
     column = plan.units.table_class[table][plan.person_unit]
     person = np.arange(plan.n_persons)
@@ -205,8 +201,8 @@ def _person_moments(
         np.zeros((plan.n_persons, sd.size)),
         np.tile(sd**2, (plan.n_persons, 1)),
     )
-    out_mean[person, column] = first[plan.person_unit]
-    out_variance[person, column] = (second - first**2)[plan.person_unit]
+    out_mean[person, column] = deviation[plan.person_unit]
+    out_variance[person, column] = variance[plan.person_unit]
     return out_mean, out_variance
 
 

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.kernel import jit, tabulate
+from ilhte_bayes.likelihood.persons import masses
 from ilhte_bayes.likelihood.plan import Plan, Units, sum_scores
 
 _CHUNK = 512  # units of one table worked on at a time
@@ -157,15 +158,13 @@ def _chunk(
     """Units u0..u1 of one table: everything that depends on the unit."""
     n, n_nodes, used = u1 - u0, theta.size, own.size
     tau = 1.0 / (sd * sd)
-    constant = np.log(step) - np.log(sd * np.sqrt(2.0 * np.pi))
+    log_weight = np.full(n_nodes, np.log(step) - np.log(sd * np.sqrt(2.0 * np.pi)))
     held = np.empty((n, n_nodes))
     value = 0.0
     for j in range(n):
-        value += units.unit_count[u0 + j] * (
-            constant
-            + _posterior_masses(
-                score[u0 + j], mean[units.unit_mean[u0 + j]], tau, theta, normaliser, held[j]
-            )
+        m = mean[units.unit_mean[u0 + j]]
+        value += units.unit_count[u0 + j] * masses(
+            held[j], theta, log_weight, tau, score[u0 + j], m, normaliser
         )
     expected = np.dot(held, score_at)  # (unit, column)
     with_theta = np.dot(held * theta, score_at)
@@ -204,20 +203,3 @@ def _chunk(
                 cross[f, own[a]] += x * with_theta[j, a]
     square += np.dot(np.ascontiguousarray(weighted.T), expected)
     return value
-
-
-@jit
-def _posterior_masses(score, mean, tau, theta, normaliser, out):
-    """Masses of theta given one unit's answers, summing to 1; returns the logarithm of their sum."""
-    highest = -np.inf
-    for q in range(theta.size):
-        away = theta[q] - mean
-        out[q] = score * theta[q] - normaliser[q] - 0.5 * tau * away * away
-        highest = max(highest, out[q])
-    total = 0.0
-    for q in range(theta.size):
-        out[q] = np.exp(out[q] - highest)
-        total += out[q]
-    for q in range(theta.size):
-        out[q] /= total
-    return highest + np.log(total)

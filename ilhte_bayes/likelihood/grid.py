@@ -118,3 +118,28 @@ def choose_grid(
 def _largest(change: np.ndarray) -> float:
     size = np.max(np.abs(change), initial=0.0)
     return float(size) if np.isfinite(size) else float("inf")
+
+
+def grid_for(
+    mean: np.ndarray, sd: np.ndarray, information: float, *, reach: float, finer: float
+) -> Grid:
+    """Nodes for one set of parameter values, without trying them.
+
+    Parameters
+    ----------
+    mean : (mean,) array
+        Means of theta.
+    sd : (class,) array
+        SDs of theta around them.
+    information : float
+        Most Fisher information on one person's theta: see `plan.most_information`.
+    reach : float
+        SDs of theta that the nodes span beyond the outermost means.
+    finer : float
+        Largest step, in units of the narrowest posterior SD.
+    """
+    low = float(mean.min() - reach * sd.max())
+    high = float(mean.max() + reach * sd.max())
+    step = finer / np.sqrt(information + 1.0 / sd.min() ** 2)
+    size = int(np.ceil((high - low) / step)) + 1
+    return Grid(low, (high - low) / (size - 1), size)

@@ -63,7 +63,7 @@ def unit_masses(
     first, last, _ = units.indices(plan.n_units)
     loglik = np.empty(last - first)
     mass = np.empty((last - first, grid.size))
-    _masses(
+    _unit_masses(
         plan.units, first, last, grid.nodes, at.log_weight, at.tau, at.d, at.slope, at.score,
         at.mean, loglik, mass,
     )  # fmt: skip
@@ -79,7 +79,26 @@ def answer_term(plan: Plan, score: np.ndarray, count: np.ndarray, d: np.ndarray)
 
 
 @jit
-def _masses(units: Units, first, last, theta, log_weight, tau, d, slope, score, mean, loglik, mass):
+def masses(own, theta, log_weight, tau, score, mean, normaliser):
+    """Fill `own` with one unit's posterior masses on the nodes; returns its log-likelihood."""
+    highest = -np.inf
+    for q in range(theta.size):
+        away = theta[q] - mean
+        own[q] = log_weight[q] + score * theta[q] - normaliser[q] - 0.5 * tau * away * away
+        highest = max(highest, own[q])
+    total = 0.0
+    for q in range(theta.size):
+        own[q] = np.exp(own[q] - highest)
+        total += own[q]
+    for q in range(theta.size):
+        own[q] /= total
+    return highest + np.log(total)
+
+
+@jit
+def _unit_masses(
+    units: Units, first, last, theta, log_weight, tau, d, slope, score, mean, loglik, mass
+):
     odds = np.exp(d)
     by_slope = np.exp(slope.reshape(-1, 1) * theta)
     normaliser, product = np.empty(theta.size), np.empty(theta.size)
@@ -90,19 +109,7 @@ def _masses(units: Units, first, last, theta, log_weight, tau, d, slope, score, 
         tabulate(units, t, theta, d, odds, slope, by_slope, normaliser, product)
         v = units.table_class[t]
         for u in range(u0, u1):
-            own, m = mass[u - first], mean[units.unit_mean[u]]
-            highest = -np.inf
-            for q in range(theta.size):
-                away = theta[q] - m
-                own[q] = (
-                    log_weight[v, q] + score[u] * theta[q] - normaliser[q]
-                    - 0.5 * tau[v] * away * away
-                )  # fmt: skip
-                highest = max(highest, own[q])
-            total = 0.0
-            for q in range(theta.size):
-                own[q] = np.exp(own[q] - highest)
-                total += own[q]
-            for q in range(theta.size):
-                own[q] /= total
-            loglik[u - first] = highest + np.log(total)
+            m = mean[units.unit_mean[u]]
+            loglik[u - first] = masses(
+                mass[u - first], theta, log_weight[v], tau[v], score[u], m, normaliser
+            )

@@ -8,32 +8,25 @@ cubic.
 
 import numpy as np
 
-from ilhte_bayes.likelihood.grid import Grid
+from ilhte_bayes.likelihood.grid import Grid, grid_for
 from ilhte_bayes.likelihood.kernel import jit, tabulate
-from ilhte_bayes.likelihood.persons import Arguments
+from ilhte_bayes.likelihood.persons import Arguments, masses
 from ilhte_bayes.likelihood.plan import Plan, Units, most_information
 
 _REACH = 7.0  # SDs of theta beyond the outermost means
 _STEP = 0.6  # of the narrowest posterior SD, where sums over nodes are integrals to 1e-9
 _FINE_STEP = 0.25  # where a cubic between nodes is off by less than 1e-4 in probability
 _WINDOW = 7.0  # posterior SDs around a unit's mean outside which no mass is looked for
-_NOTHING = -40.0  # logarithm of a mass that is left out
 
 
 def moment_grid(plan: Plan, mean: np.ndarray, sd: np.ndarray) -> Grid:
     """Nodes for sums over theta: every person's posterior, `sd` (class,) being theta's SDs."""
-    return _grid(plan, mean, sd, _STEP)
+    return grid_for(mean, sd, most_information(plan), reach=_REACH, finer=_STEP)
 
 
 def fine_grid(plan: Plan, mean: np.ndarray, sd: np.ndarray) -> Grid:
     """Nodes for distribution functions of theta and draws."""
-    return _grid(plan, mean, sd, _FINE_STEP)
-
-
-def _grid(plan: Plan, mean: np.ndarray, sd: np.ndarray, finer: float) -> Grid:
-    step = finer / np.sqrt(most_information(plan) + 1.0 / sd.min() ** 2)
-    low, high = mean.min() - _REACH * sd.max(), mean.max() + _REACH * sd.max()
-    return Grid(float(low), float(step), int(np.ceil((high - low) / step)) + 1)
+    return grid_for(mean, sd, most_information(plan), reach=_REACH, finer=_FINE_STEP)
 
 
 def unit_moments(plan: Plan, grid: Grid, at: Arguments) -> tuple[np.ndarray, ...]:
@@ -102,25 +95,6 @@ def draw_theta(
 
 
 @jit
-def masses(own, theta, log_weight, tau, score, mean, normaliser):
-    """Fill `own` with posterior masses on the nodes (not yet divided by their sum).
-
-    Returns the logarithm taken out, and the sum.
-    """
-    highest = -np.inf
-    for q in range(theta.size):
-        away = theta[q] - mean
-        own[q] = log_weight[q] + score * theta[q] - normaliser[q] - 0.5 * tau * away * away
-        highest = max(highest, own[q])
-    total = 0.0
-    for q in range(theta.size):
-        below = own[q] - highest
-        own[q] = np.exp(below) if below > _NOTHING else 0.0
-        total += own[q]
-    return highest, total
-
-
-@jit
 def _moments(units: Units, theta, log_weight, tau, d, slope, score, mean, out):
     odds, by_slope = np.exp(d), np.exp(slope.reshape(-1, 1) * theta)
     normaliser, product, own = np.empty(theta.size), np.empty(theta.size), np.empty(theta.size)
@@ -129,16 +103,14 @@ def _moments(units: Units, theta, log_weight, tau, d, slope, score, mean, out):
         v = units.table_class[t]
         for u in range(units.unit_start[t], units.unit_start[t + 1]):
             m = mean[units.unit_mean[u]]
-            highest, total = masses(own, theta, log_weight[v], tau[v], score[u], m, normaliser)
+            out[0, u] = masses(own, theta, log_weight[v], tau[v], score[u], m, normaliser)
             first, second = 0.0, 0.0
             for q in range(theta.size):
                 away = theta[q] - m
                 first += own[q] * away
                 second += own[q] * away * away
-            first /= total
-            out[0, u] = highest + np.log(total)
             out[1, u] = m + first
-            out[2, u] = second / total - first * first
+            out[2, u] = second - first * first
 
 
 @jit
@@ -161,7 +133,7 @@ def _table_window(units: Units, t, theta, centre, spread):
 
 
 @jit
-def _distribution(own, total, below):
+def _distribution(own, below):
     """below[q] = share of mass below node q: integrals of cubics through four nodes each."""
     n = own.size
     below[0] = 0.0
@@ -169,14 +141,14 @@ def _distribution(own, total, below):
         before = own[q - 1] if q > 0 else 0.0
         after = own[q + 2] if q < n - 2 else 0.0
         area = (13.0 * (own[q] + own[q + 1]) - before - after) / 24.0
-        below[q + 1] = below[q] + max(area, 0.0) / total
+        below[q + 1] = below[q] + max(area, 0.0)
     whole = below[n - 1]
     for q in range(n):
         below[q] /= whole
 
 
 @jit
-def _probability(x, theta, own, total, below):
+def _probability(x, theta, own, below):
     """P(theta < x), cubic between nodes."""
     step, n = theta[1] - theta[0], theta.size
     at = (x - theta[0]) / step
@@ -187,7 +159,7 @@ def _probability(x, theta, own, total, below):
     q = int(at)
     s = at - q
     rise = below[q + 1] - below[q]
-    left, right = own[q] / total, own[q + 1] / total  # density times step
+    left, right = own[q], own[q + 1]  # density times step
     bend, twist = 3.0 * rise - 2.0 * left - right, left + right - 2.0 * rise
     return below[q] + s * (left + s * (bend + s * twist))
 
@@ -210,12 +182,12 @@ def _add_probabilities(
             m, reach = mean[units.unit_mean[u]], _WINDOW * spread[u]
             f, g = _nodes_within(theta, centre[u] - reach, centre[u] + reach)
             nodes, own, below = theta[f:g], buffer[f:g], shares[f:g]
-            _, total = masses(own, nodes, log_weight[v, f:g], tau[v], score[u], m, normaliser[f:g])
-            _distribution(own, total, below)
+            masses(own, nodes, log_weight[v, f:g], tau[v], score[u], m, normaliser[f:g])
+            _distribution(own, below)
             for k in range(points.shape[1]):
-                total_points[u, k] += _probability(points[u, k], nodes, own, total, below)
+                total_points[u, k] += _probability(points[u, k], nodes, own, below)
                 x = from_mean[u, k] + m
-                total_from_mean[u, k] += _probability(x, nodes, own, total, below)
+                total_from_mean[u, k] += _probability(x, nodes, own, below)
 
 
 @jit
@@ -236,15 +208,15 @@ def _draw(
             m, reach = mean[units.unit_mean[u]], _WINDOW * spread[u]
             f, g = _nodes_within(theta, centre[u] - reach, centre[u] + reach)
             nodes, own, below = theta[f:g], buffer[f:g], shares[f:g]
-            _, total = masses(own, nodes, log_weight[v, f:g], tau[v], score[u], m, normaliser[f:g])
-            _distribution(own, total, below)
+            masses(own, nodes, log_weight[v, f:g], tau[v], score[u], m, normaliser[f:g])
+            _distribution(own, below)
             for at in range(start[u], start[u + 1]):
                 j = member[at]
-                out[j] = _quantile(uniform[j], nodes, own, total, below)
+                out[j] = _quantile(uniform[j], nodes, own, below)
 
 
 @jit
-def _quantile(p, theta, own, total, below):
+def _quantile(p, theta, own, below):
     """Theta with P(theta < x) = p: bisection between two nodes on the cubic."""
     low, high = 0, theta.size - 1
     while high - low > 1:
@@ -256,7 +228,7 @@ def _quantile(p, theta, own, total, below):
     left, right = theta[low], theta[high]
     for _ in range(30):
         x = 0.5 * (left + right)
-        if _probability(x, theta, own, total, below) <= p:
+        if _probability(x, theta, own, below) <= p:
             left = x
         else:
             right = x
@@ -301,7 +273,7 @@ def _log_mean_exp_theta(
         v = units.table_class[t]
         for u in range(units.unit_start[t], units.unit_start[t + 1]):
             m = mean[units.unit_mean[u]]
-            _, total = masses(own, theta, log_weight[v], tau[v], score[u], m, normaliser)
+            masses(own, theta, log_weight[v], tau[v], score[u], m, normaliser)
             last = -1
             up, down = 0.0, 0.0
             for at in range(start[u], start[u + 1]):
@@ -311,5 +283,5 @@ def _log_mean_exp_theta(
                     for q in range(theta.size):
                         up += own[q] * by_slope[last, q]
                         down += own[q] / by_slope[last, q]
-                    up, down = np.log(up / total), np.log(down / total)
+                    up, down = np.log(up), np.log(down)
                 out[r] = up if sign[r] > 0.0 else down

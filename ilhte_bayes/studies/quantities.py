@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from ilhte_bayes.engines.nuts_integrated import most_information
 from ilhte_bayes.formulas.design import Group
-from ilhte_bayes.likelihood.grid import Grid
-from ilhte_bayes.likelihood.persons import arguments, unit_masses
-from ilhte_bayes.likelihood.plan import Plan, choose_group, make_plan
+from ilhte_bayes.likelihood.grid import grid_for
+from ilhte_bayes.likelihood.persons import arguments
+from ilhte_bayes.likelihood.plan import Plan, choose_group, make_plan, most_information
+from ilhte_bayes.likelihood.unit_summaries import unit_moments
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.priors import correlated
 from ilhte_bayes.models.unconstrained import pairs_of
@@ -156,16 +156,8 @@ def _integrated(plan: Plan, draw: Mapping[str, np.ndarray]) -> float:
     sd = draw[f"sd_{plan.group.name}"]
     beta = draw.get("beta", np.zeros(0))
     effects = {name[3:]: values for name, values in draw.items() if name.startswith("re_")}
-    grid = _grid(plan, plan.means.value(beta, effects), sd)
+    mean = plan.means.value(beta, effects)
+    grid = grid_for(mean, sd, most_information(plan), reach=_REACH, finer=_FINE)
     at = arguments(plan, grid, beta, effects, sd)
-    each, _ = unit_masses(plan, grid, at)
+    each, _, _ = unit_moments(plan, grid, at)
     return float(plan.units.unit_count @ each + plan.units.cell_total @ at.d)
-
-
-def _grid(plan: Plan, mean: np.ndarray, sd: np.ndarray) -> Grid:
-    """Nodes for one draw, finer than any person's posterior SD of theta can be."""
-    low = float(mean.min() - _REACH * sd.max())
-    high = float(mean.max() + _REACH * sd.max())
-    step = _FINE / np.sqrt(most_information(plan) + 1.0 / float(sd.min()) ** 2)
-    size = int(np.ceil((high - low) / step)) + 1
-    return Grid(low, (high - low) / (size - 1), size)

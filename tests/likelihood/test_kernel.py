@@ -85,27 +85,20 @@ def graph(plan, grid, values):
     return value, gradient
 
 
-@pytest.mark.parametrize("fold", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"fold": True}, {"slope_group": "item"}],
+    ids=["means", "all in cells", "discriminations"],
+)
 @pytest.mark.parametrize("name", FORMULAS)
 @settings(
     max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(seed=st.integers(0, 10_000))
-def test_equals_the_plain_graph(name, fold, seed):
+def test_equals_the_plain_graph(name, options, seed):
     """Both are sums over the same nodes: they differ by rounding alone."""
-    plan = a_plan(name, a_trial(seed), fold=fold)
+    plan = a_plan(name, a_trial(seed), **options)
     grid, values = random_values(plan, seed)
-    value, gradient = compiled(plan, grid, values)
-    expected, expected_gradient = graph(plan, grid, values)
-    assert value == pytest.approx(expected, rel=1e-10)
-    for own, other in zip(gradient, expected_gradient, strict=True):
-        np.testing.assert_allclose(own, other, rtol=1e-10, atol=1e-10 * np.abs(other).max())
-
-
-@pytest.mark.parametrize("name", FORMULAS)
-def test_units_with_discriminations_equal_the_plain_graph(name):
-    plan = a_plan(name, a_trial(3), slope_group="item")
-    grid, values = random_values(plan, 3)
     value, gradient = compiled(plan, grid, values)
     expected, expected_gradient = graph(plan, grid, values)
     assert value == pytest.approx(expected, rel=1e-10)

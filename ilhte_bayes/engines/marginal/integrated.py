@@ -22,7 +22,7 @@ from ilhte_bayes.errors import ModelError
 from ilhte_bayes.families.base import Family
 from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.likelihood.curvature import Curvature, curvature
-from ilhte_bayes.likelihood.grid import Grid
+from ilhte_bayes.likelihood.grid import Grid, grid_for
 from ilhte_bayes.likelihood.plan import Plan, make_plan, most_information
 from ilhte_bayes.likelihood.predictor import Predictor
 
@@ -162,11 +162,7 @@ class IntegratedObjective:
 
     def grid(self, mean: np.ndarray, sd: np.ndarray) -> Grid:
         """Nodes for these means and SDs, fine enough for the narrowest person."""
-        step = _FINE / np.sqrt(self.information + 1.0 / sd.min() ** 2)
-        reach = _REACH * sd.max()
-        low, high = float(mean.min()) - reach, float(mean.max()) + reach
-        size = max(int(np.ceil((high - low) / step)) + 1, 15)
-        return Grid(low, (high - low) / (size - 1), size)
+        return grid_for(mean, sd, self.information, reach=_REACH, finer=_FINE)
 
     def grid_at(self, psi: np.ndarray, effects: np.ndarray) -> Grid:
         """The nodes used at these parameters and standardised effects."""
