@@ -17,6 +17,7 @@ from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run
 from ilhte_bayes.engines.first_discriminations import first_discriminations
 from ilhte_bayes.engines.laplace import compile_loops, laplace
 from ilhte_bayes.engines.log_prior_draws import log_prior_draws
+from ilhte_bayes.engines.nuts_direct import draw_direct
 from ilhte_bayes.engines.nuts_graph import draw_free, draw_loaded
 from ilhte_bayes.engines.nuts_integrated import draw_integrated
 from ilhte_bayes.engines.nuts_joint import draw_joint
@@ -108,8 +109,10 @@ def sample(
             drawn = _draw_with_discriminations(pilot, centred, integrated, run, share)
         elif model.ability == "histogram":
             drawn = draw_free(pilot, centred, _group_of_shape(model, integrated), run)
-        elif integrated is None:
+        elif integrated is None and integrate == "none":
             drawn = draw_joint(pilot, centred, run)
+        elif integrated is None:
+            drawn = draw_direct(pilot, centred, run)
         else:
             drawn = draw_integrated(pilot, centred, integrated, run)
         compile_seconds += drawn.compile_seconds

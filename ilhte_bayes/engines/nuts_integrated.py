@@ -10,10 +10,11 @@ from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run, warmup_share
 from ilhte_bayes.engines.on_grid import EDGE, extreme_draws, sample_on_grid
 from ilhte_bayes.engines.whitening import whitening_root
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.formulas.design import Design
 from ilhte_bayes.likelihood.grid import Evaluate, Grid, Spread
 from ilhte_bayes.likelihood.plan import Plan, make_plan, most_information, usual_information
 from ilhte_bayes.models.priors import Priors
-from ilhte_bayes.models.structure import pack
+from ilhte_bayes.models.structure import Structure, pack
 from ilhte_bayes.models.unconstrained import (
     Layout,
     make_layout,
@@ -46,11 +47,11 @@ def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: R
 
     compiled = time.perf_counter()
     model = pilot.model
-    plan = make_plan(model.design, integrated)
+    plan = make_plan(model.rows, integrated)
     layout = make_layout(model.design, integrated, centred)
-    start = to_vector(layout, _start(pilot, layout))
-    scale = _scale(pilot, layout, start)
-    target = _Compiled(layout, plan, model.priors, start, scale, run)
+    start = to_vector(layout, start_near_mode(pilot, layout))
+    scale = rough_scale(pilot, layout, start)
+    target = _Compiled(layout, plan, model.rows, model.priors, start, scale, run)
     sampling = time.perf_counter()
     found = sample_on_grid(target, _edges(layout, plan, start, scale), scale)
     return Drawn(
@@ -70,18 +71,15 @@ class _Compiled:
 
     layout: Layout
     plan: Plan
+    rows: Design
     priors: Priors
     start: np.ndarray
     scale: np.ndarray
     run: Run
 
     def sample(self, grid: Grid) -> tuple[Any, np.ndarray]:
-        structure = make_structure(self.layout, self.priors, self.plan, grid)
-        root = whitening_root(structure, self.layout, self.start, self.scale)
-        structure = structure._replace(origin=self.start, root=root.ravel())
-        raw = _sample(pack(structure), self.layout.size, self.run)
-        y = raw["posterior"]["y"].transpose("chain", "draw", ...).to_numpy()
-        return raw, self.start + y @ root.T
+        structure = make_structure(self.layout, self.priors, self.plan, grid, self.rows)
+        return sample_whitened(structure, self.layout, self.start, self.scale, self.run)
 
     def extremes(self, x: np.ndarray) -> np.ndarray:
         chosen = extreme_draws(self.plan, to_posterior(self.layout, x))
@@ -91,7 +89,27 @@ class _Compiled:
         return _spread(self.layout, self.plan, states)
 
     def evaluator(self, states: np.ndarray, scale: np.ndarray) -> Evaluate:
-        return _evaluator(self.layout, self.priors, self.plan, states, scale)
+        return _evaluator(self.layout, self.priors, self.plan, self.rows, states, scale)
+
+
+def sample_whitened(
+    structure: Structure, layout: Layout, start: np.ndarray, scale: np.ndarray, run: Run
+) -> tuple[Any, np.ndarray]:
+    """The sampler's own tree, and its draws as unknowns (chain, draw, unknown).
+
+    Parameters
+    ----------
+    structure : Structure
+    layout : Layout
+    start, scale : (unknown,) arrays
+        Where chains start, and rough posterior SDs.
+    run : Run
+    """
+    root = whitening_root(structure, layout, start, scale)
+    structure = structure._replace(origin=start, root=root.ravel())
+    raw = _sample(pack(structure), layout.size, run)
+    y = raw["posterior"]["y"].transpose("chain", "draw", ...).to_numpy()
+    return raw, start + (y @ root.T if root.ndim == 2 else y * root)
 
 
 def _sample(buffer: np.ndarray, size: int, run: Run) -> Any:
@@ -124,7 +142,7 @@ def _sample(buffer: np.ndarray, size: int, run: Run) -> Any:
     return nutpie.sample(compiled, **run.options())
 
 
-def _start(pilot: Fit, layout: Layout) -> dict[str, np.ndarray]:
+def start_near_mode(pilot: Fit, layout: Layout) -> dict[str, np.ndarray]:
     """Parameters at the mode, a little inside the edges of their range."""
     mode = pilot.mode
     out = {"beta": mode["beta"].to_numpy()}
@@ -138,12 +156,16 @@ def _start(pilot: Fit, layout: Layout) -> dict[str, np.ndarray]:
     return out
 
 
-def _scale(pilot: Fit, layout: Layout, start: np.ndarray) -> np.ndarray:
+def rough_scale(pilot: Fit, layout: Layout, start: np.ndarray) -> np.ndarray:
     """Rough posterior SD of each unknown."""
     mode = pilot.mode
     out = np.ones(layout.size)
     n_fixed = len(layout.design.terms)
-    out[:n_fixed] = np.sqrt(np.diag(mode["beta_cov"].to_numpy()))
+    covariance = mode["beta_cov"].to_numpy()
+    out[:n_fixed] = np.sqrt(np.diag(covariance))
+    for k in range(1, layout.design.n_cuts):  # of log gaps
+        two = covariance[k - 1 : k + 1, k - 1 : k + 1]
+        out[k] = np.sqrt(two[0, 0] + two[1, 1] - 2.0 * two[0, 1]) / np.exp(start[k])
     for g, group in enumerate(layout.design.groups):
         d = group.n_columns
         at = slice(layout.sd_at[g], layout.sd_at[g] + d)
@@ -174,9 +196,10 @@ def _spread(layout: Layout, plan: Plan, states: np.ndarray) -> Spread:
     """Range of persons' means and SDs over the states."""
     posterior = to_posterior(layout, states[None])
     sd = posterior[f"sd_{layout.integrated}"].to_numpy()[0]
+    coefficients = posterior["beta"].to_numpy()[0] if layout.design.terms else np.zeros((len(states), 0))
     lowest, highest = np.inf, -np.inf
     for k in range(len(states)):
-        beta = states[k, : len(layout.design.terms)]
+        beta = coefficients[k]
         effects = {
             group.name: posterior[f"re_{group.name}"].to_numpy()[0, k]
             for group in layout.design.groups
@@ -189,13 +212,18 @@ def _spread(layout: Layout, plan: Plan, states: np.ndarray) -> Spread:
 
 
 def _evaluator(
-    layout: Layout, priors: Priors, plan: Plan, states: np.ndarray, scale: np.ndarray
+    layout: Layout,
+    priors: Priors,
+    plan: Plan,
+    rows: Design,
+    states: np.ndarray,
+    scale: np.ndarray,
 ) -> Evaluate:
     """Log-density and scaled gradient in every state, as a function of the grid."""
     from ilhte_bayes.models import posterior
 
     def evaluate(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-        structure = make_structure(layout, priors, plan, grid)
+        structure = make_structure(layout, priors, plan, grid, rows)
         words = pack(structure)
         arrays = posterior.unpack(words, words.view(np.float64))
         values, gradients = np.empty(len(states)), np.empty(states.shape)

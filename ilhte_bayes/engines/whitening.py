@@ -11,7 +11,7 @@ from ilhte_bayes.models.structure import Structure, pack
 from ilhte_bayes.models.unconstrained import Layout
 
 _STEP = 1e-4  # of differences of the exact gradient
-_LARGEST_DENSE = 600  # unknowns; a product with the root costs their square
+LARGEST_DENSE = 600  # unknowns; a product with the root costs their square
 _FLOOR = 1e-6  # smallest curvature, as a share of the largest
 
 
@@ -35,7 +35,7 @@ def whitening_root(
     Returns
     -------
     np.ndarray
-        (unknown, unknown)
+        (unknown, unknown), or its diagonal (unknown,) for more than 600 unknowns.
     """
     from ilhte_bayes.models import posterior
 
@@ -46,17 +46,19 @@ def whitening_root(
     words = pack(structure)
     arrays = posterior.unpack(words, words.view(np.float64))
     up, down = np.empty(layout.size), np.empty(layout.size)
-    information = np.empty((at.size, at.size))
+    dense = layout.size <= LARGEST_DENSE
+    information = np.empty((at.size, at.size if dense else 1))
     for row, k in enumerate(at):
         step = np.zeros(layout.size)
         step[k] = _STEP
         posterior.log_density(arrays, start + step, up)
         posterior.log_density(arrays, start - step, down)
-        information[row] = (down - up)[at] / (2.0 * _STEP)
+        information[row] = (down - up)[at if dense else k] / (2.0 * _STEP)
+    if not dense:
+        diagonal = scale.copy()
+        diagonal[at] = 1.0 / np.sqrt(np.maximum(information[:, 0], _FLOOR))
+        return diagonal
     root = np.diag(scale)
-    if layout.size > _LARGEST_DENSE:
-        root[at, at] = 1.0 / np.sqrt(np.maximum(np.diag(information), _FLOOR))
-        return root
     values, vectors = np.linalg.eigh(0.5 * (information + information.T))
     values = np.maximum(values, _FLOOR * values[-1])  # positive, but for rounding
     root[np.ix_(at, at)] = (vectors / np.sqrt(values)) @ vectors.T

@@ -1,4 +1,4 @@
-"""Posterior: log-density and gradient of a model with persons integrated out, compiled once.
+"""Posterior: log-density and gradient of a model, persons integrated out or not, compiled once.
 
 The same density as `build_pymc(model, plan=..., grid=...)` up to a constant (a test compares them),
 written for one structure: priors, covariance factors and random effects as loops over arrays, then
@@ -21,18 +21,19 @@ _MOST_NODES = 20_000  # of a refined grid
 def unpack(words, reals):
     """Views of all arrays, from the buffer seen as whole numbers and as reals."""
     return Structure(
-        _words(words, 0), _floats(words, reals, 1), _words(words, 2), _words(words, 3),
+        _words(words, 0), _words(words, 1), _floats(words, reals, 2), _words(words, 3),
         _words(words, 4), _words(words, 5), _words(words, 6), _words(words, 7), _words(words, 8),
-        _floats(words, reals, 9), _words(words, 10), _words(words, 11), _words(words, 12),
-        _words(words, 13), _words(words, 14), _floats(words, reals, 15), _words(words, 16),
-        _words(words, 17), _words(words, 18), _words(words, 19), _floats(words, reals, 20),
-        _words(words, 21), _words(words, 22), _words(words, 23), _words(words, 24),
-        _words(words, 25), _words(words, 26), _words(words, 27), _floats(words, reals, 28),
+        _words(words, 9), _floats(words, reals, 10), _words(words, 11), _words(words, 12),
+        _words(words, 13), _words(words, 14), _words(words, 15), _floats(words, reals, 16),
+        _words(words, 17), _words(words, 18), _words(words, 19), _words(words, 20),
+        _floats(words, reals, 21), _words(words, 22), _words(words, 23), _words(words, 24),
+        _words(words, 25), _words(words, 26), _words(words, 27), _words(words, 28),
         _floats(words, reals, 29), _floats(words, reals, 30), _floats(words, reals, 31),
-        _words(words, 32), _words(words, 33), _words(words, 34), _words(words, 35),
-        _words(words, 36), _words(words, 37), _floats(words, reals, 38), _words(words, 39),
-        _floats(words, reals, 40),
-        _floats(words, reals, 41), _floats(words, reals, 42),
+        _floats(words, reals, 32), _floats(words, reals, 33), _floats(words, reals, 34),
+        _floats(words, reals, 35), _words(words, 36), _words(words, 37), _words(words, 38),
+        _words(words, 39), _words(words, 40), _words(words, 41), _floats(words, reals, 42),
+        _words(words, 43), _floats(words, reals, 44), _floats(words, reals, 45),
+        _floats(words, reals, 46),
     )  # fmt: skip
 
 
@@ -55,8 +56,9 @@ def log_density(s: Structure, x, gradient):
     """Log posterior density at an unconstrained point, up to a constant; fills its gradient."""
     gradient[:] = 0.0
     n_fixed, n_groups = s.beta_kind.size, s.group_levels.size
-    beta = x[:n_fixed]
-    value = _priors(s.beta_kind, s.beta_numbers, beta, gradient[:n_fixed])
+    beta = x[:n_fixed].copy()
+    value = _thresholds(s.n_cuts[0], x, beta)
+    value += _priors(s.beta_kind, s.beta_numbers, beta, gradient[:n_fixed])
     n_effects = 0
     for g in range(n_groups):
         n_effects += s.group_levels[g] * (s.column_start[g + 1] - s.column_start[g])
@@ -83,7 +85,29 @@ def log_density(s: Structure, x, gradient):
         first = s.column_start[g]
         for k in range(first, s.column_start[g + 1]):
             gradient[s.sd_at[g] + k - first] += g_sd[k] * sd[k]
+    _thresholds_gradient(s.n_cuts[0], x, gradient)
     return value
+
+
+@jit
+def _thresholds(n_cuts, x, beta):
+    """Thresholds in order, from the lowest and log gaps; returns the log-Jacobian."""
+    value = 0.0
+    for k in range(1, n_cuts):
+        beta[k] = beta[k - 1] + np.exp(x[k])
+        value += x[k]
+    return value
+
+
+@jit
+def _thresholds_gradient(n_cuts, x, gradient):
+    """Turn derivatives by thresholds into those by the lowest and log gaps, in place."""
+    above = 0.0
+    for k in range(n_cuts - 1, 0, -1):
+        above += gradient[k]
+        gradient[k] = above * np.exp(x[k]) + 1.0
+    if n_cuts > 0:
+        gradient[0] += above
 
 
 @jit
@@ -213,7 +237,7 @@ def _effects_gradient(
 
 @jit
 def _predict(s: Structure, which, beta, effects):
-    """Linear predictor at all cells (0) or means (1)."""
+    """Linear predictor at all cells (0), means (1), answers (2) or gaps (3)."""
     n = s.place_size[which]
     out = np.zeros(n)
     t0, t1 = s.place_terms_start[which], s.place_terms_start[which + 1]
@@ -269,7 +293,58 @@ def _fine_enough(grid, narrowest):
 
 @jit
 def _answers(s: Structure, beta, sd, effects, gradient, g_sd, standard, roots, x):
-    """Integrated log-likelihood, and all derivatives that pass through the linear predictor."""
+    """Log-likelihood, and all derivatives that pass through the linear predictor."""
+    by_effect = np.zeros(effects.size)
+    value = 0.0
+    if s.integrated[0] >= 0:
+        value += _integrated(s, beta, sd, effects, gradient, g_sd, by_effect)
+    if s.place_size[2] > 0:
+        eta = _predict(s, 2, beta, effects)
+        value += _given_everything(s.answer_ones, s.answer_count, eta)
+        _predict_gradient(s, 2, eta, gradient, by_effect)
+    if s.place_size[3] > 0:
+        gap = _predict(s, 3, beta, effects)
+        value += _between_thresholds(s.gap_count, gap)
+        _predict_gradient(s, 3, gap, gradient, by_effect)
+    by_root = np.zeros(roots.shape[1:])
+    for g in range(s.group_levels.size):
+        if s.group_levels[g] == 0:
+            continue
+        by_root[:] = 0.0
+        _effects_gradient(s, g, sd, roots[g], effects, standard, by_effect, gradient, g_sd, by_root)
+        _root_gradient(s, g, x, roots[g], by_root, gradient)
+    return value
+
+
+@jit
+def _given_everything(ones, count, eta):
+    """Log-likelihood of binary answers given their predictors; leaves its derivative in `eta`."""
+    value = 0.0
+    for r in range(eta.size):
+        at = eta[r]
+        small = np.exp(-abs(at))
+        low = small / (1.0 + small)
+        value += ones[r] * at - count[r] * (max(at, 0.0) + np.log1p(small))
+        eta[r] = ones[r] - count[r] * (low if at < 0.0 else 1.0 - low)
+    return value
+
+
+@jit
+def _between_thresholds(count, gap):
+    """Log-likelihood of gaps, log(1 - exp(-gap)) each; leaves its derivative in `gap`."""
+    value = 0.0
+    for r in range(gap.size):
+        if gap[r] <= 0.0:
+            return -np.inf
+        small, left = np.exp(-gap[r]), -np.expm1(-gap[r])
+        value += count[r] * np.log(left)
+        gap[r] = count[r] * small / left
+    return value
+
+
+@jit
+def _integrated(s: Structure, beta, sd, effects, gradient, g_sd, by_effect):
+    """Log-likelihood with a group integrated out; adds its derivatives."""
     cells, means = _predict(s, 0, beta, effects), _predict(s, 1, beta, effects)
     column = s.column_start[s.integrated[0]]
     n_classes = s.column_start[s.integrated[0] + 1] - column
@@ -292,16 +367,8 @@ def _answers(s: Structure, beta, sd, effects, gradient, g_sd, standard, roots, x
         if own < floor:
             continue
         g_sd[column + v] -= np.sum(g_weight[v]) / own + 2.0 * g_tau[v] / own**3
-    by_effect = np.zeros(effects.size)
     _predict_gradient(s, 0, g_cells, gradient, by_effect)
     _predict_gradient(s, 1, g_means, gradient, by_effect)
-    by_root = np.zeros(roots.shape[1:])
-    for g in range(s.group_levels.size):
-        if s.group_levels[g] == 0:
-            continue
-        by_root[:] = 0.0
-        _effects_gradient(s, g, sd, roots[g], effects, standard, by_effect, gradient, g_sd, by_root)
-        _root_gradient(s, g, x, roots[g], by_root, gradient)
     return value
 
 
@@ -327,6 +394,10 @@ def log_density_whitened(s: Structure, y, gradient):
     n = s.origin.size
     if n == 0:
         return log_density(s, y, gradient)
+    if s.root.size == n:  # diagonal
+        value = log_density(s, s.origin + s.root * y, gradient)
+        gradient *= s.root
+        return value
     root = s.root.reshape(n, n)
     by_x = np.empty(n)
     value = log_density(s, s.origin + np.dot(root, y), by_x)

@@ -15,7 +15,8 @@ NORMAL, STUDENT, FLAT, EXPONENTIAL, GAMMA = range(5)
 class Structure(NamedTuple):
     """A model as arrays. Vectors over columns put the groups one after the other."""
 
-    # coefficients, x[:n_fixed]
+    # coefficients, x[:n_fixed]; thresholds first: the lowest, then logarithms of the gaps
+    n_cuts: np.ndarray  # (1,)
     beta_kind: np.ndarray
     beta_numbers: np.ndarray  # (term * 3,)
     # groups; the integrated one has 0 levels
@@ -33,20 +34,25 @@ class Structure(NamedTuple):
     pair_row: np.ndarray  # (pair,)
     pair_column: np.ndarray  # (pair,)
     pair_shape: np.ndarray  # (pair,) Beta(shape, shape)
-    integrated: np.ndarray  # (1,) which group is integrated out
-    # linear predictors of cells (0) and means (1), one after the other
-    place_terms_start: np.ndarray  # (3,)
+    integrated: np.ndarray  # (1,) which group is integrated out, or -1
+    # linear predictors of cells (0), means (1), answers with nothing integrated (2) and gaps
+    # between thresholds (3), one after the other
+    place_terms_start: np.ndarray  # (5,)
     place_terms: np.ndarray  # coefficients that enter
-    place_x_start: np.ndarray  # (3,)
+    place_x_start: np.ndarray  # (5,)
     place_x: np.ndarray  # (place, term) of each, flat
-    place_size: np.ndarray  # (2,)
-    part_start: np.ndarray  # (3,) random-effect columns that enter
+    place_size: np.ndarray  # (4,)
+    part_start: np.ndarray  # (5,) random-effect columns that enter
     part_group: np.ndarray
     part_position: np.ndarray
     part_level_start: np.ndarray
     part_level: np.ndarray
     part_z_start: np.ndarray  # -1 where z is 1 everywhere
     part_z: np.ndarray
+    # answers with nothing integrated, counted by predictor; answers in each gap
+    answer_ones: np.ndarray
+    answer_count: np.ndarray
+    gap_count: np.ndarray
     # the integral
     grid: np.ndarray  # first, step, size, smallest SD of theta
     slopes: np.ndarray
@@ -68,7 +74,7 @@ class Structure(NamedTuple):
 FLOATS = frozenset(
     {
         "beta_numbers", "sd_numbers", "pair_shape", "place_x", "part_z", "grid", "slopes", "score",
-        "unit_count", "cell_total", "origin", "root",
+        "unit_count", "cell_total", "answer_ones", "answer_count", "gap_count", "origin", "root",
     }
 )  # fmt: skip
 

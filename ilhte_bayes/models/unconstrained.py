@@ -7,8 +7,9 @@ import numpy as np
 import xarray as xr
 
 from ilhte_bayes.formulas.design import Design, Group
+from ilhte_bayes.likelihood.answers import Answers, binary_answers, gaps
 from ilhte_bayes.likelihood.grid import Grid
-from ilhte_bayes.likelihood.plan import Plan, sum_scores
+from ilhte_bayes.likelihood.plan import Plan, Units, sum_scores
 from ilhte_bayes.likelihood.predictor import Predictor
 from ilhte_bayes.models import structure
 from ilhte_bayes.models.priors import (
@@ -30,12 +31,12 @@ from ilhte_bayes.models.priors import (
 class Layout:
     """Where everything is in the vector.
 
-    Coefficients first, then for each group log SDs, partial correlations on the logit scale, and
-    effects (none for the integrated group).
+    Coefficients first (of thresholds the lowest, then logarithms of the gaps), then for each group
+    log SDs, partial correlations on the logit scale, and effects (none for the integrated group).
     """
 
     design: Design
-    integrated: str
+    integrated: str  # "" where nothing is
     size: int
     sd_at: tuple[int, ...]
     pair_at: tuple[int, ...]
@@ -90,9 +91,30 @@ def make_layout(design: Design, integrated: str, centred: frozenset[str]) -> Lay
     )  # fmt: skip
 
 
-def make_structure(layout: Layout, priors: Priors, plan: Plan, grid: Grid) -> structure.Structure:
-    """Collect a model's arrays for the compiled log-density."""
+def make_structure(
+    layout: Layout, priors: Priors, plan: Plan | None, grid: Grid | None, rows: Design
+) -> structure.Structure:
+    """Collect a model's arrays for the compiled log-density.
+
+    Parameters
+    ----------
+    layout : Layout
+    priors : Priors
+    plan, grid : Plan and Grid, or None
+        None where nothing is integrated out.
+    rows : Design
+        The model's rows.
+    """
     design = layout.design
+    answers, between = binary_answers(rows), gaps(rows)
+    if plan is not None:
+        answers = Answers(_NOWHERE, np.zeros(0), np.zeros(0))
+    places = (
+        _NOWHERE if plan is None else plan.cells,
+        _NOWHERE if plan is None else plan.means,
+        answers.predictor,
+        between.predictor,
+    )
     groups = design.groups
     beta = [_numbers(priors[design.parameter(term)]) for term in design.terms]
     sd = [_numbers(priors[f"sd_{g.name}[{c}]"]) for g in groups for c in g.columns]
@@ -105,6 +127,7 @@ def make_structure(layout: Layout, priors: Priors, plan: Plan, grid: Grid) -> st
     ]
     names = [group.name for group in groups]
     return structure.Structure(
+        n_cuts=np.array([design.n_cuts]),
         beta_kind=np.array([kind for kind, *_ in beta]),
         beta_numbers=np.array([numbers for _, *numbers in beta]),
         column_start=np.cumsum([0, *(g.n_columns for g in groups)]),
@@ -121,15 +144,31 @@ def make_structure(layout: Layout, priors: Priors, plan: Plan, grid: Grid) -> st
         pair_row=np.array([i for own in pairs for _, i, _, _ in own]),
         pair_column=np.array([j for own in pairs for _, _, j, _ in own]),
         pair_shape=np.array(shapes),
-        integrated=np.array([names.index(layout.integrated)]),
-        **_places(names, plan.cells, plan.means),
-        grid=np.array([grid.first, grid.step, grid.size, grid.smallest_sd]),
-        slopes=plan.slopes,
-        score=sum_scores(plan, plan.slopes),
-        **plan.units._asdict(),
+        integrated=np.array([names.index(layout.integrated) if plan is not None else -1]),
+        **_places(names, *places),
+        answer_ones=answers.ones,
+        answer_count=answers.count,
+        gap_count=between.count,
+        **_integral(plan, grid),
         origin=np.zeros(0),
         root=np.zeros(0),
     )
+
+
+_NOWHERE = Predictor((), np.zeros((0, 0)), (), 0)
+
+
+def _integral(plan: Plan | None, grid: Grid | None) -> dict[str, np.ndarray]:
+    """Arrays of the integral; all empty where there is none."""
+    if plan is None or grid is None:
+        names = ("grid", "slopes", "score", *Units._fields)
+        return {name: np.zeros(0) for name in names}
+    return {
+        "grid": np.array([grid.first, grid.step, grid.size, grid.smallest_sd]),
+        "slopes": plan.slopes,
+        "score": sum_scores(plan, plan.slopes),
+        **plan.units._asdict(),
+    }
 
 
 def _numbers(prior: Prior) -> tuple[int, float, float, float]:
@@ -186,7 +225,9 @@ def _joined(arrays: list[np.ndarray]) -> np.ndarray:
 def to_vector(layout: Layout, values: Mapping[str, np.ndarray]) -> np.ndarray:
     """Vector of named parameters: `beta`, and for each group `sd_g`, `corr_g`, `re_g`."""
     out = np.zeros(layout.size)
+    n_cuts = layout.design.n_cuts
     out[: len(layout.design.terms)] = values["beta"]
+    out[1:n_cuts] = np.log(np.diff(values["beta"][:n_cuts]))
     for g, group in enumerate(layout.design.groups):
         name, d = group.name, group.n_columns
         sd = np.asarray(values[f"sd_{name}"], dtype=float)
@@ -219,6 +260,10 @@ def to_posterior(layout: Layout, x: np.ndarray) -> xr.Dataset:
     terms = layout.design.terms
     lead = x.shape[:2]
     beta = x[..., : len(terms)]
+    if n_cuts := layout.design.n_cuts:
+        steps = np.exp(x[..., 1:n_cuts])
+        thresholds = np.cumsum(np.concatenate([x[..., :1], steps], axis=-1), axis=-1)
+        beta = np.concatenate([thresholds, beta[..., n_cuts:]], axis=-1)
     variables: dict[str, tuple] = {}
     coords: dict[str, object] = {}
     if terms:

@@ -1,0 +1,66 @@
+"""Answers: rows with the same linear predictor counted together, where nothing is integrated out."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ilhte_bayes.data.coded import cross
+from ilhte_bayes.formulas.cuts import ABOVE, GAP
+from ilhte_bayes.formulas.design import Design
+from ilhte_bayes.likelihood.predictor import Predictor, predictor_at
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Answers by place of the linear predictor."""
+
+    predictor: Predictor
+    ones: np.ndarray  # (place,) answers of 1, or above a threshold
+    count: np.ndarray  # (place,) all answers
+
+
+def binary_answers(rows: Design) -> Answers:
+    """Answers that are yes or no; of ordinal ones, at each threshold beside them."""
+    at = np.flatnonzero(rows.score != GAP) if rows.n_cuts else np.arange(rows.n_rows)
+    return _counted(rows, at)
+
+
+def gaps(rows: Design) -> Answers:
+    """Ordinal answers by the gap between thresholds that they lie in; its size is the predictor."""
+    at = np.flatnonzero(rows.score == GAP) if rows.n_cuts else np.arange(0)
+    return _counted(rows, at)
+
+
+def without_gaps(rows: Design) -> Design:
+    """Binary rows only."""
+    if not rows.n_cuts:
+        return rows
+    at = np.flatnonzero(rows.score != GAP)
+    return replace(
+        rows,
+        pattern=rows.pattern[at],
+        score=rows.score[at],
+        count=rows.count[at],
+        groups=tuple(replace(group, level=group.level[at]) for group in rows.groups),
+    )
+
+
+def _counted(rows: Design, at: np.ndarray) -> Answers:
+    pattern = rows.pattern[at]
+    terms = tuple(k for k in range(len(rows.terms)) if rows.x[pattern, k].any())
+    columns = [
+        (group.name, k)
+        for group in rows.groups
+        for k in range(group.n_columns)
+        if group.z[pattern, k].any()
+    ]
+    code = pattern
+    for name in dict.fromkeys(name for name, _ in columns):
+        code, _, _ = cross(code, rows.group(name).level[at])
+    _, first, place = np.unique(code, return_index=True, return_inverse=True)
+    count = rows.count[at]
+    return Answers(
+        predictor=predictor_at(rows, at[first], terms, columns),
+        ones=np.bincount(place, weights=count * (rows.score[at] == ABOVE), minlength=first.size),
+        count=np.bincount(place, weights=count, minlength=first.size),
+    )
