@@ -23,7 +23,7 @@ from ilhte_bayes.engines.nuts_integrated import draw_integrated
 from ilhte_bayes.engines.nuts_joint import draw_joint
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.likelihood.plan import choose_group
+from ilhte_bayes.likelihood.integrable import choose_group
 from ilhte_bayes.models.ability import require_normal_ability
 from ilhte_bayes.models.discrimination import make_loaded_plan
 from ilhte_bayes.models.model import Model

@@ -15,8 +15,9 @@ from ilhte_bayes.engines.marginal.summarise import LARGEST_JOINT, Levels, mode_a
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.grid import Grid, GridError
+from ilhte_bayes.likelihood.integrable import choose_group
 from ilhte_bayes.likelihood.persons import Arguments
-from ilhte_bayes.likelihood.plan import choose_group, sum_scores
+from ilhte_bayes.likelihood.plan import sum_scores
 from ilhte_bayes.likelihood.unit_summaries import unit_moments
 from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.model import Model

@@ -13,8 +13,9 @@ from ilhte_bayes.fits.draw_tables import TAILS, flat
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.spread_draws import SpreadDraws, Values, spread_draws, steps
 from ilhte_bayes.likelihood.grid import Grid
+from ilhte_bayes.likelihood.integrable import choose_group, one_dimensional
 from ilhte_bayes.likelihood.persons import Arguments, arguments
-from ilhte_bayes.likelihood.plan import Plan, choose_group, make_plan, one_dimensional
+from ilhte_bayes.likelihood.plan import Plan, make_plan
 from ilhte_bayes.likelihood.unit_summaries import (
     add_probabilities,
     draw_theta,

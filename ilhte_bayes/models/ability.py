@@ -15,7 +15,8 @@ from ilhte_bayes.data.roles import Roles
 from ilhte_bayes.errors import ModelError, NotAvailable
 from ilhte_bayes.formulas.design import Design
 from ilhte_bayes.likelihood.grid import Grid
-from ilhte_bayes.likelihood.plan import Plan, choose_group, make_plan
+from ilhte_bayes.likelihood.integrable import choose_group
+from ilhte_bayes.likelihood.plan import Plan, make_plan
 from ilhte_bayes.models.discrimination import require_equal_discrimination
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ import xarray as xr
 
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.likelihood.grid import grid_for
+from ilhte_bayes.likelihood.integrable import choose_group
 from ilhte_bayes.likelihood.persons import arguments
-from ilhte_bayes.likelihood.plan import Plan, choose_group, make_plan, most_information
+from ilhte_bayes.likelihood.plan import Plan, make_plan, most_information
 from ilhte_bayes.likelihood.unit_summaries import unit_moments
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.priors import correlated

@@ -150,20 +150,6 @@ def test_equals_adaptive_quadrature_person_by_person(name):
     assert value == pytest.approx(total, rel=1e-9)
 
 
-def test_a_table_without_covariates_collapses_to_arms_and_scores():
-    table = a_trial(1, n=400, share_missing=0.0).drop_duplicates(["id", "item"])
-    plan = a_plan("counts", table)
-    assert plan.n_tables == 2
-    assert plan.n_units <= 2 * 7
-    assert plan.units.unit_count.sum() == 400
-
-
-def test_booklets_share_tables():
-    table = a_trial(1, n=300, share_missing=0.0).drop_duplicates(["id", "item"])
-    table = table[(table["item"] < 4) | (table["id"] % 3 == 0)]
-    assert a_plan("counts", table).n_tables == 4  # two booklets in two arms
-
-
 @pytest.mark.parametrize("far", [30.0, 400.0, 900.0])
 def test_extreme_predictors_stay_finite(far):
     """Products that would overflow are taken as logarithms, with the same result."""

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import expit
 
 import ilhte_bayes as il
-from ilhte_bayes.likelihood.plan import choose_group
+from ilhte_bayes.likelihood.integrable import choose_group
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,44 @@
+"""Which group is integrated out: the persons, else the largest, if it has one effect a level."""
+
+import pytest
+
+import ilhte_bayes as il
+from ilhte_bayes.likelihood.integrable import choose_group, one_dimensional
+from tests.likelihood.test_kernel import FORMULAS, a_trial
+
+pytestmark = pytest.mark.filterwarnings("ignore::ilhte_bayes.errors.IlhteWarning")
+
+
+def a_design(formula: str):
+    return il.Model(formula, a_trial(1, n=40), roles={"treatment": "treat"}).design
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_persons_with_one_effect_each_are_chosen(name):
+    assert choose_group(a_design(FORMULAS[name]), "auto", person="id") == "id"
+
+
+def test_nothing_is_chosen_where_the_largest_group_has_two_effects_a_level():
+    design = a_design("y ~ treat + (1 + time | id) + (1 | item)")
+    assert not one_dimensional(design, design.group("id"))
+    assert choose_group(design, "auto", person="id") is None
+    assert choose_group(design, "item", person="id") == "item"
+    with pytest.raises(il.ModelError, match="id has 2 random effects"):
+        choose_group(design, "id", person="id")
+
+
+def test_columns_that_persons_mix_are_two_effects():
+    """Of columns by arm each person uses one; of columns by half of the test, both."""
+    arms = a_design("y ~ treat + (0 + C(treat) || id) + (1 | item)")
+    halves = a_design("y ~ treat + (0 + C(item > 2) || id) + (1 | item)")
+    assert one_dimensional(arms, arms.group("id"))
+    assert not one_dimensional(halves, halves.group("id"))
+
+
+def test_groups_of_few_levels_are_left_and_names_are_checked():
+    design = a_design("y ~ treat + (1 | school) + (1 | item)")
+    assert choose_group(design, "auto", person=None) is None
+    assert choose_group(design, "auto", person=None, many=2) == "item"
+    assert choose_group(design, "none", person="id") is None
+    with pytest.raises(il.ModelError, match="'auto', 'none' or a group of the formula"):
+        choose_group(design, "pupil", person="id")
