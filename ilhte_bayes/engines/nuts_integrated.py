@@ -196,7 +196,9 @@ def _spread(layout: Layout, plan: Plan, states: np.ndarray) -> Spread:
     """Range of persons' means and SDs over the states."""
     posterior = to_posterior(layout, states[None])
     sd = posterior[f"sd_{layout.integrated}"].to_numpy()[0]
-    coefficients = posterior["beta"].to_numpy()[0] if layout.design.terms else np.zeros((len(states), 0))
+    coefficients = (
+        posterior["beta"].to_numpy()[0] if layout.design.terms else np.zeros((len(states), 0))
+    )
     lowest, highest = np.inf, -np.inf
     for k in range(len(states)):
         beta = coefficients[k]

@@ -74,7 +74,7 @@ def start_values(
     mode, design = pilot.mode, pilot.model.design
     centred = centred if without is None else of_others(centred, without)
     carried = carried_terms(design, centred)
-    start: dict[str, np.ndarray] = {"beta": mode["beta"].to_numpy()} if design.terms else {}
+    start = _fixed_start(mode["beta"].to_numpy(), design.n_cuts)
     for group in design.groups:
         name = group.name
         sd = np.maximum(mode[f"sd_{name}"].to_numpy(), SMALLEST_START)
@@ -103,6 +103,15 @@ def start_values(
                     kind, value = "level", value + float(mode["beta"].sel(term=column))
                 start[f"{kind}_{name}[{column}]"] = value
     return start
+
+
+def _fixed_start(beta: np.ndarray, n_cuts: int) -> dict[str, np.ndarray]:
+    """Start of coefficients; of thresholds the lowest, and the gaps."""
+    if not n_cuts:
+        return {"beta": beta} if beta.size else {}
+    start = {"lowest_threshold": beta[0], "slopes": beta[n_cuts:]}
+    start |= {"gaps": np.diff(beta[:n_cuts])} if n_cuts > 1 else {}
+    return {name: value for name, value in start.items() if np.size(value)}
 
 
 def _unit_partials(group: Group, root: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from ilhte_bayes.errors import ModelError, NotAvailable
+from ilhte_bayes.errors import ModelError
 from ilhte_bayes.fits.draw_tables import TAILS, flat
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.spread_draws import SpreadDraws, Values, spread_draws, steps
@@ -88,7 +88,7 @@ class Persons:
 
     @cached_property
     def _plan(self) -> Plan:
-        return make_plan(self._fit.model.design, self.group)
+        return make_plan(self._fit.model.rows, self.group)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table."""
@@ -157,10 +157,11 @@ def persons(fit: Fit, group: str | None = None, *, draws: int = 500) -> Persons:
     if not isinstance(draws, int) or draws < 1:
         raise ModelError(f"draws={draws!r}: it is a whole number of at least 1.")
     name = person_group(fit, group)
-    plan = make_plan(fit.model.design, name)
+    plan = make_plan(fit.model.rows, name)
     sampled = spread_draws(fit, name, draws)
     own = summarise(plan, sampled)
-    design, level = fit.model.design, plan.group.level
+    design = fit.model.design
+    level = design.group(name).level
     answers = np.bincount(level, weights=design.count, minlength=plan.n_persons).astype(int)
     frame = pd.DataFrame(
         {column: values[plan.person_unit] for column, values in own.items()},
@@ -172,11 +173,6 @@ def persons(fit: Fit, group: str | None = None, *, draws: int = 500) -> Persons:
 def person_group(fit: Fit, group: str | None = None) -> str:
     """Name of the group whose effects have a density on a grid, given everything else."""
     model = fit.model
-    if model.family.name != "bernoulli":
-        raise NotAvailable(
-            f"persons of family {model.family.name!r} are not there yet. Compare the response with "
-            "a value, 'resp >= 2 ~ ...', and fit family='bernoulli'."
-        )
     if group is None:
         integrated = fit.tree["posterior"].attrs.get("integrated", "") if fit.sampled else ""
         found = integrated or choose_group(model.design, "auto", person=model.roles.person, many=2)
@@ -286,7 +282,7 @@ def effect_draws(fit: Fit, group: str, *, seed: int = 1) -> np.ndarray:
     """(draw, level, column) random effects of a group: one exact draw each if integrated out."""
     if f"re_{group}" in fit.draws["posterior"]:
         return flat(fit.draws, f"re_{group}")
-    plan = make_plan(fit.model.design, group)
+    plan = make_plan(fit.model.rows, group)
     posterior = fit.draws["posterior"]
     draws = spread_draws(fit, group, posterior.sizes["chain"] * posterior.sizes["draw"])
     rng = np.random.default_rng(seed)

@@ -11,6 +11,7 @@ a linear predictor of its own, in which thresholds are ordinary coefficients: ev
 works for binary rows works for ordinal answers too, with the same numbers to rounding.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -35,7 +36,7 @@ def with_cuts(design: Design, categories: Sequence[str]) -> Design:
         Lowest first.
     """
     n_cuts, n = len(categories) - 1, len(design.x)
-    names = tuple(f"{a}|{b}" for a, b in zip(categories[:-1], categories[1:], strict=True))
+    names = tuple(f"{a}|{b}" for a, b in itertools.pairwise(categories))
     x = np.hstack([np.zeros((n, n_cuts)), design.x])
     own = np.zeros(x.shape)
     own[:, :n_cuts] = -1.0

@@ -11,7 +11,7 @@ from ilhte_bayes.likelihood.predictor import Predictor, predictor_at
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Counted:
     """Answers by place of the linear predictor."""
 
     predictor: Predictor
@@ -19,16 +19,24 @@ class Answers:
     count: np.ndarray  # (place,) all answers
 
 
-def binary_answers(rows: Design) -> Answers:
+def binary_answers(rows: Design) -> Counted:
     """Answers that are yes or no; of ordinal ones, at each threshold beside them."""
     at = np.flatnonzero(rows.score != GAP) if rows.n_cuts else np.arange(rows.n_rows)
     return _counted(rows, at)
 
 
-def gaps(rows: Design) -> Answers:
+def gaps(rows: Design) -> Counted:
     """Ordinal answers by the gap between thresholds that they lie in; its size is the predictor."""
     at = np.flatnonzero(rows.score == GAP) if rows.n_cuts else np.arange(0)
     return _counted(rows, at)
+
+
+def gap_log_likelihood(between: Counted, beta: np.ndarray, effects: dict[str, np.ndarray]) -> float:
+    """What answers between two thresholds say of their distance: log(1 - exp(-gap)) each."""
+    gap = between.predictor.value(beta, effects)
+    if not np.all(gap > 0.0):
+        return -np.inf
+    return float(between.count @ np.log(-np.expm1(-gap)))
 
 
 def without_gaps(rows: Design) -> Design:
@@ -36,16 +44,20 @@ def without_gaps(rows: Design) -> Design:
     if not rows.n_cuts:
         return rows
     at = np.flatnonzero(rows.score != GAP)
+    used, pattern = np.unique(rows.pattern[at], return_inverse=True)
     return replace(
         rows,
-        pattern=rows.pattern[at],
+        x=rows.x[used],
+        pattern=pattern.astype(np.int32),
         score=rows.score[at],
         count=rows.count[at],
-        groups=tuple(replace(group, level=group.level[at]) for group in rows.groups),
+        groups=tuple(
+            replace(group, z=group.z[used], level=group.level[at]) for group in rows.groups
+        ),
     )
 
 
-def _counted(rows: Design, at: np.ndarray) -> Answers:
+def _counted(rows: Design, at: np.ndarray) -> Counted:
     pattern = rows.pattern[at]
     terms = tuple(k for k in range(len(rows.terms)) if rows.x[pattern, k].any())
     columns = [
@@ -59,7 +71,7 @@ def _counted(rows: Design, at: np.ndarray) -> Answers:
         code, _, _ = cross(code, rows.group(name).level[at])
     _, first, place = np.unique(code, return_index=True, return_inverse=True)
     count = rows.count[at]
-    return Answers(
+    return Counted(
         predictor=predictor_at(rows, at[first], terms, columns),
         ones=np.bincount(place, weights=count * (rows.score[at] == ABOVE), minlength=first.size),
         count=np.bincount(place, weights=count, minlength=first.size),

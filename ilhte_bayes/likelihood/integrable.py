@@ -54,6 +54,8 @@ def one_dimensional(design: Design, group: Group) -> bool:
     """Whether one random effect of each level enters its answers (one column, or one by arm)."""
     if group.n_columns == 1:
         return True
+    if group.cut_z is not None:
+        return False
     if any(len(block) > 1 for block in group.blocks):
         return False
     if not (np.count_nonzero(group.z, axis=1) == 1).all():

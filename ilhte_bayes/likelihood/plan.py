@@ -17,6 +17,7 @@ import numpy as np
 
 from ilhte_bayes.data.coded import cross
 from ilhte_bayes.formulas.design import Design, Group
+from ilhte_bayes.likelihood.answers import without_gaps
 from ilhte_bayes.likelihood.levels import ByLevel, column_in_use, constant_within, rows_by_level
 from ilhte_bayes.likelihood.predictor import Predictor, predictor_at
 from ilhte_bayes.likelihood.tables import (
@@ -57,7 +58,8 @@ class Plan:
     slopes: np.ndarray  # (slope,) values of the integrated group's column; 1 for an intercept
     classes: tuple[str, ...]  # the group's columns, one for each distribution of theta
     person_unit: np.ndarray  # (level of the group,)
-    row_cell: np.ndarray  # (row of the design,)
+    rows: Design  # scored 0 and 1
+    row_cell: np.ndarray  # (row,)
     # where slopes differ: (unit + 1,) first entry, (entry,) slope of each cell answered with 1
     answered: tuple[np.ndarray, np.ndarray] | None
 
@@ -126,7 +128,7 @@ def make_plan(
     Parameters
     ----------
     design : Design
-        Answers scored 0 and 1.
+        Rows scored 0 and 1; gaps between thresholds are left out, since theta is not in them.
     integrated : str
         A group with one random effect a level (see `integrable.one_dimensional`). Columns of
         which each level uses one, such as one for each arm, are distributions of theta of their
@@ -141,6 +143,7 @@ def make_plan(
         Items with slopes (discriminations) of their own: slopes are this group's levels, and
         units keep who answered what.
     """
+    design = without_gaps(design)
     group = design.group(integrated)
     persons = rows_by_level(group)
     if slope_group is None and not (group.z.sum(axis=1) == 1).all():
@@ -165,6 +168,7 @@ def make_plan(
         slopes=slopes,
         classes=group.columns,
         person_unit=found.unit,
+        rows=design,
         row_cell=row_cell,
         answered=slopes_of_ones(answers, cell_slope, found.unit_person) if weighted else None,
     )

@@ -75,7 +75,7 @@ def make_free_plan(model: "Model", integrated: str) -> Plan:
     NotAvailable
         If there would be too many cells: covariates and clusters make one for each answer.
     """
-    plan = make_plan(model.design, integrated, fold=True)
+    plan = make_plan(model.rows, integrated, fold=True)
     if plan.slopes.size != 1 or plan.n_cells > _MOST_CELLS:
         raise NotAvailable(
             f"ability='histogram' with {plan.n_cells:,} distinct predictors (persons by items, "

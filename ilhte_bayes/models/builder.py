@@ -15,11 +15,17 @@ import pytensor.tensor as pt
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.formulas.design import Design, Group
+from ilhte_bayes.likelihood.answers import gaps
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.plan import Plan
 from ilhte_bayes.models.ability import require_normal_ability
 from ilhte_bayes.models.discrimination import LoadedPlan, Loading, find_loading
-from ilhte_bayes.models.integrated import observe_free, observe_integrated, observe_loaded
+from ilhte_bayes.models.integrated import (
+    observe_free,
+    observe_gaps,
+    observe_integrated,
+    observe_loaded,
+)
 from ilhte_bayes.models.priors import LKJ, Priors, correlated
 from ilhte_bayes.models.unconstrained import pairs_of
 
@@ -122,6 +128,8 @@ def build_pymc(
             observe_free(plan, grid, beta, effects, sd, spread)
         else:
             observe_integrated(plan, grid, beta, effects, built[f"sd_{plan.group.name}"])
+        if plan is not None and grid is not None and design.n_cuts:
+            observe_gaps(gaps(model.rows), beta, effects)
     return built
 
 
@@ -162,7 +170,29 @@ def _observe_answers(
                 eta += effect
     if loading is not None:
         eta += discrimination[loading.items.level[rows]] * loaded
-    model.family.observe(eta, counts)
+    model.family.observe(eta, counts, _cuts_at(design, pattern, rows, beta, effects))
+
+
+def _cuts_at(
+    design: Design, pattern: Any, rows: np.ndarray, beta: Any, effects: dict[str, Any]
+) -> Any:
+    """Thresholds of an ordinal response: (cut,), or (obs, cut) where they differ."""
+    if design.by_cut is None:
+        return None
+    n_cuts, by_cut = design.n_cuts, design.by_cut
+    cuts = beta[:n_cuts]
+    slopes = np.flatnonzero(by_cut.cut[n_cuts:] >= 0) + n_cuts
+    shaped = [group for group in design.groups if group.cut_z is not None]
+    if not slopes.size and not shaped:
+        return cuts
+    cuts = pt.tile(cuts[None, :], (rows.size, 1))
+    for t in slopes:
+        at = np.eye(n_cuts)[by_cut.cut[t]]
+        cuts -= (pt.as_tensor(by_cut.x[:, t])[pattern] * beta[t])[:, None] * at
+    for group in shaped:
+        assert group.cut_z is not None
+        cuts -= effects[group.name][group.level[rows]] @ group.cut_z.T
+    return cuts
 
 
 def _fixed_parts(design: Design, beta: Any, loading: Loading | None) -> tuple[Any, Any]:
@@ -194,7 +224,10 @@ def _observations(design: Design) -> tuple[np.ndarray, np.ndarray]:
 def _coords(design: Design) -> dict[str, Any]:
     """Labels of every named dim; refuses a group that is called like something of the model's."""
     coords: dict[str, Any] = {"term": design.terms}
+    if design.n_cuts:
+        coords["slope"] = design.terms[design.n_cuts :]
     taken = {"term", "obs", "pattern", "pattern_index", "columns", "beta", "score"}
+    taken |= {"slope", "slopes", "gaps", "lowest_threshold", "category"}
     taken |= {"discrimination", "ability_node", "ability_nodes", "ability_weights"}
     for group in design.groups:
         name = group.name
@@ -214,11 +247,29 @@ def _coords(design: Design) -> dict[str, Any]:
 
 
 def _fixed_effects(design: Design, priors: Priors) -> Any:
-    """`beta` (term), in logits."""
+    """`beta` (term), in logits; of an ordinal response, thresholds first and in order."""
     if not design.terms:
         return pt.zeros(0)
     own = [priors[design.parameter(term)] for term in design.terms]
-    return _vector("beta", own, design.terms, "term")
+    n_cuts = design.n_cuts
+    if not n_cuts:
+        return _vector("beta", own, design.terms, "term")
+    cuts = _thresholds(own[:n_cuts])
+    slopes = _vector("slopes", own[n_cuts:], design.terms[n_cuts:], "slope") if own[n_cuts:] else []
+    return pm.Deterministic("beta", pt.concatenate([cuts, slopes]), dims="term")
+
+
+def _thresholds(priors: Sequence[Any]) -> Any:
+    """Thresholds (cut): each has its prior, on the condition that they are in order."""
+    lowest = priors[0].pymc("lowest_threshold")
+    if len(priors) == 1:
+        return pt.stack([lowest])
+    gaps = pm.HalfFlat("gaps", shape=len(priors) - 1)
+    cuts = lowest + pt.concatenate([pt.zeros(1), pt.cumsum(gaps)])
+    pm.Potential(
+        "higher_thresholds", sum(p.log_density(cuts[k + 1]) for k, p in enumerate(priors[1:]))
+    )
+    return cuts
 
 
 def of_others(centred: AbstractSet[str], name: str) -> frozenset[str]:

@@ -7,6 +7,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from ilhte_bayes.likelihood.answers import Counted
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.operation import integrated_persons
 from ilhte_bayes.likelihood.plan import Plan, sum_scores
@@ -34,6 +35,12 @@ def observe_integrated(plan: Plan, grid: Grid, beta: Any, effects: dict[str, Any
     means = _as_data("mean", plan.means).value(beta, effects)
     score = pm.Data("sum_scores", sum_scores(plan, plan.slopes))
     _add_answers(plan, grid, sd, cells, pm.Data("slopes", plan.slopes), score, means)
+
+
+def observe_gaps(between: Counted, beta: Any, effects: dict[str, Any]) -> None:
+    """Add the potential `between`: what ordinal answers say of the gap that they lie in."""
+    gap = _as_data("gap", between.predictor).value(beta, effects)
+    pm.Potential("between", pt.sum(between.count * pt.log(-pt.expm1(-gap))))
 
 
 def observe_loaded(

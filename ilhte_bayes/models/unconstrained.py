@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from ilhte_bayes.formulas.design import Design, Group
-from ilhte_bayes.likelihood.answers import Answers, binary_answers, gaps
+from ilhte_bayes.likelihood.answers import Counted, binary_answers, gaps
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.plan import Plan, Units, sum_scores
 from ilhte_bayes.likelihood.predictor import Predictor
@@ -108,7 +108,7 @@ def make_structure(
     design = layout.design
     answers, between = binary_answers(rows), gaps(rows)
     if plan is not None:
-        answers = Answers(_NOWHERE, np.zeros(0), np.zeros(0))
+        answers = Counted(_NOWHERE, np.zeros(0), np.zeros(0))
     places = (
         _NOWHERE if plan is None else plan.cells,
         _NOWHERE if plan is None else plan.means,

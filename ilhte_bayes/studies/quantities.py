@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from ilhte_bayes.formulas.design import Group
+from ilhte_bayes.likelihood.answers import gap_log_likelihood, gaps
 from ilhte_bayes.likelihood.grid import grid_for
 from ilhte_bayes.likelihood.integrable import choose_group
 from ilhte_bayes.likelihood.persons import arguments
@@ -133,7 +134,8 @@ def log_likelihood(model: Model, draws: xr.Dataset) -> np.ndarray:
     Computed apart from the sampler: other nodes for each draw, and another loop.
     """
     integrated = integrated_group(model)
-    plan = None if integrated is None else make_plan(model.design, integrated)
+    plan = None if integrated is None else make_plan(model.rows, integrated)
+    between = gaps(model.rows)
     stacked = {
         str(name): values.transpose("chain", "draw", ...).to_numpy()
         for name, values in draws.items()
@@ -141,22 +143,29 @@ def log_likelihood(model: Model, draws: xr.Dataset) -> np.ndarray:
     out = np.empty((draws.sizes["chain"], draws.sizes["draw"]))
     for at in np.ndindex(out.shape):
         draw = {name: values[at] for name, values in stacked.items()}
-        out[at] = _joint(model, draw) if plan is None else _integrated(plan, draw)
+        if plan is None:
+            out[at] = _joint(model, draw)
+        else:
+            beta, effects = draw.get("beta", np.zeros(0)), _effects(draw)
+            out[at] = _integrated(plan, draw) + gap_log_likelihood(between, beta, effects)
     return out
 
 
 def _joint(model: Model, draw: Mapping[str, np.ndarray]) -> float:
     """Log-likelihood at one draw, given all random effects."""
-    design = model.design
-    eta = linear_predictor(design, draw)
-    return model.family.log_probability(eta, design.score, design.count)
+    rows = model.rows
+    return model.family.log_probability(linear_predictor(rows, draw), rows.score, rows.count)
+
+
+def _effects(draw: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name[3:]: values for name, values in draw.items() if name.startswith("re_")}
 
 
 def _integrated(plan: Plan, draw: Mapping[str, np.ndarray]) -> float:
     """Log-likelihood at one draw, the plan's group integrated out."""
     sd = draw[f"sd_{plan.group.name}"]
     beta = draw.get("beta", np.zeros(0))
-    effects = {name[3:]: values for name, values in draw.items() if name.startswith("re_")}
+    effects = _effects(draw)
     mean = plan.means.value(beta, effects)
     grid = grid_for(mean, sd, most_information(plan), reach=_REACH, finer=_FINE)
     at = arguments(plan, grid, beta, effects, sd)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from scipy import special
 
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.formulas.design import Design, Group
@@ -103,11 +102,11 @@ def simulate_answers(
     design = model.design
     truth = _with_effects(design, _named(design, parameters), rng)
     first, total = _questions(design)
-    chance = special.expit(linear_predictor(design, truth)[first])
-    ones = rng.binomial(total, chance)
-    rows = np.repeat(first, 2)
-    score = np.tile(np.array([0, 1], dtype=design.score.dtype), first.size)
-    count = np.column_stack([total - ones, ones]).ravel().astype(design.count.dtype)
+    eta = linear_predictor(design, truth)[first]
+    counts = model.family.draw(eta, thresholds(design, truth, first), total, rng)
+    rows = np.repeat(first, counts.shape[1])
+    score = np.tile(np.arange(counts.shape[1], dtype=design.score.dtype), first.size)
+    count = counts.ravel().astype(design.count.dtype)
     given = count > 0
     return Simulated(truth, _with_answers(model, rows[given], score[given], count[given]))
 
@@ -123,6 +122,24 @@ def linear_predictor(
         effects = np.asarray(parameters[f"re_{group.name}"])
         eta += np.einsum("rk,rk->r", group.z[design.pattern], effects[group.level])
     return eta
+
+
+def thresholds(
+    design: Design, parameters: xr.Dataset | Mapping[str, np.ndarray], rows: np.ndarray
+) -> np.ndarray:
+    """(row, cut) thresholds of an ordinal response at some rows, in logits; none otherwise."""
+    if design.by_cut is None:
+        return np.zeros((rows.size, 0))
+    pattern, n_cuts = design.pattern[rows], design.n_cuts
+    out = np.empty((rows.size, n_cuts))
+    for k in range(n_cuts):
+        own = np.flatnonzero(design.by_cut.cut == k)
+        out[:, k] = -design.by_cut.x[pattern][:, own] @ np.asarray(parameters["beta"])[own]
+        for group in design.groups:
+            if group.cut_z is not None:
+                effects = np.asarray(parameters[f"re_{group.name}"])[group.level[rows]]
+                out[:, k] -= effects @ group.cut_z[k]
+    return out
 
 
 def _draw(prior: Prior, parameter: str, rng: np.random.Generator) -> float:

@@ -10,7 +10,7 @@ central differences along psi and the way the mode moves with it, which needs no
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -21,6 +21,7 @@ from ilhte_bayes.engines.marginal.objective import EXACT
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.families.base import Family
 from ilhte_bayes.formulas.design import Design, Group
+from ilhte_bayes.likelihood.answers import gaps
 from ilhte_bayes.likelihood.curvature import Curvature, curvature
 from ilhte_bayes.likelihood.grid import Grid, grid_for
 from ilhte_bayes.likelihood.plan import Plan, make_plan, most_information
@@ -106,6 +107,8 @@ class IntegratedObjective:
         self.tolerance = EXACT
         self.by_cell = self._features(self.persons.cells)
         self.by_mean = self._features(self.persons.means)
+        between = gaps(design)
+        self.by_gap, self.gap_count = self._features(between.predictor), between.count
         self.information = most_information(self.persons)
 
     def _features(self, predictor: Predictor) -> csr_array:
@@ -178,7 +181,21 @@ class IntegratedObjective:
         d, mean = self.by_cell @ unknown, self.by_mean @ unknown
         sd = self.sd(psi)
         nodes = self.grid(mean, sd) if grid is None else grid
-        return curvature(self.persons, nodes, d, mean, sd, self.by_cell, self.by_mean)
+        found = curvature(self.persons, nodes, d, mean, sd, self.by_cell, self.by_mean)
+        return found if not self.gap_count.size else self._with_gaps(found, unknown)
+
+    def _with_gaps(self, found: Curvature, unknown: np.ndarray) -> Curvature:
+        """Add what answers between two thresholds say of their distance: log(1 - exp(-gap))."""
+        gap, n = self.by_gap @ unknown, unknown.size
+        if not (gap > 0.0).all():
+            return replace(found, value=-np.inf)
+        small, left = np.exp(-gap), -np.expm1(-gap)
+        weight = self.gap_count * small / left**2
+        gradient, hessian = found.gradient.copy(), found.hessian.copy()
+        gradient[:n] += self.by_gap.T @ (self.gap_count * small / left)
+        weighted = self.by_gap.multiply(weight[:, None])
+        hessian[:n, :n] -= (self.by_gap.T @ weighted).toarray()
+        return Curvature(found.value + float(self.gap_count @ np.log(left)), gradient, hessian)
 
     def hessian(self, psi: np.ndarray, found: Curvature) -> np.ndarray:
         """H = I - L' (second derivative by the effects) L."""
