@@ -50,8 +50,8 @@ def demo() -> None:
 
     trial = il.load_dataset("caffeine")
     say("Caffeine or placebo, six experiments, ten adjectives rated 0-3; here: rated 2 or 3?")
-    say("Fitted twice, by maximum likelihood and by NUTS; only the first time on a machine the")
-    say("compiling before each takes half a minute.\n")
+    say("Fitted twice, by maximum likelihood and by NUTS. The first time on a machine, numerical")
+    say("loops of both are compiled before, once, which takes half a minute or so.\n")
     model = il.il_hte(trial, response="resp >= 2", clusters=["study"])
     print(model, "\n")
     ml = il.laplace(model)
