@@ -15,6 +15,7 @@ from ilhte_bayes.engines.diagnostics import (
 )
 from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run
 from ilhte_bayes.engines.first_discriminations import first_discriminations
+from ilhte_bayes.engines.integration_cost import worth_integrating
 from ilhte_bayes.engines.laplace import compile_loops, laplace
 from ilhte_bayes.engines.log_prior_draws import log_prior_draws
 from ilhte_bayes.engines.nuts_direct import draw_direct
@@ -64,7 +65,8 @@ def sample(
     model : Model
         Its priors matter: `print(model.priors)`.
     integrate : str
-        "auto": integrate persons out if possible. "none": sample every random effect, the
+        "auto": integrate persons out if possible, unless sampling their effects costs far less
+        (classrooms whose students all differ in covariates). "none": sample every random effect, the
         classical joint model. Or the group to integrate out, which must have one random effect
         a level.
     draws, tune, chains : int
@@ -92,13 +94,16 @@ def sample(
     """
     _check_numbers(draws, tune, chains)
     integrated = choose_group(model.design, integrate, person=model.roles.person)
-    kind: Literal["joint", "integrated"] = "joint" if integrated is None else "integrated"
+    kind: Literal["joint", "integrated"] = "joint" if integrate == "none" else "integrated"
     curved = model.discrimination is not None or model.ability != "normal"
     targets = _TARGETS["curved" if curved else kind] if target_accept is None else (target_accept,)
     compiling = time.perf_counter()
     compile_loops()  # the pilot's, here so that they count as compiling; nothing the second time
     began = time.perf_counter()
     pilot = _pilot(model)
+    plain = model.discrimination is None and model.ability == "normal"
+    if integrated and integrate == "auto" and plain and not worth_integrating(pilot, integrated):
+        integrated = None
     piloted = time.perf_counter()
     share = _WELL_INFORMED[kind]
     centred = frozenset(_well_informed(pilot, share))

@@ -5,7 +5,8 @@ For a unit with table t, mean m, score s and class v the likelihood is
     sum over nodes q of  exp(log_weight[v, q] + s theta_q - G_t(theta_q) - tau_v (theta_q - mu_m)^2 / 2)
 
 with G_t(theta) = sum over the table's cells of log(1 + exp(d + a theta)). Three things make it
-fast. G is a product before it is a logarithm. Units of one table work through a block together,
+fast. G is a product before it is a logarithm; or, where the same cells enter many tables (missing
+answers, ordinal answers), a sum of logarithms computed once. Units of one table work through a block together,
 node by node, so that the processor handles several at once. And within a block the integrand of
 one unit is that of a reference unit times exp(delta * theta), delta = s - s_0 + tau (mu - mu_0):
 a geometric progression along the grid, so that the inner loop needs one product instead of an
@@ -18,6 +19,7 @@ import numpy as np
 from ilhte_bayes.likelihood.plan import Units
 
 BLOCK = 128  # units worked on at a time; 41 nodes of them stay in the fastest caches
+_REUSED = 2  # entries for each cell from which its curve is computed once for all tables
 _FLUSH = 600.0  # largest logarithm a product may reach before it is taken
 _STEEP = 600.0  # largest exponent of the progression; beyond it each node has its own exponential
 
@@ -60,10 +62,16 @@ def value_and_gradient(units: Units, first, step, log_weight, tau, d, slope, sco
     normaliser = np.empty(n_nodes)
     product = np.empty(n_nodes)
     mass = np.empty(n_nodes)
+    by_cell = units.entry_cell.size > _REUSED * d.size
+    logs, chances = _cell_curves(units, theta, d, slope, by_cell)
+    cell_mass = np.zeros(logs.shape)
     reference = np.empty(n_nodes)
     integrand = np.empty((n_nodes, BLOCK))
     for t in range(units.table_class.size):
-        tabulate(units, t, theta, d, odds, slope, by_slope, normaliser, product)
+        if by_cell:
+            _add_logs(units, t, logs, normaliser)
+        else:
+            tabulate(units, t, theta, d, odds, slope, by_slope, normaliser, product)
         mass[:] = 0.0
         v = units.table_class[t]
         for u0 in range(units.unit_start[t], units.unit_start[t + 1], BLOCK):
@@ -74,7 +82,12 @@ def value_and_gradient(units: Units, first, step, log_weight, tau, d, slope, sco
             )  # fmt: skip
         for q in range(n_nodes):
             g_weight[v, q] += mass[q]
-        _share(units, t, theta, odds, by_slope, mass, g_d, g_slope)
+        if by_cell:
+            _add_mass(units, t, mass, cell_mass)
+        else:
+            _share(units, t, theta, odds, by_slope, mass, g_d, g_slope)
+    if by_cell:
+        _share_cells(units, theta, chances, cell_mass, g_d, g_slope)
     return value, g_weight, g_tau, g_d, g_slope, g_score, g_mean
 
 
@@ -107,6 +120,54 @@ def tabulate(units: Units, t, theta, d, odds, slope, by_slope, normaliser, produ
                 product[q] *= 1.0 + odds[c] * by_slope[k, q]
     for q in range(n_nodes):
         normaliser[q] += np.log(product[q])
+
+
+@jit
+def _cell_curves(units: Units, theta, d, slope, wanted):
+    """(cell, node) log(1 + exp(d + a theta)) and its derivative; empty if not wanted."""
+    n = d.size if wanted else 0
+    logs, chances = np.empty((n, theta.size)), np.empty((n, theta.size))
+    for c in range(n):
+        a = slope[units.cell_slope[c]]
+        for q in range(theta.size):
+            eta = d[c] + a * theta[q]
+            small = np.exp(-abs(eta))
+            low = small / (1.0 + small)
+            logs[c, q] = max(eta, 0.0) + np.log1p(small)
+            chances[c, q] = low if eta < 0.0 else 1.0 - low
+    return logs, chances
+
+
+@jit
+def _add_logs(units: Units, t, logs, normaliser):
+    """As `tabulate`, from the cells' curves."""
+    normaliser[:] = 0.0
+    for e in range(units.table_start[t], units.table_start[t + 1]):
+        own, times = logs[units.entry_cell[e]], float(units.entry_count[e])
+        for q in range(normaliser.size):
+            normaliser[q] += times * own[q]
+
+
+@jit
+def _add_mass(units: Units, t, mass, cell_mass):
+    """Where the table's persons are, for each of its cells."""
+    for e in range(units.table_start[t], units.table_start[t + 1]):
+        own, times = cell_mass[units.entry_cell[e]], float(units.entry_count[e])
+        for q in range(mass.size):
+            own[q] += times * mass[q]
+
+
+@jit
+def _share_cells(units: Units, theta, chances, cell_mass, g_d, g_slope):
+    """As `_share`, for all tables at once."""
+    for c in range(g_d.size):
+        expected, moment = 0.0, 0.0
+        for q in range(theta.size):
+            p = cell_mass[c, q] * chances[c, q]
+            expected += p
+            moment += p * theta[q]
+        g_d[c] -= expected
+        g_slope[units.cell_slope[c]] -= moment
 
 
 @jit
