@@ -15,8 +15,7 @@ def levels_above(design: Design) -> dict[str, tuple[str, ...]]:
         holds = [
             outer.name
             for outer in groups[:at]
-            if outer.n_levels < inner.n_levels
-            and not varies_within(inner.level, outer.level).any()
+            if outer.n_levels < inner.n_levels and not varies_within(inner.level, outer.level).any()
         ]
         out[inner.name] = tuple(holds)
     return out

@@ -1,5 +1,7 @@
 """Probabilities at covariate values: in a typical unit, and averaged over all units."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from scipy.special import expit
@@ -71,7 +73,7 @@ def predict(fit: Fit, at: Values = None) -> Result:
     rows = new_rows(model.formula, model.responses, model.design, at)
     quantities, links = _quantities(model)
     pieces = [
-        estimates(fit, lambda p, k=k: _values(p, model, rows, k), links)
+        estimates(fit, partial(_values, model=model, rows=rows, k=k), links)
         for k in range(len(rows.values))
     ]
     given = rows.values
@@ -142,7 +144,7 @@ def _quantities(model: Model) -> tuple[list[tuple[str, str]], list[Link]]:
     single = [f"P({name} = {level})" for level in levels]
     probabilities = [(text, unit) for unit in (TYPICAL, AVERAGE) for text in [*cumulative, *single]]
     logits = [(f"logit {text}", TYPICAL) for text in cumulative]
-    links: list[Link] = ["identity"] * len(logits) + ["logit"] * len(probabilities)
+    links: list[Link] = [*["identity" for _ in logits], *["logit" for _ in probabilities]]
     return [*logits, *probabilities], links
 
 

@@ -1,6 +1,7 @@
 """How much of the latent variance lies at each level, and how alike two units make two answers."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -86,13 +87,9 @@ def variance_shares(fit: Fit, at: Values = None) -> Result:
     above = levels_above(model.design)
     rows = new_rows(model.formula, model.responses, model.design, at)
     several = len(rows.values) > 1
+    links: list[Link] = [*_LINKS * len(above), "log", "logit"]
     pieces = [
-        estimates(
-            fit,
-            lambda p, k=k: _quantities(_variances(p, rows, k, list(above)), above),
-            [*_LINKS * len(above), "log", "logit"],
-            near_edge=True,
-        )
+        estimates(fit, partial(_at_row, rows=rows, k=k, above=above), links, near_edge=True)
         for k in range(len(rows.values))
     ]
     index = [(level, quantity) for level in above for quantity in _QUANTITIES]
@@ -143,17 +140,13 @@ def require_latent_logistic(model: Model, name: str) -> None:
         )
 
 
-def _variances(
-    parameters: ParameterDraws, rows: NewRows, k: int, levels: Sequence[str]
+def _at_row(
+    parameters: ParameterDraws, rows: NewRows, k: int, above: Mapping[str, Sequence[str]]
 ) -> np.ndarray:
-    """(draw, level) variance of what each level adds to the linear predictor in row k."""
-    return np.stack(
-        [
-            np.einsum("i,dij,j->d", rows.z[name][k], parameters.covariance[name], rows.z[name][k])
-            for name in levels
-        ],
-        axis=1,
-    )
+    """(draw, quantity) from the variance of what each level adds to the linear predictor."""
+    z = {name: rows.z[name][k] for name in above}
+    each = [np.einsum("i,dij,j->d", z[n], parameters.covariance[n], z[n]) for n in above]
+    return _quantities(np.stack(each, axis=1), above)
 
 
 def _quantities(
@@ -190,7 +183,9 @@ def _notes(model: Model, rows: NewRows, above: Mapping[str, Sequence[str]]) -> t
     fixed = [f"{k} = {v}" for k, v in rows.values.iloc[0].items()] if len(rows.values) == 1 else []
     slopes = any(np.any(g.z != g.z[:1]) for g in model.design.groups)
     if slopes and (fixed or rows.held):
-        notes.append(f"Slopes are random: variances are those at {', '.join([*fixed, *rows.held])}.")
+        notes.append(
+            f"Slopes are random: variances are those at {', '.join([*fixed, *rows.held])}."
+        )
     for level, outer in above.items():
         if outer:
             notes.append(

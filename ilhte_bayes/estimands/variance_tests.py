@@ -75,9 +75,9 @@ def variance_tests(fit: Fit) -> Result:
     frame = pd.DataFrame.from_dict(rows, orient="index")
     frame.index = pd.MultiIndex.from_tuples(list(rows), names=["group", "column"])
     notes = [
-        "p wald: one-sided; weak near 0, where a variance's estimate is not normal. Rather read:",
-        "p lr: likelihood ratio of a fit without the variance (and its correlations, df in all), "
-        "50:50 mixture of chi2 with df - 1 and df.",
+        "Wald: one-sided; weak near 0, where the estimate of a variance is not normal. The "
+        "likelihood ratio (LR) is the better test: against a fit without the variance and its "
+        "correlations (df in all), 50:50 mixture of chi2 with df - 1 and df.",
     ]
     if fit.engine == "quadrature" and len(fit.model.design.groups) > 1:
         notes.append(

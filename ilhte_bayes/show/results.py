@@ -12,7 +12,7 @@ from ilhte_bayes.show.words import sentence
 if TYPE_CHECKING:
     from ilhte_bayes.estimands.result import Result
 
-_WORDS = {"se": "SE", "df": "df"}
+_WORDS = {"se": "SE", "p_wald": "p (Wald)", "p_lr": "p (LR)"}
 _PROBABILITIES = ("p", "p_wald", "p_lr", "p_positive")
 
 
