@@ -141,10 +141,9 @@ def ladder(
     called = _names(names, len(models))
     fits = [_fitted(model, data, options, name) for model, name in zip(models, called, strict=True)]
     _check(fits, called)
-    frame = pd.concat(
-        {name: table for name, table in zip(called, map(_parameters, fits), strict=True)}, axis=1
-    )
-    frame = frame.reindex(_in_order([_parameters(fit).index for fit in fits]))
+    tables = dict(zip(called, map(_parameters, fits), strict=True))
+    rows = _in_order([table.index for table in tables.values()])
+    frame = pd.concat({name: table.reindex(rows) for name, table in tables.items()}, axis="columns")
     frame.columns.names = ["model", "quantity"]
     units, size = _bic_units(fits)
     criteria = _criteria(fits, called, size)
@@ -213,7 +212,7 @@ def _parameters(fit: Fit) -> pd.DataFrame:
 
 
 def _in_order(indexes: Sequence[pd.Index]) -> pd.MultiIndex:
-    """Every row once: part by part, group by group, each as first seen in the longest table."""
+    """Every row once: part by part, group by group, each as first seen."""
     rows = list(dict.fromkeys(row for index in indexes for row in index))
     parts = ["fixed", "variance", "correlation"]
     groups = list(dict.fromkeys(group for _, group, _ in rows))
@@ -244,12 +243,12 @@ def _criteria(fits: Sequence[Fit], names: Sequence[str], size: int) -> pd.DataFr
             "evidence": raftery(rows[-1]["bic"] - bic) if rows else "",
         }
         earlier = [j for j in range(k) if nested(fits[j], fit)]
-        rows.append(row | _likelihood_ratio(fits[earlier[-1]], fit, names[earlier[-1]])
-                    if earlier else row | _NO_RATIO)  # fmt: skip
+        if earlier:
+            row |= _likelihood_ratio(fits[earlier[-1]], fit, names[earlier[-1]])
+        else:
+            row |= {"against": "", "chi2": np.nan, "df": np.nan, "p": np.nan}
+        rows.append(row)
     return pd.DataFrame(rows, index=pd.Index(names, name="model"))
-
-
-_NO_RATIO = {"against": "", "chi2": np.nan, "df": np.nan, "p": np.nan}
 
 
 def raftery(drop: float) -> str:

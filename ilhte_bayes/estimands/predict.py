@@ -144,7 +144,9 @@ def _quantities(model: Model) -> tuple[list[tuple[str, str]], list[Link]]:
     single = [f"P({name} = {level})" for level in levels]
     probabilities = [(text, unit) for unit in (TYPICAL, AVERAGE) for text in [*cumulative, *single]]
     logits = [(f"logit {text}", TYPICAL) for text in cumulative]
-    links: list[Link] = [*["identity" for _ in logits], *["logit" for _ in probabilities]]
+    straight: Link = "identity"
+    bounded: Link = "logit"
+    links = [straight] * len(logits) + [bounded] * len(probabilities)
     return [*logits, *probabilities], links
 
 

@@ -106,7 +106,7 @@ def _coded(name: str, values: pd.Series, known: pd.Series, levels: tuple[str, ..
         places = {str(level): level for level in known.cat.categories}
         if wrong := [v for v in values if str(v) not in places]:
             raise DataError(
-                f"{name!r} has no level {wrong[0]!r}; it has {listed(places, 8)}. Name one of these."
+                f"{name!r} has no level {listed(wrong[:1])}; it has {listed(places, 8)}. Name one of these."
             )
         return pd.Series(pd.Categorical([places[str(v)] for v in values], dtype=known.dtype))
     coded = [levels.index(str(v)) if str(v) in levels else v for v in values]
@@ -114,7 +114,7 @@ def _coded(name: str, values: pd.Series, known: pd.Series, levels: tuple[str, ..
     if (bad := ~np.isfinite(numbers)).any():
         also = f" or one of {listed(levels)}" if levels else ""
         raise DataError(
-            f"{name!r} cannot be {values[bad.to_numpy()].iloc[0]!r}: give a number{also}."
+            f"{name!r} cannot be {listed(values[bad.to_numpy()][:1])}: give a number{also}."
         )
     return numbers
 
