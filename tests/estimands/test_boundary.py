@@ -1,13 +1,15 @@
 """The 50:50 mixture: closed forms, the peers' p-values, and a simulated null."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SHARED
 from scipy.stats import chi2, norm
 
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p
+
+RATIOS = Path(__file__).resolve().parents[3] / "shared" / "reference" / "LRT.json"
 
 
 def test_one_variance_is_half_of_chi2_with_one():
@@ -28,10 +30,9 @@ def test_several_variances_are_conservative():
 
 
 def test_a_variance_and_a_correlation_as_the_peers():
-    path = SHARED / "reference" / "LRT.json"
-    if not path.is_file():
+    if not RATIOS.is_file():
         pytest.skip("likelihood ratios of other programs are in the shared folder, which is absent")
-    for case in json.loads(path.read_text()):
+    for case in json.loads(RATIOS.read_text()):
         if "p_mixture_chibar_1_2" in case:
             ours = likelihood_ratio_p(case["chisq"], case["df"], 1)
             assert ours == pytest.approx(case["p_mixture_chibar_1_2"], rel=1e-9)

@@ -45,7 +45,8 @@ def district():
             "grade": rng.integers(0, 3, n),
         }
     )
-    table["years"] = (table["school"] * 5 + table["teacher"]) % 7 * 1.0
+    table["teacher"] += 10 * table["school"]  # ids of their own
+    table["years"] = table["teacher"] % 7 * 1.0
     table["frl"], table["treat"] = table["school"] ** 2 % 5 * 0.1, table["school"] % 2
     table.loc[table["school"] == 3, "lep"] = 0
     return table
