@@ -31,6 +31,7 @@ _PUBLIC = {
     "centre": "data.centring",
     "loo": "checks.loo",
     "with_log_likelihood": "checks.loo",
+    "equal_slopes": "checks.equal_slopes",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
@@ -52,6 +53,7 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "plot"]
 
 if TYPE_CHECKING:
+    from ilhte_bayes.checks.equal_slopes import equal_slopes
     from ilhte_bayes.checks.loo import loo, with_log_likelihood
     from ilhte_bayes.data.centring import centre
     from ilhte_bayes.data.datasets import datasets, load_dataset
