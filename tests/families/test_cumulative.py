@@ -76,7 +76,9 @@ def test_far_thresholds_and_extreme_predictors_stay_finite():
 
 def test_starts_reproduce_the_shares_of_the_answers():
     rng = np.random.default_rng(0)
-    table = pd.DataFrame({"g": rng.integers(0, 9, 4000), "y": rng.choice(5, 4000, p=[0.1, 0.3, 0.2, 0.35, 0.05])})
+    table = pd.DataFrame(
+        {"g": rng.integers(0, 9, 4000), "y": rng.choice(5, 4000, p=[0.1, 0.3, 0.2, 0.35, 0.05])}
+    )
     model = il.Model("y ~ (1 | g)", table, family="cumulative")
     below = expit(FAMILY.start(model.rows))
     shares = table["y"].value_counts(normalize=True).sort_index().cumsum().to_numpy()[:-1]
@@ -87,7 +89,9 @@ def trial(seed: int = 5) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     table = pd.DataFrame({"id": np.repeat(np.arange(60), 6), "item": np.tile(np.arange(6), 60)})
     table["treat"] = table["id"] % 2
-    eta = rng.normal(size=60)[table["id"]] + rng.normal(size=6)[table["item"]] + 0.4 * table["treat"]
+    eta = (
+        rng.normal(size=60)[table["id"]] + rng.normal(size=6)[table["item"]] + 0.4 * table["treat"]
+    )
     table["y"] = (rng.random(len(table)) < expit(eta)).astype(int)
     return table
 

@@ -129,7 +129,9 @@ def test_deviations_of_an_items_thresholds_sum_to_zero(n_categories):
     np.testing.assert_allclose(items.cut_z.sum(axis=0), 0, atol=1e-13)
     shapes = items.cut_z[:, 2:]
     # of one size each, and independent: an SD is the mean-square deviation of a threshold
-    np.testing.assert_allclose(shapes.T @ shapes / len(shapes), np.eye(n_categories - 2), atol=1e-13)
+    np.testing.assert_allclose(
+        shapes.T @ shapes / len(shapes), np.eye(n_categories - 2), atol=1e-13
+    )
     assert items.blocks == ((0, 1), *((k,) for k in range(2, items.n_columns)))
 
 
@@ -158,7 +160,11 @@ def test_where_thresholds_are_counted_from_changes_no_effect(thresholds):
     eta = rng.normal(size=150)[table["id"]] + easy[table["item"]] + 0.5 * table["pre"]
     eta += zeta[table["item"]] * table["treat"] + rng.logistic(size=len(table))
     table["y"] = np.searchsorted([-1.0, 0.3, 1.5], eta)
-    options = {"family": "cumulative", "thresholds": thresholds, "roles": {"treatment": "treat", "item": "item"}}
+    options = {
+        "family": "cumulative",
+        "thresholds": thresholds,
+        "roles": {"treatment": "treat", "item": "item"},
+    }
     one = il.laplace(il.Model(FORMULA, table, **options))
     other = il.laplace(il.Model(FORMULA, table.assign(pre=table["pre"] + 3.0), **options))
     # two searches for the same maximum: each stops within 1e-4 of a standard error or so
