@@ -204,17 +204,30 @@ def maximum_problems(
         out += _problems_of_group(
             group, c, c.natural(maximum.psi[part]), np.sqrt(np.maximum(variance, 0.0)), objective
         )
-    predicted = target.design.x @ maximum.psi[target.parts[0]]
-    if target.design.n_cuts:  # gaps between thresholds may be as wide as they like
-        predicted = predicted[np.unique(target.design.pattern[target.design.score != GAP])]
-    beyond = float(np.abs(predicted).max(initial=0.0))
-    if beyond > 15:
+    if (beyond := _runs_off(target, maximum)) > 0.0:
         out.append(
             f"some answers are predicted at {beyond:.0f} logits: a group of answers is probably "
             "all alike (separation), and a coefficient runs off. Use objective='map', or check "
             "the scale of the covariates."
         )
     return tuple(out)
+
+
+def _runs_off(target: MarginalObjective, maximum: Maximum) -> float:
+    """Largest prediction by the coefficients alone that the answers do not pin down; 0 if none.
+
+    Beyond 15 logits an answer says next to nothing about its own prediction (information e^-15).
+    If the standard error is small all the same, other answers say it: a covariate with a few
+    extreme values, and no separation.
+    """
+    x, part = target.design.x, target.parts[0]
+    if target.design.n_cuts:  # gaps between thresholds may be as wide as they like
+        x = x[np.unique(target.design.pattern[target.design.score != GAP])]
+    predicted = np.abs(x @ maximum.psi[part])
+    x, predicted = x[predicted > 15.0], predicted[predicted > 15.0]
+    variance = np.einsum("ni,ij,nj->n", x, maximum.covariance[part, part], x)
+    known = (variance > 0.0) & (variance < (predicted / 4.0) ** 2)
+    return float(predicted[~known].max(initial=0.0))
 
 
 def _problems_of_group(

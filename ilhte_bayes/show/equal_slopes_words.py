@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ilhte_bayes.show.html_tables import html_table
+from ilhte_bayes.show.results import digits_of
 from ilhte_bayes.show.words import number, range_of
 
 if TYPE_CHECKING:
@@ -54,14 +55,15 @@ def _tests(found: "EqualSlopes") -> pd.DataFrame:
 
 def _slopes(found: "EqualSlopes") -> pd.DataFrame:
     own = found.slopes
+    known = map(digits_of, own["se"])
+    digits = [d if d > 3 else 2 for d in known]  # more than two for small slopes alone
+    bounds = zip(own["lower"], own["upper"], digits, strict=True)
     return pd.DataFrame(
         {
-            "slope": [number(x, 2) for x in own["estimate"]],
-            "SE": [number(x, 2) for x in own["se"]],
-            "95 % interval": [
-                range_of(a, b) for a, b in zip(own["lower"], own["upper"], strict=True)
-            ],
-            "common": [number(x, 2) for x in own["common"]],
+            "slope": [number(x, d) for x, d in zip(own["estimate"], digits, strict=True)],
+            "SE": [number(x, d) for x, d in zip(own["se"], digits, strict=True)],
+            "95 % interval": [range_of(a, b, d) for a, b, d in bounds],
+            "common": [number(x, d) for x, d in zip(own["common"], digits, strict=True)],
         },
         index=own.index,
     )

@@ -65,6 +65,18 @@ def test_separated_coefficient_is_named():
     assert abs(laplace(model, objective="map").coefficients.loc["treat", "estimate"]) < 15
 
 
+def test_one_extreme_value_of_a_covariate_is_no_separation():
+    """A steep slope that many answers pin down, and one student far out: 20 logits, known well."""
+    rng = np.random.default_rng(2)
+    x = np.append(rng.normal(size=4_000), 10.0)
+    school = np.arange(x.size) % 40
+    y = (2.0 * x + rng.normal(size=40)[school] + rng.logistic(size=x.size) > 0).astype(int)
+    fit = laplace(
+        il.Model("y ~ x + (1 | school)", pd.DataFrame({"x": x, "school": school, "y": y}))
+    )
+    assert not any("separation" in problem for problem in fit.problems)
+
+
 @pytest.mark.parametrize("scale", [1e-4, 1e4])
 def test_scale_of_a_covariate_does_not_matter(scale):
     frame = rasch(5)
