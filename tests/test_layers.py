@@ -26,6 +26,7 @@ FORWARDS = {
     "estimands/result.py": {"show"},
     "estimands/ladder.py": {"show"},
     "checks/loo.py": {"show"},
+    "checks/equal_slopes.py": {"show"},
 }
 
 

@@ -75,7 +75,7 @@ def fixed_tests(fit: Fit, df: Literal["containment", "inf"] = "containment") -> 
             f"to the rank of all columns; without random effects {ranks.residual:,}, the answers "
             "less that rank."
         )
-        notes += _few_clusters(fit, degrees)
+        notes += _few_clusters(fit, degrees) + _too_many(fit.model.design, degrees)
     if fit.objective == "map":
         notes.append("Estimates are MAP: priors pull them, and tests with them.")
     frame = wald_t(table["estimate"], table["se"], degrees)
@@ -121,6 +121,27 @@ def _few_clusters(fit: Fit, degrees: pd.Series) -> list[str]:
         f"{assigned.unit} less {n_columns} columns that are constant within them (fewer than "
         f"{_FEW_CLUSTERS} clusters)."
     ]
+
+
+def _too_many(design: Design, degrees: pd.Series) -> list[str]:
+    """Say which other terms have more degrees of freedom than there are units they differ between."""
+    notes = []
+    for group in design.groups:
+        if group.n_levels >= _FEW_CLUSTERS:
+            continue
+        constant = constant_within(design, group)
+        few = [
+            term
+            for k, (term, same) in enumerate(zip(design.terms, constant, strict=True))
+            if same and k >= design.n_cuts and degrees[term] > group.n_levels
+        ]
+        if few:
+            notes.append(
+                f"{', '.join(few)}: constant within the {group.n_levels} levels of {group.name}, so "
+                "containment's degrees of freedom are too many, and p too small. Read them with "
+                f"{group.n_levels - int(constant.sum()) - int(design.n_cuts > 0)}, or fit by NUTS."
+            )
+    return notes
 
 
 def _of(model, term: str, design: Design) -> bool:
