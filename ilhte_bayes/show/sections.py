@@ -14,7 +14,7 @@ from ilhte_bayes.show import answers as told
 from ilhte_bayes.show import diagnosis, integration, recipe
 from ilhte_bayes.show.comparison import comparison_table
 from ilhte_bayes.show.equal_effects import all_equal
-from ilhte_bayes.show.html_tables import components_table, estimates_table, html_table
+from ilhte_bayes.show.html_tables import components_table, fixed_tables, html_table
 from ilhte_bayes.show.model_words import equation_html, model_sentences, noun_of
 from ilhte_bayes.show.people import arms_table, balance_table
 from ilhte_bayes.show.pictures import Picture, by_contrast, priors
@@ -237,7 +237,7 @@ def _estimates(fit: Fit) -> Section:
         "All estimates",
         (intro,),
         html=(
-            html_table(estimates_table(fit.coefficients), "Coefficients"),
+            *fixed_tables(fit),
             html_table(
                 components_table(fit.variance_components), "Spread between levels, correlations"
             ),
