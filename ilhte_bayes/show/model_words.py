@@ -43,10 +43,10 @@ def _odds_of(model: Model) -> str:
     """What has log-odds in the model."""
     if not model.family.ordinal:
         return quoted(answer_words(model))
-    whose = "of its own for each item" if model.thresholds == "item" else "the same for all answers"
+    whose = "each item having its own" if model.thresholds == "item" else "the same for all items"
     return (
-        f"an answer above each of the thresholds between {scale_words(model)}, thresholds being "
-        f"{whose}, and coefficients the same at every threshold (proportional odds)"
+        f"an answer above each of the thresholds between {scale_words(model)} ({whose}), with the "
+        "same coefficients at every threshold (proportional odds)"
     )
 
 
