@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, NotAvailable
 from ilhte_bayes.estimands.items import beyond_the_edge, changes_by_item, effects_at_zero
 from ilhte_bayes.estimands.items import treatment_contrasts as contrasts_of
 from ilhte_bayes.estimands.persons import effect_draws
@@ -91,7 +91,7 @@ def score_effects(fit: Fit, *, k: int | None = None, draws: int = 1000) -> Score
     ModelError
         If the treatment or item column is not known, or k or draws is below 1.
     NotAvailable
-        For models with discriminations, or with abilities of a free shape.
+        For models with discriminations, abilities of a free shape, or slopes by threshold.
 
     Notes
     -----
@@ -109,6 +109,11 @@ def score_effects(fit: Fit, *, k: int | None = None, draws: int = 1000) -> Score
     ['score points', 'P(Y >= 1)']
     """
     require_plain(fit.model, "score_effects")
+    if fit.model.design.has_own_slopes:
+        raise NotAvailable(
+            "scores of models whose slopes differ by threshold are not there. Fit the model with "
+            "the same slopes at every threshold."
+        )
     name = require_group(fit, "item")
     n_items = fit.model.design.group(name).n_levels
     k = n_items if k is None else k

@@ -79,10 +79,14 @@ def test_scores_may_start_anywhere(table):
 
 
 def missing_in_items(t):
-    """Item 0 has no 2 and 3, item 1 no 0, item 2 only the ends."""
+    """Item 0 has no 2 and 3, item 1 no 0, item 2 only the ends (if `thresholds` are common)."""
     low, high = t["resp"].clip(0, 1), t["resp"].clip(1, 3)
-    ends = t["resp"].where(t["resp"].isin([0, 3]), 0)
-    return np.select([t["item"] == 0, t["item"] == 1, t["item"] == 2], [low, high, ends], t["resp"])
+    return np.select([t["item"] == 0, t["item"] == 1, t["item"] == 2], [low, high, ends(t)], t["resp"])
+
+
+def ends(t):
+    """No answers between the lowest and the highest."""
+    return t["resp"].where(t["resp"].isin([0, 3]), 0)
 
 
 EMPTY = {
@@ -96,6 +100,8 @@ EMPTY = {
 def test_categories_may_be_empty_in_places(table, where, thresholds):
     """Every number stays finite, and a fit's probabilities stay near the shares that were seen."""
     damaged = table.assign(resp=EMPTY[where](table))
+    if thresholds == "item":  # the ends alone have a sentence of their own
+        damaged["resp"] = damaged["resp"].where(damaged["item"] != 2, table["resp"].clip(0, 2))
     fit = il.laplace(il.Model(FORMULA, damaged, "cumulative", thresholds=thresholds), objective="map")
     assert np.isfinite(fit.coefficients.to_numpy()).all()
     assert np.diff(fit.thresholds["estimate"]).min() > 0
@@ -106,6 +112,13 @@ def test_categories_may_be_empty_in_places(table, where, thresholds):
     # 30 answers a cell, SD 1.1: errors of .2, shrunken
     np.testing.assert_allclose(expected["reference"], seen[0], atol=0.5)
     np.testing.assert_allclose(expected["treated"], seen[1], atol=0.5)
+
+
+def test_own_thresholds_need_answers_between_them(table):
+    """Nothing else keeps the thresholds around an empty category from passing each other."""
+    damaged = table.assign(resp=missing_in_items)
+    with pytest.raises(il.ModelError, match=r"of item 2 nobody.*between 0\|1 and 1\|2.*'common'"):
+        il.Model(FORMULA, damaged, "cumulative", thresholds="item")
 
 
 def test_an_arm_that_always_answers_highest(table):
