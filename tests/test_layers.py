@@ -23,6 +23,7 @@ FORWARDS = {
     "estimands/items.py": {"show"},
     "estimands/card.py": {"show"},
     "estimands/persons.py": {"show"},
+    "estimands/scores.py": {"show"},
     "checks/loo.py": {"show"},
 }
 

@@ -125,9 +125,7 @@ def score_effects(fit: Fit, *, k: int | None = None, draws: int = 1000) -> Score
     points = [_mode(fit, name)] if not fit.sampled else []
     by_item, tests = {}, {}
     for contrast in contrasts:
-        arms = [
-            _Arm.of(fit, name, contrast, arm) for arm in (contrast.from_arm, contrast.to_arm)
-        ]
+        arms = [_Arm.of(fit, name, contrast, arm) for arm in (contrast.from_arm, contrast.to_arm)]
         values = np.stack([[arm(one) for arm in arms] for one in steps(drawn, draws, "scores")])
         at_mode = np.array([[arm(one) for arm in arms] for one in points])
         rng = np.random.default_rng(_SEED)
@@ -340,7 +338,9 @@ def _test_frame(
     middle = _with_score(mode.mean(axis=2), n) if mode.size else these
     coming = _with_score(new, k)
     targets = [f"these {n} items", f"a new {k}-item test"]
-    index = [pd.MultiIndex.from_product([[t], outcomes], names=["test", "outcome"]) for t in targets]
+    index = [
+        pd.MultiIndex.from_product([[t], outcomes], names=["test", "outcome"]) for t in targets
+    ]
     return pd.concat([_frame(these, middle, index[0]), _frame(coming, coming, index[1])])
 
 
@@ -362,11 +362,11 @@ def _frame(values: np.ndarray, middle: np.ndarray, index: pd.MultiIndex) -> pd.D
     )
 
 
-def _notes(
-    fit: Fit, name: str, contrasts: tuple[Contrast, ...], noun: str
-) -> tuple[str, ...]:
+def _notes(fit: Fit, name: str, contrasts: tuple[Contrast, ...], noun: str) -> tuple[str, ...]:
     levels = fit.model.responses.response_coding.levels
     scored = ", ".join(f"{k} = {level}" for k, level in enumerate(levels))
+    if levels == tuple(str(k) for k in range(len(levels))):
+        scored = f"0 to {levels[-1]}"
     notes = [
         f"Scores: {scored}. Averages over persons, clusters and covariates: what is expected if "
         "everybody were in an arm, not of a typical person."

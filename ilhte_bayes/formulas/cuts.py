@@ -74,7 +74,7 @@ def _require_middle_answers(design: Design, group: Group) -> None:
     before_last = np.logical_or.accumulate(chosen[:, ::-1], axis=1)[:, ::-1]
     empty = np.argwhere(after_first & before_last & ~chosen)
     if empty.size:
-        level, category = empty[0]
+        category = empty[0, 1]
         below, above = design.terms[category - 1], design.terms[category]
         items = np.unique(empty[:, 0])
         raise ModelError(

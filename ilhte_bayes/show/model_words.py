@@ -140,7 +140,10 @@ def _short(model: Model, group: Group, column: str) -> str:
 
 def shape_words(column: str) -> str:
     """What items' own thresholds do, in words."""
-    known = {"spread": "distances between thresholds", "bend": "middle thresholds against outer ones"}
+    known = {
+        "spread": "distances between thresholds",
+        "bend": "middle thresholds against outer ones",
+    }
     return known.get(column, f"thresholds' contrasts {column}")
 
 

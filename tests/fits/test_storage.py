@@ -88,9 +88,13 @@ MODELS = {
     "one fixed": lambda: il.Model("resp == 1 ~ 1 + (1 | id) + (1 | item)", trial()),
     "ordinal": lambda: il.Model(
         "resp ~ treat + (1 | id) + (treat | item)",
-        trial().assign(resp=lambda t: pd.Categorical(
-            np.array(["no", "perhaps", "yes"])[(t["resp"] + t["item"] // 5 % 2).clip(0, 2)],
-            ["no", "perhaps", "yes"], ordered=True)),
+        trial().assign(
+            resp=lambda t: pd.Categorical(
+                np.array(["no", "perhaps", "yes"])[(t["resp"] + t["item"] // 5 % 2).clip(0, 2)],
+                ["no", "perhaps", "yes"],
+                ordered=True,
+            )
+        ),
         "cumulative",
         thresholds="item",
     ),

@@ -27,9 +27,8 @@ def test_two_numbers_are_two_arms(make_trial):
 
 
 def test_thresholds_do_not_change_with_the_arm(make_trial):
-    model = il.Model(
-        "rate ~ treat * pre + (treat | item)", make_trial(), "cumulative", thresholds="item"
-    )
+    formula = "rate ~ treat * pre + (1 | id) + (treat | item)"
+    model = il.Model(formula, make_trial(), "cumulative", thresholds="item")
     ((_, fixed, random),) = changes(model, "treat")
     pre = model.responses.patterns["pre"].to_numpy()
     nothing = np.zeros_like(pre)
