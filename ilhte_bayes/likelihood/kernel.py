@@ -74,8 +74,15 @@ def value_and_gradient(units: Units, first, step, log_weight, tau, d, slope, sco
             tabulate(units, t, theta, d, odds, slope, by_slope, normaliser, product)
         mass[:] = 0.0
         v = units.table_class[t]
-        for u0 in range(units.unit_start[t], units.unit_start[t + 1], BLOCK):
-            u1 = min(u0 + BLOCK, units.unit_start[t + 1])
+        start, stop = units.unit_start[t], units.unit_start[t + 1]
+        if stop == start + 1:  # as most tables of ordinal answers
+            value += _alone(
+                units, start, theta, log_weight[v], tau[v], normaliser, score, mean, mass, g_score,
+                g_mean, g_tau[v : v + 1],
+            )  # fmt: skip
+            start = stop
+        for u0 in range(start, stop, BLOCK):
+            u1 = min(u0 + BLOCK, stop)
             value += _block(
                 units, u0, u1, theta, log_weight[v], tau[v], normaliser, score, mean,
                 reference, integrand, mass, g_score, g_mean, g_tau[v : v + 1],
@@ -184,6 +191,33 @@ def _share(units: Units, t, theta, odds, by_slope, mass, g_d, g_slope):
             moment += p * theta[q]
         g_d[c] -= units.entry_count[e] * expected
         g_slope[k] -= units.entry_count[e] * moment
+
+
+@jit
+def _alone(
+    units: Units, u, theta, log_weight, tau, normaliser, score, mean, mass, g_score, g_mean, g_tau
+):
+    """As `_block` for the only unit of a table, whose masses are left in `mass`."""
+    m, count = mean[units.unit_mean[u]], units.unit_count[u]
+    highest = -np.inf
+    for q in range(theta.size):
+        away = theta[q] - m
+        mass[q] = log_weight[q] + score[u] * theta[q] - normaliser[q] - 0.5 * tau * away * away
+        highest = max(highest, mass[q])
+    total, first, second = 0.0, 0.0, 0.0
+    for q in range(theta.size):
+        mass[q] = np.exp(mass[q] - highest)
+        total += mass[q]
+    scale = count / total
+    for q in range(theta.size):
+        mass[q] *= scale
+        away = theta[q] - m
+        first += mass[q] * away
+        second += mass[q] * away * away
+    g_score[u] = first + count * m
+    g_mean[units.unit_mean[u]] += tau * first
+    g_tau[0] -= 0.5 * second
+    return count * (np.log(total) + highest)
 
 
 @jit
