@@ -236,7 +236,7 @@ def complete_design(
     if thresholds not in ("common", "item"):
         raise ModelError(
             f"thresholds={thresholds!r}; it is 'common' (the same for all items) or 'item' (each "
-            "item its own, around the common ones)."
+            "item its own, around the common ones); on the command line --thresholds item."
         )
     design = family.complete(design, responses.response_coding.levels)
     if own_slopes:
@@ -245,8 +245,9 @@ def complete_design(
         return design
     if design.n_cuts < 2:
         raise ModelError(
-            "thresholds='item' needs ordinal answers of three categories or more: with two, an "
-            "item's only threshold is its easiness. Use thresholds='common'."
+            "thresholds='item' needs ordinal answers, family='cumulative' (--family cumulative), of "
+            "three categories or more: with two, an item's only threshold is its easiness. Use "
+            "thresholds='common'."
         )
     if item is None:
         raise ModelError(
