@@ -25,7 +25,7 @@ Thresholds = Literal["common", "item"]
 BELOW, ABOVE, GAP = range(3)  # what the score of a row says
 
 
-def with_cuts(design: Design, categories: Sequence[str]) -> Design:
+def with_cuts(design: Design, categories: Sequence[str], *, ordered: bool = True) -> Design:
     """Put the thresholds between these categories before the other terms.
 
     Parameters
@@ -34,6 +34,8 @@ def with_cuts(design: Design, categories: Sequence[str]) -> Design:
         Without an intercept; scores are positions in `categories`.
     categories : sequence of str
         Lowest first.
+    ordered : bool
+        Whether thresholds have to be in order.
     """
     n_cuts, n = len(categories) - 1, len(design.x)
     names = tuple(f"{a}|{b}" for a, b in itertools.pairwise(categories))
@@ -41,7 +43,7 @@ def with_cuts(design: Design, categories: Sequence[str]) -> Design:
     own = np.zeros(x.shape)
     own[:, :n_cuts] = -1.0
     cut = np.concatenate([np.arange(n_cuts), np.full(len(design.terms), -1)])
-    return replace(design, terms=(*names, *design.terms), x=x, by_cut=ByCut(n_cuts, cut, own))
+    return replace(design, terms=(*names, *design.terms), x=x, by_cut=ByCut(n_cuts, cut, own, ordered))
 
 
 def with_group_cuts(design: Design, name: str) -> Design:
@@ -103,6 +105,7 @@ def with_own_slopes(design: Design, terms: Sequence[str]) -> Design:
             by_cut.n_cuts,
             np.concatenate([by_cut.cut, cuts]),
             np.hstack([by_cut.x, more]),
+            by_cut.ordered,
         ),
     )
 
@@ -125,7 +128,7 @@ def split_answers(design: Design) -> Design:
     """
     assert design.by_cut is not None
     n_cuts, n = design.n_cuts, len(design.x)
-    variants = [_at_cut(design, k) for k in range(n_cuts)]
+    variants = [columns_at_cut(design, k) for k in range(n_cuts)]
     x = [x for x, _ in variants]
     z = [z for _, z in variants]
     score = design.score.astype(np.int64)
@@ -169,7 +172,7 @@ def split_answers(design: Design) -> Design:
     )
 
 
-def _at_cut(design: Design, k: int) -> tuple[np.ndarray, list[np.ndarray]]:
+def columns_at_cut(design: Design, k: int) -> tuple[np.ndarray, list[np.ndarray]]:
     """Columns (pattern, term) and (pattern, column) by group of "above threshold k"."""
     by_cut = design.by_cut
     assert by_cut is not None
