@@ -18,9 +18,8 @@ import numpy as np
 from ilhte_bayes.families import categories as shared
 from ilhte_bayes.families.base import Family
 from ilhte_bayes.families.cumulative import refuse_empty_categories
-from ilhte_bayes.formulas.cuts import with_cuts
 from ilhte_bayes.formulas.design import Design
-from ilhte_bayes.formulas.logits import split_pairs
+from ilhte_bayes.formulas.logits import split_pairs, with_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,6 @@ class Adjacent:
     name: str = "adjacent"
     ordinal: bool = True
     nominal: bool = False
-    binary_rows: bool = False
 
     def of(self, n_categories: int) -> Family:
         """The family for answers of so many categories."""
@@ -43,7 +41,7 @@ class Adjacent:
 
     def complete(self, design: Design, categories: Sequence[str]) -> Design:
         """Add the thresholds, as the first terms."""
-        return with_cuts(design, categories, ordered=False)
+        return with_steps(design, categories)
 
     def rows(self, design: Design) -> Design:
         """Split every answer into pairs of categories (see `formulas.logits`)."""

@@ -28,10 +28,6 @@ class Family(Protocol):
     def nominal(self) -> bool:
         """Whether answers are categories without an order, each with coefficients of its own."""
 
-    @property
-    def binary_rows(self) -> bool:
-        """Whether rows are answers of yes or no (and gaps): persons can then be integrated out."""
-
     def of(self, n_categories: int) -> "Family":
         """The family for answers of so many categories."""
 

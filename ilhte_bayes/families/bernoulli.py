@@ -22,7 +22,6 @@ class Bernoulli:
     name: str = "bernoulli"
     ordinal: bool = False
     nominal: bool = False
-    binary_rows: bool = True
 
     def of(self, n_categories: int) -> Family:
         """The family for answers of so many categories: itself."""

@@ -28,7 +28,6 @@ class Cumulative:
     name: str = "cumulative"
     ordinal: bool = True
     nominal: bool = False
-    binary_rows: bool = True
 
     def of(self, n_categories: int) -> Family:
         """The family for answers of so many categories: itself."""

@@ -25,7 +25,6 @@ class Multinomial:
     name: str = "multinomial"
     ordinal: bool = False
     nominal: bool = True
-    binary_rows: bool = False
 
     def of(self, n_categories: int) -> Family:
         """The family for answers of so many categories."""

@@ -25,7 +25,7 @@ Thresholds = Literal["common", "item"]
 BELOW, ABOVE, GAP = range(3)  # what the score of a row says
 
 
-def with_cuts(design: Design, categories: Sequence[str], *, ordered: bool = True) -> Design:
+def with_cuts(design: Design, categories: Sequence[str]) -> Design:
     """Put the thresholds between these categories before the other terms.
 
     Parameters
@@ -34,8 +34,6 @@ def with_cuts(design: Design, categories: Sequence[str], *, ordered: bool = True
         Without an intercept; scores are positions in `categories`.
     categories : sequence of str
         Lowest first.
-    ordered : bool
-        Whether thresholds have to be in order.
     """
     n_cuts, n = len(categories) - 1, len(design.x)
     names = tuple(f"{a}|{b}" for a, b in itertools.pairwise(categories))
@@ -43,7 +41,7 @@ def with_cuts(design: Design, categories: Sequence[str], *, ordered: bool = True
     own = np.zeros(x.shape)
     own[:, :n_cuts] = -1.0
     cut = np.concatenate([np.arange(n_cuts), np.full(len(design.terms), -1)])
-    return replace(design, terms=(*names, *design.terms), x=x, by_cut=ByCut(n_cuts, cut, own, ordered))
+    return replace(design, terms=(*names, *design.terms), x=x, by_cut=ByCut(n_cuts, cut, own))
 
 
 def with_group_cuts(design: Design, name: str) -> Design:
@@ -105,7 +103,6 @@ def with_own_slopes(design: Design, terms: Sequence[str]) -> Design:
             by_cut.n_cuts,
             np.concatenate([by_cut.cut, cuts]),
             np.hstack([by_cut.x, more]),
-            by_cut.ordered,
         ),
     )
 

@@ -59,7 +59,6 @@ class ByCut:
     n_cuts: int  # thresholds; they are the first terms
     cut: np.ndarray  # (term,) the threshold at which it enters, -1 for all
     x: np.ndarray  # (pattern, term) its column there: -1 for thresholds
-    ordered: bool = True  # whether thresholds have to be in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,7 @@ class Design:
     n_obs: int
     by_cut: ByCut | None = None
     logit: np.ndarray | None = None  # (term,) category, 0 for the second one
+    n_categories: int = 0  # of answers that each have a predictor by category; 0 for others
 
     @property
     def n_rows(self) -> int:
@@ -95,7 +95,7 @@ class Design:
     @property
     def n_ordered(self) -> int:
         """Number of thresholds that have to be in order."""
-        return 0 if self.by_cut is None or not self.by_cut.ordered else self.by_cut.n_cuts
+        return 0 if self.n_categories else self.n_cuts
 
     def parameter(self, term: str) -> str:
         """Name of a fixed term among the model's parameters: "beta[x]", "threshold[0|1]"."""

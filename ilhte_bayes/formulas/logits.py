@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from ilhte_bayes.formulas.cuts import columns_at_cut
+from ilhte_bayes.formulas.cuts import columns_at_cut, with_cuts
 from ilhte_bayes.formulas.design import ByCut, Design, Group
 
 Logits = Literal["independent", "correlated"]
@@ -27,6 +27,11 @@ Columns = tuple[np.ndarray, list[np.ndarray]]  # (pattern, term), and (pattern, 
 def pairs_of_categories(n_categories: int) -> list[tuple[int, int]]:
     """Pairs (k, l), k > l, in the order of an answer's rows: those with category 0 first."""
     return [(k, low) for low in range(n_categories) for k in range(low + 1, n_categories)]
+
+
+def with_steps(design: Design, categories: Sequence[str]) -> Design:
+    """Put a threshold for the step between each two categories before the other terms."""
+    return replace(with_cuts(design, categories), n_categories=len(categories))
 
 
 def with_logits(design: Design, categories: Sequence[str]) -> Design:
@@ -42,6 +47,7 @@ def with_logits(design: Design, categories: Sequence[str]) -> Design:
         terms=tuple(f"{c}: {term}" for c in others for term in design.terms),
         x=np.tile(design.x, (1, n)),
         logit=np.repeat(np.arange(n), terms),
+        n_categories=len(categories),
         groups=tuple(_with_logits(group, others) for group in design.groups),
     )
 
@@ -88,10 +94,9 @@ def columns_of_categories(design: Design) -> list[Columns]:
     thresholds below k; of others the category has its own.
     """
     if design.logit is not None:
-        logits = range(int(design.logit.max()) + 1)
         return [
             (design.x * (design.logit == m), [g.z * (g.logit == m) for g in design.groups])
-            for m in logits
+            for m in range(design.n_categories - 1)
         ]
     out: list[Columns] = []
     for cut in range(design.n_cuts):
@@ -127,7 +132,7 @@ def split_pairs(design: Design) -> Design:
     by_cut = design.by_cut
     if by_cut is not None:
         none = np.full(len(design.terms), -1)
-        by_cut = ByCut(by_cut.n_cuts, none, np.zeros((0, 0)), ordered=by_cut.ordered)
+        by_cut = ByCut(by_cut.n_cuts, none, np.zeros((0, 0)))
     return replace(
         design,
         x=x,
