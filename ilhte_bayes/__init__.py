@@ -24,6 +24,7 @@ _PUBLIC = {
     "persons": "estimands.persons",
     "loo": "checks.loo",
     "with_log_likelihood": "checks.loo",
+    "equal_slopes": "checks.equal_slopes",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
@@ -45,6 +46,7 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "plot"]
 
 if TYPE_CHECKING:
+    from ilhte_bayes.checks.equal_slopes import equal_slopes
     from ilhte_bayes.checks.loo import loo, with_log_likelihood
     from ilhte_bayes.data.datasets import datasets, load_dataset
     from ilhte_bayes.engines.conditional import conditional

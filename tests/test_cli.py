@@ -202,7 +202,6 @@ def test_a_report_is_written(ilhte, trial_csv, tmp_path):
 
 REFUSED = {
     "engine": (["--engine", "stan"], "it is laplace, quadrature or nuts"),
-    "cumulative": (["--family", "cumulative"], "family 'cumulative' is not there yet"),
     "family": (["--family", "poisson"], "no family 'poisson'"),
     "objective": (["--objective", "reml"], "--objective reml: it is ml or map"),
     "reference": (["--reference", "trt"], "write column=level"),

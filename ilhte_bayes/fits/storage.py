@@ -164,7 +164,13 @@ def _model_from(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
     """The model, its design evaluated again from formula and coded answers."""
     parts = {name: from_plain(value, arrays) for name, value in record["model"].items()}
     parts["family"] = get_family(parts["family"])
-    usuals = (("discrimination", None), ("ability", "normal"), ("thresholds", "common"), ("logits", "independent"))
+    usuals = (
+        ("discrimination", None),
+        ("ability", "normal"),
+        ("thresholds", "common"),
+        ("own_slopes", ()),
+        ("logits", "independent"),
+    )
     for name, usual in usuals:
         parts.setdefault(name, usual)  # files older than the option lack it
     design = build_design(
@@ -177,6 +183,7 @@ def _model_from(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
         parts["responses"],
         parts["roles"].item,
         parts["thresholds"],
+        parts["own_slopes"],
         parts["logits"],
     )
     _check_design(parts["design"], record["design"])

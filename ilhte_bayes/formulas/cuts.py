@@ -12,12 +12,14 @@ works for binary rows works for ordinal answers too, with the same numbers to ro
 """
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
+from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.formulas.design import ByCut, Design, Group
 
 Thresholds = Literal["common", "item"]
@@ -79,6 +81,32 @@ def _with_shapes(group: Group, shapes: np.ndarray, names: list[str]) -> Group:
         z=np.hstack([group.z, np.zeros((len(group.z), more))]),
         cut_z=cut_z,
     )
+
+
+def terms_of(design: Design, names: Sequence[str]) -> list[str]:
+    """Slopes of these terms or variables: `trt` stands for all columns that mention it.
+
+    Raises
+    ------
+    ModelError
+        If a name matches no slope, or there are fewer than two thresholds.
+    """
+    slopes = [t for k, t in enumerate(design.terms) if k >= design.n_cuts]
+    if design.n_cuts < 2:
+        raise ModelError(
+            "slopes of their own at each threshold need ordinal answers of three categories or "
+            "more, family='cumulative'."
+        )
+    out: dict[str, None] = {}
+    for name in names:
+        word = re.compile(rf"(?<![\w.]){re.escape(name)}(?![\w.])")
+        found = [term for term in slopes if term == name or word.search(term)]
+        if not found:
+            raise ModelError(
+                f"no slope of {name!r} in the formula; its slopes are {listed(slopes, 12)}."
+            )
+        out |= dict.fromkeys(found)
+    return list(out)
 
 
 def with_own_slopes(design: Design, terms: Sequence[str]) -> Design:

@@ -38,7 +38,7 @@ def category_answers(rows: Design) -> Categories:
     count = np.zeros((one.size, n))
     np.add.at(count, (question, rows.score[first]), rows.count[first])
     at = (first[one][:, None] + np.arange(max(0, n - 1))).ravel()
-    return Categories(predictor_at(rows, at, *_in_use(rows, at)), count)
+    return Categories(predictor_at(rows, at, *_used(rows, at)), count)
 
 
 def binary_answers(rows: Design) -> Counted:
@@ -81,7 +81,7 @@ def without_gaps(rows: Design) -> Design:
     )
 
 
-def _in_use(rows: Design, at: np.ndarray) -> tuple[tuple[int, ...], list[tuple[str, int]]]:
+def _used(rows: Design, at: np.ndarray) -> tuple[tuple[int, ...], list[tuple[str, int]]]:
     """Terms, and columns by group, that are not 0 in all of these rows."""
     pattern = np.unique(rows.pattern[at])
     terms = tuple(k for k in range(len(rows.terms)) if rows.x[pattern, k].any())
@@ -95,7 +95,7 @@ def _in_use(rows: Design, at: np.ndarray) -> tuple[tuple[int, ...], list[tuple[s
 
 
 def _counted(rows: Design, at: np.ndarray) -> Counted:
-    terms, columns = _in_use(rows, at)
+    terms, columns = _used(rows, at)
     code = rows.pattern[at]
     for name in dict.fromkeys(name for name, _ in columns):
         code, _, _ = cross(code, rows.group(name).level[at])

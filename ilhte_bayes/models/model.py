@@ -20,7 +20,7 @@ from ilhte_bayes.data.rows import Rows, complete_rows
 from ilhte_bayes.data.tables import Table, open_table, require_columns
 from ilhte_bayes.errors import DataError, IlhteWarning, ModelError
 from ilhte_bayes.families import Family, get_family
-from ilhte_bayes.formulas.cuts import Thresholds, with_group_cuts
+from ilhte_bayes.formulas.cuts import Thresholds, terms_of, with_group_cuts, with_own_slopes
 from ilhte_bayes.formulas.design import Design, build_design, group_sizes, needed_columns
 from ilhte_bayes.formulas.grammar import Formula, parse_formula
 from ilhte_bayes.formulas.logits import Logits, with_correlated_logits
@@ -70,6 +70,9 @@ class Model:
     thresholds : {"common", "item"}
         Of ordinal answers: the same for all items; or for each item its own around the common ones
         (rating scales that items use differently). See `formulas.cuts`.
+    own_slopes : sequence of str, optional
+        Variables or terms whose slope may differ from threshold to threshold (partial proportional
+        odds); `il.equal_slopes` tests whether they need to.
     logits : {"independent", "correlated"}
         Of multinomial answers: whether random effects of different categories are independent (as
         PROC GLIMMIX's GROUP=) or correlated. See `formulas.logits`.
@@ -125,6 +128,7 @@ class Model:
     discrimination: Discrimination | None = None
     ability: Ability = "normal"
     thresholds: Thresholds = "common"
+    own_slopes: tuple[str, ...] = ()
     logits: Logits = "independent"
 
     def __init__(
@@ -142,21 +146,24 @@ class Model:
         discrimination: Discrimination | bool | None = None,
         ability: Ability = "normal",
         thresholds: Thresholds = "common",
+        own_slopes: Sequence[str] | str = (),
         logits: Logits = "independent",
     ) -> None:
         chosen, parsed = get_family(family), parse_formula(formula)
         table = open_table(data)
         began = time.perf_counter()
         parts = _build(parsed, chosen, table, roles, reference, levels, roster, assignment)
+        own = tuple(_as_list(own_slopes))
+        parts |= {"thresholds": thresholds, "own_slopes": own, "logits": logits}
         parts["design"] = complete_design(
             parts["design"],
             parts["family"],
             parts["responses"],
             parts["roles"].item,
             thresholds,
+            own,
             logits,
         )
-        parts |= {"thresholds": thresholds, "logits": logits}
         kind = read_discrimination(discrimination, parts["design"], parts["roles"])
         parts["discrimination"] = kind
         shape = read_ability(ability, parts["design"], parts["roles"], kind)
@@ -239,11 +246,12 @@ def complete_design(
     responses: Responses,
     item: str | None,
     thresholds: Thresholds,
+    own_slopes: Sequence[str],
     logits: Logits,
 ) -> Design:
     """Add the terms that a family has of its own.
 
-    Thresholds, common or around them by item; a column for each category, with random effects of
+    Thresholds, common or around them by item, own slopes; a column for each category, with random effects of
     different categories independent or correlated.
     """
     if thresholds not in ("common", "item"):
@@ -257,6 +265,8 @@ def complete_design(
             "not correlated) or 'correlated'."
         )
     design = family.complete(design, responses.response_coding.levels)
+    if own_slopes:
+        design = with_own_slopes(design, terms_of(design, own_slopes))
     if logits == "correlated":
         if not family.nominal:
             raise ModelError(
@@ -420,8 +430,8 @@ def il_hte(
     crossover : bool
         Whether persons were meant to be in more than one arm.
     **options
-        `priors`, `reference`, `levels`, `thresholds`, `logits`, `roster`, `assignment`, `discrimination`,
-        `ability`: see `Model`.
+        `priors`, `reference`, `levels`, `thresholds`, `own_slopes`, `roster`, `assignment`,
+        `discrimination`, `ability`: see `Model`.
 
     Returns
     -------

@@ -105,7 +105,7 @@ def test_the_reference_is_the_first_category_or_the_one_named():
     """Another reference is the same model written anew: differences of coefficients stay."""
     table = named(chosen())
     first = il.laplace(il.Model("y ~ treat + (1 | id)", table, "multinomial"))
-    assert list(first.fixed_effects.index[:2]) == ["car: Intercept", "car: treat"]
+    assert list(first.coefficients.index[:2]) == ["car: Intercept", "car: treat"]
     model = il.Model("y ~ treat + (1 | id)", table, "multinomial", reference={"y": "train"})
     assert model.design.terms[::2] == ("bus: Intercept", "car: Intercept")
     target, other = (LaplaceObjective(m.rows, m.family) for m in (first.model, model))
@@ -135,6 +135,13 @@ def test_persons_are_not_integrated_out():
     model = il.Model(FORMULA, chosen(), "multinomial")
     with pytest.raises(il.NotAvailable, match="persons are not integrated out"):
         il.quadrature(model)
+
+
+def test_effects_by_item_are_refused():
+    fit = il.laplace(il.il_hte(chosen(), response="y", family="multinomial"))
+    for estimand in (il.item_effects, il.effect_card):
+        with pytest.raises(il.NotAvailable, match="an effect for each category"):
+            estimand(fit)
 
 
 def test_simulated_answers_have_the_shares_of_the_formula():

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ilhte_bayes as il
@@ -35,6 +35,7 @@ def differences(eta):
     return np.column_stack([eta[:, k] - eta[:, low] for k, low in pairs_of_categories(eta.shape[1])])
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.integers(2, 6), st.integers(0, 10_000))
 def test_pairs_hold_the_gradient_and_information_of_the_answer(n_categories, seed):
     rng = np.random.default_rng(seed)
@@ -59,6 +60,7 @@ def test_pairs_hold_the_gradient_and_information_of_the_answer(n_categories, see
         np.testing.assert_allclose((across.T * weight[own]) @ across, information, atol=1e-12)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.integers(2, 5), st.integers(0, 10_000))
 def test_weight_changes_are_derivatives_of_the_weights(n_categories, seed):
     rng = np.random.default_rng(seed)

@@ -58,7 +58,7 @@ def parts(trial, case, priors=None):
 
 
 def on_grid(model, layout, plan, grid):
-    words = structure.pack(make_structure(layout, model.priors, plan, grid))
+    words = structure.pack(make_structure(layout, model.priors, plan, grid, model.rows))
     return posterior.unpack(words, words.view(np.float64))
 
 
@@ -192,7 +192,7 @@ def test_vector_and_names_are_inverse(trial, case):
 
 def test_the_buffer_gives_every_array_back(trial):
     model, layout, plan, arrays = parts(trial, "three columns")
-    made = make_structure(layout, model.priors, plan, GRID)
+    made = make_structure(layout, model.priors, plan, GRID, model.rows)
     for name, own in made._asdict().items():
         found = np.asarray(getattr(arrays, name))
         np.testing.assert_array_equal(found, np.ravel(own), err_msg=name)
