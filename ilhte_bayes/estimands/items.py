@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.errors import ModelError, NotAvailable
+from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.distribution import (
     Distribution,
     NormalDistribution,
@@ -156,7 +156,7 @@ class ItemWeights:
 def treatment_contrasts(fit: Fit) -> tuple[Contrast, ...]:
     """Each arm against the reference."""
     if fit.model.design.logit is not None:
-        raise NotAvailable(
+        raise ModelError(
             "with family='multinomial' an item has an effect for each category: they are in "
             "fit.coefficients and fit.random_effects(group). One effect for each item needs ordered "
             "answers: family='cumulative' or 'adjacent'."

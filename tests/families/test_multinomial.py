@@ -140,7 +140,7 @@ def test_persons_are_not_integrated_out():
 def test_effects_by_item_are_refused():
     fit = il.laplace(il.il_hte(chosen(), response="y", family="multinomial"))
     for estimand in (il.item_effects, il.effect_card):
-        with pytest.raises(il.NotAvailable, match="an effect for each category"):
+        with pytest.raises(il.ModelError, match="an effect for each category"):
             estimand(fit)
 
 
