@@ -21,6 +21,8 @@ _PUBLIC = {
     "compare": "fits.comparison",
     "item_effects": "estimands.items",
     "effect_card": "estimands.card",
+    "score_effects": "estimands.scores",
+    "item_thresholds": "estimands.thresholds",
     "persons": "estimands.persons",
     "loo": "checks.loo",
     "with_log_likelihood": "checks.loo",
@@ -64,6 +66,8 @@ if TYPE_CHECKING:
     from ilhte_bayes.estimands.card import effect_card
     from ilhte_bayes.estimands.items import item_effects
     from ilhte_bayes.estimands.persons import persons
+    from ilhte_bayes.estimands.scores import score_effects
+    from ilhte_bayes.estimands.thresholds import item_thresholds
     from ilhte_bayes.fits.comparison import compare
     from ilhte_bayes.fits.fit import Fit
     from ilhte_bayes.fits.storage import load

@@ -45,6 +45,13 @@ class Group:
         return len(self.columns)
 
     @property
+    def shapes(self) -> tuple[str, ...]:
+        """Columns that move thresholds against each other: of items with thresholds of their own."""
+        if self.cut_z is None:
+            return ()
+        return tuple(c for c, own in zip(self.columns, self.cut_z.T, strict=True) if own.any())
+
+    @property
     def split(self) -> bool:
         """Whether each answer has one of several columns, as it is: a level of its own by arm."""
         if self.n_columns == 1:

@@ -257,7 +257,7 @@ def complete_design(
     if thresholds not in ("common", "item"):
         raise ModelError(
             f"thresholds={thresholds!r}; it is 'common' (the same for all items) or 'item' (each "
-            "item its own, around the common ones)."
+            "item its own, around the common ones); on the command line --thresholds item."
         )
     if logits not in ("independent", "correlated"):
         raise ModelError(
