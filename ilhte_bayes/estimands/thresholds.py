@@ -62,9 +62,7 @@ def item_thresholds(fit: Fit) -> pd.DataFrame:
     drawn = thresholds_by_item(
         group, design.n_cuts, flat(fit.draws, "beta"), effect_draws(fit, name)
     )
-    table = summary(drawn.reshape(len(drawn), -1)) | {
-        "estimate": np.median(drawn, axis=0).ravel()
-    }
+    table = summary(drawn.reshape(len(drawn), -1)) | {"estimate": np.median(drawn, axis=0).ravel()}
     names = [name, "threshold"]
     index = pd.MultiIndex.from_product([group.labels, design.terms[: design.n_cuts]], names=names)
     return pd.DataFrame(table, index=index)

@@ -348,8 +348,9 @@ def _between_thresholds(count, gap):
 
 @jit
 def _in_categories(count, n_categories, eta):
-    """Log-likelihood of answers given predictors of all categories but the first, question by
-    question; leaves its derivative in `eta`.
+    """Log-likelihood of answers given predictors of all categories but the first.
+
+    One question after the other; leaves its derivative in `eta`.
     """
     value = 0.0
     for question in range(count.size // n_categories):

@@ -402,7 +402,10 @@ def _intercept_entry(design: Design, sizes: list[float], parameter: str) -> Prio
     far = [
         mean / size
         for name, mean, size, same in zip(design.terms, means, sizes, own, strict=True)
-        if same and not is_intercept(name) and size != 1.0 and not design.parameter(name).startswith("thr")
+        if same
+        and not is_intercept(name)
+        and size != 1.0
+        and not design.parameter(name).startswith("thr")
     ]
     sd = 2.5 * float(np.sqrt(1.0 + np.sum(np.square(far))))
     reason = "average answer between 1 % and 99 %"

@@ -162,3 +162,32 @@ def test_fit_is_saved_and_opened(tmp_path):
     assert again.model.family == fit.model.family
     assert again.model.design.terms == fit.model.design.terms
     np.testing.assert_array_equal(again.mode["beta"], fit.mode["beta"])
+
+
+def test_scores_average_the_formula_over_persons():
+    from scipy import integrate
+
+    from ilhte_bayes.estimands.scores import average_steps
+
+    place, sd = np.array([[0.4, -0.3, 0.8], [1.5, 0.0, -2.0]]), 1.3
+    found = average_steps(place, sd)
+
+    def at_least(category, row, z):
+        logits = np.append(0.0, np.cumsum(place[row] + sd * z))
+        chance = np.exp(logits) / np.exp(logits).sum()
+        return chance[category:].sum() * np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+
+    for row in range(2):
+        for category in range(1, 4):
+            exact, _ = integrate.quad(lambda z, c=category, r=row: at_least(c, r, z), -9, 9)
+            assert found[row, category - 1] == pytest.approx(exact, abs=1e-7)
+
+
+def test_page_and_equation_speak_of_steps(tmp_path):
+    table = rated(persons=30)
+    fit = il.laplace(il.il_hte(table, response="y", family="adjacent"), objective="map")
+    il.report(fit, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "log P(y = k) / P(y = k − 1) = " in page
+    assert "for each step up" in page
+    assert "&lt; <var>κ</var>" not in page  # thresholds need no order

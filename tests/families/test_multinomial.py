@@ -17,7 +17,11 @@ def chosen(persons=60, items=5, categories=3, seed=6) -> pd.DataFrame:
     person = np.repeat(np.arange(persons), items)
     treat, pre = person % 2, rng.normal(size=persons).round(2)[person]
     own = rng.normal(0, 0.8, (persons, categories))[person]
-    own = own + np.outer(treat, 0.5 * np.arange(categories)) + np.outer(pre, np.arange(categories)) / 3
+    own = (
+        own
+        + np.outer(treat, 0.5 * np.arange(categories))
+        + np.outer(pre, np.arange(categories)) / 3
+    )
     own[:, 0] = 0.0
     y = (own + rng.gumbel(size=own.shape)).argmax(axis=1)
     table = pd.DataFrame({"id": person, "treat": treat, "pre": pre, "y": y})
@@ -80,7 +84,10 @@ def test_laplace_is_that_of_the_formula():
 def test_two_categories_are_binary():
     table = chosen(categories=2)
     text = "y ~ treat + pre + (1 | id) + (treat | item)"
-    ours, binary = il.laplace(il.Model(text, table, "multinomial")), il.laplace(il.Model(text, table))
+    ours, binary = (
+        il.laplace(il.Model(text, table, "multinomial")),
+        il.laplace(il.Model(text, table)),
+    )
     assert ours.loglik == pytest.approx(binary.loglik, abs=1e-7)
     np.testing.assert_allclose(ours.mode["beta"], binary.mode["beta"], atol=1e-5)
     np.testing.assert_allclose(ours.mode["sd_item"], binary.mode["sd_item"], atol=1e-4)
@@ -166,3 +173,14 @@ def test_fit_is_saved_and_opened(tmp_path):
     again = il.load(tmp_path / "fit.h5")
     assert again.model.design.group("id").blocks == ((0, 1),)
     np.testing.assert_array_equal(again.mode["beta"], fit.mode["beta"])
+
+
+def test_page_and_equation_speak_of_categories(tmp_path):
+    fit = il.laplace(
+        il.il_hte(named(chosen()), response="y", family="multinomial"), objective="map"
+    )
+    assert "car, train against bus" in repr(fit.model)
+    il.report(fit, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "log P(y = c) / P(y = bus) = " in page
+    assert "for c = car, train" in page

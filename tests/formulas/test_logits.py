@@ -32,7 +32,9 @@ def test_pairs_begin_with_those_of_the_first_category():
 
 def differences(eta):
     """(answer, pair) eta_k - eta_l from (answer, category)."""
-    return np.column_stack([eta[:, k] - eta[:, low] for k, low in pairs_of_categories(eta.shape[1])])
+    return np.column_stack(
+        [eta[:, k] - eta[:, low] for k, low in pairs_of_categories(eta.shape[1])]
+    )
 
 
 @settings(deadline=None)  # the first call compiles
