@@ -23,6 +23,8 @@ FORWARDS = {
     "estimands/items.py": {"show"},
     "estimands/card.py": {"show"},
     "estimands/persons.py": {"show"},
+    "estimands/result.py": {"show"},
+    "estimands/ladder.py": {"show"},
     "checks/loo.py": {"show"},
 }
 
