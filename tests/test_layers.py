@@ -25,6 +25,7 @@ FORWARDS = {
     "estimands/persons.py": {"show"},
     "estimands/result.py": {"show"},
     "estimands/ladder.py": {"show"},
+    "estimands/scores.py": {"show"},
     "checks/loo.py": {"show"},
 }
 

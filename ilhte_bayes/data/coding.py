@@ -242,6 +242,7 @@ def _numeric_scores(
     if values.size == 1 and whole:  # a constant answer has its own sentence, later
         return np.zeros(1), Coding(name, tuple(column.texts))
     compared = f'"{name} >= {values[values.size // 2]:g} ~ ..."'
+    recode = f"table[{term.column!r}].rank(method='dense') - 1"
     if not np.isfinite(values).all():
         raise DataError(
             f"the response {name!r} is infinite in {int((~np.isfinite(values))[column.code].sum())} "
@@ -250,8 +251,9 @@ def _numeric_scores(
     if not whole or values.size > _MOST_CATEGORIES:
         raise DataError(
             f"the response {name!r} holds {values.size:,} different numbers from {values[0]:g} to "
-            f"{values[-1]:g}; answers are categories, scored 0, 1, and so on. Compare it with a "
-            f"value: {compared}."
+            f"{values[-1]:g}; answers are categories, scored 0, 1, and so on. "
+            + (f"Recode them: {recode}; or compare" if ordinal else "Compare")
+            + f" it with a value: {compared}."
         )
     lowest = int(values[0]) if ordinal else 0
     if values[0] != lowest or values[-1] - lowest >= _MOST_CATEGORIES:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, NotAvailable
 from ilhte_bayes.estimands.items import beyond_the_edge, changes_by_item, effects_at_zero
 from ilhte_bayes.estimands.items import treatment_contrasts as contrasts_of
 from ilhte_bayes.estimands.persons import effect_draws
@@ -93,7 +93,7 @@ def score_effects(fit: Fit, *, k: int | None = None, draws: int = 1000) -> Score
     ModelError
         If the treatment or item column is not known, or k or draws is below 1.
     NotAvailable
-        For models with discriminations, or with abilities of a free shape.
+        For models with discriminations, abilities of a free shape, or slopes by threshold.
 
     Notes
     -----
@@ -112,6 +112,11 @@ def score_effects(fit: Fit, *, k: int | None = None, draws: int = 1000) -> Score
     ['score points', 'P(Y >= 1)']
     """
     require_plain(fit.model, "score_effects")
+    if fit.model.design.has_own_slopes:
+        raise NotAvailable(
+            "scores of models whose slopes differ by threshold are not there. Fit the model with "
+            "the same slopes at every threshold."
+        )
     name = require_group(fit, "item")
     n_items = fit.model.design.group(name).n_levels
     k = n_items if k is None else k
@@ -374,6 +379,8 @@ def _frame(values: np.ndarray, middle: np.ndarray, index: pd.MultiIndex) -> pd.D
 def _notes(fit: Fit, name: str, contrasts: tuple[Contrast, ...], noun: str) -> tuple[str, ...]:
     levels = fit.model.responses.response_coding.levels
     scored = ", ".join(f"{k} = {level}" for k, level in enumerate(levels))
+    if levels == tuple(str(k) for k in range(len(levels))):
+        scored = f"0 to {levels[-1]}"
     notes = [
         f"Scores: {scored}. Averages over persons, clusters and covariates: what is expected if "
         "everybody were in an arm, not of a typical person."

@@ -53,11 +53,36 @@ def with_group_cuts(design: Design, name: str) -> Design:
     level's own location stays what it is. They are written in K - 2 polynomials of the threshold's
     number (spread: further apart or closer together; bend; ...), independent, each with its SD.
     """
+    _require_middle_answers(design, design.group(name))
     n_cuts = design.n_cuts
     shapes = _polynomials(n_cuts)
     names = [_SHAPES[k] if k < len(_SHAPES) else f"cut^{k + 1}" for k in range(n_cuts - 1)]
     groups = tuple(_with_shapes(g, shapes, names) if g.name == name else g for g in design.groups)
     return replace(design, groups=groups)
+
+
+def _require_middle_answers(design: Design, group: Group) -> None:
+    """Refuse levels whose thresholds nothing keeps apart.
+
+    Where nobody chose a category between others that were chosen, its probability would be best at
+    0 or below: the likelihood pushes the thresholds around it together, and past each other.
+    """
+    score, categories = design.score.astype(np.int64), design.n_cuts + 1
+    chosen = np.zeros((group.n_levels, categories), dtype=bool)
+    chosen[group.level, score] = True
+    after_first = np.logical_or.accumulate(chosen, axis=1)
+    before_last = np.logical_or.accumulate(chosen[:, ::-1], axis=1)[:, ::-1]
+    empty = np.argwhere(after_first & before_last & ~chosen)
+    if empty.size:
+        category = empty[0, 1]
+        below, above = design.terms[category - 1], design.terms[category]
+        items = np.unique(empty[:, 0])
+        raise ModelError(
+            f"thresholds='item': of {group.name} {listed([group.labels[k] for k in items])} nobody "
+            f"chose a category that lies between others that were chosen (of the first, that "
+            f"between {below} and {above}): its thresholds of its own would pass each other. Use "
+            "thresholds='common', join the category with a neighbour, or leave out these levels."
+        )
 
 
 _SHAPES = ("spread", "bend")

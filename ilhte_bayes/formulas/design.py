@@ -104,6 +104,11 @@ class Design:
         """Number of thresholds that have to be in order."""
         return 0 if self.n_categories else self.n_cuts
 
+    @property
+    def has_own_slopes(self) -> bool:
+        """Whether some terms have a slope of their own at each threshold."""
+        return self.by_cut is not None and bool((self.by_cut.cut[self.n_cuts :] >= 0).any())
+
     def parameter(self, term: str) -> str:
         """Name of a fixed term among the model's parameters: "beta[x]", "threshold[0|1]"."""
         kind = "threshold" if self.terms.index(term) < self.n_cuts else "beta"

@@ -278,8 +278,9 @@ def complete_design(
         return design
     if design.n_cuts < 2:
         raise ModelError(
-            "thresholds='item' needs ordinal answers of three categories or more: with two, an "
-            "item's only threshold is its easiness. Use thresholds='common'."
+            "thresholds='item' needs ordinal answers, family='cumulative' (--family cumulative), of "
+            "three categories or more: with two, an item's only threshold is its easiness. Use "
+            "thresholds='common'."
         )
     if item is None:
         raise ModelError(

@@ -17,6 +17,7 @@ from ilhte_bayes.show.comparison import comparison_table
 from ilhte_bayes.show.equal_effects import all_equal
 from ilhte_bayes.show.html_tables import components_table, fixed_tables, html_table
 from ilhte_bayes.show.model_words import equation_html, model_sentences, noun_of
+from ilhte_bayes.show.peers import peers_code
 from ilhte_bayes.show.people import arms_table, balance_table
 from ilhte_bayes.show.pictures import Picture, by_contrast, priors
 from ilhte_bayes.show.score_tables import expected_scores, score_table
@@ -79,6 +80,7 @@ def sections(results: Results) -> list[Section]:
         *_beside(results),
         _diagnosis(fit),
         _recipe(results),
+        *_elsewhere(fit.model),
     ]
     return [section for section in out if section is not None]
 
@@ -313,6 +315,13 @@ def _recipe(results: Results) -> Section:
         ),
     ]
     return Section("How to repeat it", facts=tuple(facts), code=recipe.code(fit, results.beside))
+
+
+def _elsewhere(model: Model) -> Iterator[Section]:
+    """Ordinal answers, whose signs differ between programs: the model in others' code."""
+    if model.family.ordinal and model.formula.response.comparison is None:
+        intro = "The same model, by approximations and priors of their own; the table is d."
+        yield Section("In other programs", (intro,), code=peers_code(model))
 
 
 def lead(results: Results, *, title: str | None = None) -> dict[str, object]:

@@ -64,6 +64,11 @@ def item_curves(fit: Fit, *, contrast: str | None = None, ax: Axes | None = None
             f"item curves of family {fit.model.family.name!r} are not there yet. Compare the "
             "response with a value, 'resp >= 2 ~ ...', and fit family='bernoulli'."
         )
+    if fit.model.design.has_own_slopes:
+        raise NotAvailable(
+            "item curves of models whose slopes differ by threshold are not there. Fit the model "
+            "with the same slopes at every threshold."
+        )
     chosen = chosen_contrast(fit, contrast)
     logits = _logits(fit, chosen)
     sd = float(np.median(ability_sd(fit, parameter_draws(fit))))
