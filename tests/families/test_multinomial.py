@@ -6,6 +6,7 @@ import pytest
 
 import ilhte_bayes as il
 from ilhte_bayes.engines.marginal.objective import LaplaceObjective
+from ilhte_bayes.show.peers import peers_code
 
 pytestmark = pytest.mark.filterwarnings("ignore::ilhte_bayes.errors.IlhteWarning")
 FORMULA = "y ~ treat + pre + (1 | id)"
@@ -184,3 +185,18 @@ def test_page_and_equation_speak_of_categories(tmp_path):
     page = (tmp_path / "page.html").read_text()
     assert "log P(y = c) / P(y = bus) = " in page
     assert "for c = car, train" in page
+
+
+def test_code_of_other_programs_names_the_reference():
+    model = il.Model("y ~ treat + (1 | id)", named(chosen()), "multinomial")
+    text = peers_code(model)
+    assert 'relevel(factor(d$y), ref = "bus")' in text and "brms::categorical" in text
+    assert "model y(ref='bus') = treat / dist=multinomial link=glogit solution;" in text
+    assert "random intercept / subject=id group=y;" in text
+
+
+def test_odds_ratios_are_those_of_each_category():
+    fit = il.laplace(il.Model(FORMULA, chosen(), "multinomial"))
+    table = il.odds_ratios(fit)
+    assert list(table.frame.index) == ["1: treat", "1: pre", "2: treat", "2: pre"]
+    assert "of a category against the first" in repr(table)
