@@ -13,6 +13,7 @@ import xarray as xr
 
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.formulas.design import Design, Group
+from ilhte_bayes.formulas.logits import columns_of_categories
 from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.model import Model, with_parts
 from ilhte_bayes.models.priors import (
@@ -114,13 +115,29 @@ def simulate_answers(
 def linear_predictor(
     design: Design, parameters: xr.Dataset | Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    """(row,) logits of each row of a design, for one set of parameters with all random effects."""
+    """(row,) logits of each row of a design, for one set of parameters with all random effects.
+
+    Of nominal answers (row, category - 1).
+    """
+    if design.logit is not None:
+        return np.column_stack(
+            [_one_predictor(design, x, z, parameters) for x, z in columns_of_categories(design)]
+        )
+    return _one_predictor(design, design.x, [group.z for group in design.groups], parameters)
+
+
+def _one_predictor(
+    design: Design,
+    x: np.ndarray,
+    z: list[np.ndarray],
+    parameters: xr.Dataset | Mapping[str, np.ndarray],
+) -> np.ndarray:
     eta = np.zeros(design.n_rows)
     if design.terms:
-        eta += (design.x @ np.asarray(parameters["beta"]))[design.pattern]
-    for group in design.groups:
+        eta += (x @ np.asarray(parameters["beta"]))[design.pattern]
+    for group, own in zip(design.groups, z, strict=True):
         effects = np.asarray(parameters[f"re_{group.name}"])
-        eta += np.einsum("rk,rk->r", group.z[design.pattern], effects[group.level])
+        eta += np.einsum("rk,rk->r", own[design.pattern], effects[group.level])
     return eta
 
 
