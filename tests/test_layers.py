@@ -24,6 +24,8 @@ FORWARDS = {
     "estimands/card.py": {"show"},
     "estimands/persons.py": {"show"},
     "estimands/scores.py": {"show"},
+    "estimands/result.py": {"show"},
+    "estimands/ladder.py": {"show"},
     "checks/loo.py": {"show"},
 }
 

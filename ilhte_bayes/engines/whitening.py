@@ -39,27 +39,49 @@ def whitening_root(
     """
     from ilhte_bayes.models import posterior
 
-    free = np.ones(layout.size, dtype=bool)
-    for sd_at, raw_at in zip(layout.sd_at, layout.raw_at, strict=True):
-        free[sd_at:raw_at] = False
-    at = np.flatnonzero(free)
     words = pack(structure)
     arrays = posterior.unpack(words, words.view(np.float64))
-    up, down = np.empty(layout.size), np.empty(layout.size)
-    dense = layout.size <= LARGEST_DENSE
-    information = np.empty((at.size, at.size if dense else 1))
-    for row, k in enumerate(at):
-        step = np.zeros(layout.size)
-        step[k] = _STEP
-        posterior.log_density(arrays, start + step, up)
-        posterior.log_density(arrays, start - step, down)
-        information[row] = (down - up)[at if dense else k] / (2.0 * _STEP)
-    if not dense:
+
+    def change(direction: np.ndarray) -> np.ndarray:
+        """Minus the second derivative of the log-density, times the direction."""
+        up, down = np.empty(layout.size), np.empty(layout.size)
+        posterior.log_density(arrays, start + _STEP * direction, up)
+        posterior.log_density(arrays, start - _STEP * direction, down)
+        return (down - up) / (2.0 * _STEP)
+
+    free = _nearly_normal(layout)
+    if layout.size > LARGEST_DENSE:
         diagonal = scale.copy()
-        diagonal[at] = 1.0 / np.sqrt(np.maximum(information[:, 0], _FLOOR))
+        for own in _apart(layout, free):
+            curvature = change(np.isin(np.arange(layout.size), own).astype(float))[own]
+            diagonal[own] = 1.0 / np.sqrt(np.maximum(curvature, _FLOOR))
         return diagonal
+    information = np.array([change(row)[free] for row in np.eye(layout.size)[free]])
     root = np.diag(scale)
     values, vectors = np.linalg.eigh(0.5 * (information + information.T))
     values = np.maximum(values, _FLOOR * values[-1])  # positive, but for rounding
-    root[np.ix_(at, at)] = (vectors / np.sqrt(values)) @ vectors.T
+    root[np.ix_(free, free)] = (vectors / np.sqrt(values)) @ vectors.T
     return root
+
+
+def _nearly_normal(layout: Layout) -> np.ndarray:
+    """Coefficients and effects: all but SDs and correlations."""
+    free = np.ones(layout.size, dtype=bool)
+    for sd_at, raw_at in zip(layout.sd_at, layout.raw_at, strict=True):
+        free[sd_at:raw_at] = False
+    return np.flatnonzero(free)
+
+
+def _apart(layout: Layout, free: np.ndarray) -> list[np.ndarray]:
+    """Sets of unknowns whose curvature can be had at once, none of a set in a row with another.
+
+    No answer belongs to two levels of a group, so all levels' effects of one column are a set;
+    where a group is integrated out, its members' answers to several levels meet in their integral.
+    """
+    if layout.integrated:
+        return [np.array([k]) for k in free]
+    sets = [np.array([k]) for k in range(len(layout.design.terms))]
+    for group, raw_at in zip(layout.design.groups, layout.raw_at, strict=True):
+        d = group.n_columns
+        sets += [raw_at + k + d * np.arange(group.n_levels) for k in range(d)]
+    return sets

@@ -253,7 +253,7 @@ def _other_priors(fits: Sequence[Fit], name: str, fit: Fit, names: Sequence[str]
 
 
 def _other_data(first: Fit, fit: Fit, first_name: str, name: str) -> str:
-    if fit is first or _same_answers(first, fit):
+    if fit is first or same_answers(first, fit):
         return ""
     sums = [one.model.responses.fingerprint()[:8] for one in (first, fit)]
     return (
@@ -263,7 +263,7 @@ def _other_data(first: Fit, fit: Fit, first_name: str, name: str) -> str:
     )
 
 
-def _same_answers(first: Fit, fit: Fit) -> bool:
+def same_answers(first: Fit, fit: Fit) -> bool:
     """Whether data agree in all that both formulas use: answers, groups and covariates."""
     one, two = first.model.responses, fit.model.responses
     if one.fingerprint() == two.fingerprint():

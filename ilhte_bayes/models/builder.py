@@ -227,7 +227,7 @@ def _coords(design: Design) -> dict[str, Any]:
     if design.n_cuts:
         coords["slope"] = design.terms[design.n_cuts :]
     taken = {"term", "obs", "pattern", "pattern_index", "columns", "beta", "score"}
-    taken |= {"slope", "slopes", "gaps", "lowest_threshold", "category"}
+    taken |= {"slope", "slopes", "gaps", "lowest_threshold", "category", "ability_slopes"}
     taken |= {"discrimination", "ability_node", "ability_nodes", "ability_weights"}
     for group in design.groups:
         name = group.name

@@ -34,7 +34,7 @@ def observe_integrated(plan: Plan, grid: Grid, beta: Any, effects: dict[str, Any
     cells = _as_data("cell", plan.cells).value(beta, effects)
     means = _as_data("mean", plan.means).value(beta, effects)
     score = pm.Data("sum_scores", sum_scores(plan, plan.slopes))
-    _add_answers(plan, grid, sd, cells, pm.Data("slopes", plan.slopes), score, means)
+    _add_answers(plan, grid, sd, cells, pm.Data("ability_slopes", plan.slopes), score, means)
 
 
 def observe_gaps(between: Counted, beta: Any, effects: dict[str, Any]) -> None:

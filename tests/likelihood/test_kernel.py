@@ -8,9 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from scipy.special import expit
 
 import ilhte_bayes as il
-from ilhte_bayes.likelihood.kernel import value_and_gradient
+from ilhte_bayes.likelihood.answers import gap_log_likelihood, gaps
+from ilhte_bayes.likelihood.kernel import _REUSED, value_and_gradient
 from ilhte_bayes.likelihood.operation import integrated_persons
 from ilhte_bayes.likelihood.plan import make_plan, sum_scores
 from ilhte_bayes.likelihood.reference import reference_loglik
@@ -26,7 +28,10 @@ FORMULAS = {
     "growth": "y ~ treat * time + (1 | id) + (1 | item)",
     "by arm": "y ~ treat + pre + (0 + C(treat) || id) + (treat | item)",
     "slope": "y ~ treat + (0 + time | id) + (1 | item)",
+    "ordinal": "rate ~ treat + (1 | id) + (treat | item)",
+    "ordinal growth": "rate ~ treat * time + (1 | id) + (1 | item)",
 }
+ORDINAL = [name for name in FORMULAS if name.startswith("ordinal")]
 
 
 def a_trial(seed: int, n: int = 23, items: int = 6, share_missing: float = 0.2) -> pd.DataFrame:
@@ -39,12 +44,22 @@ def a_trial(seed: int, n: int = 23, items: int = 6, share_missing: float = 0.2) 
     table["y"] = rng.integers(0, 2, len(table))
     table = pd.concat([table[rng.random(len(table)) > share_missing], table.iloc[[0, 1, 40]]])
     table["y"] = np.where(np.arange(len(table)) % 9 == 0, 1 - table["y"], table["y"])
+    table["rate"] = rng.integers(0, 4, len(table))
     return table
 
 
+def a_model(name: str, table: pd.DataFrame) -> il.Model:
+    family = "cumulative" if name in ORDINAL else "bernoulli"
+    return il.Model(FORMULAS[name], table, family=family, roles={"treatment": "treat"})
+
+
 def a_plan(name: str, table: pd.DataFrame, **options):
-    model = il.Model(FORMULAS[name], table, roles={"treatment": "treat"})
-    return make_plan(model.design, "id", **options)
+    return make_plan(a_model(name, table).rows, "id", **options)
+
+
+def reused(plan) -> bool:
+    """Whether each cell's curve is computed once for all tables."""
+    return plan.units.entry_cell.size > _REUSED * plan.n_cells
 
 
 def random_values(plan, seed: int, nodes: int = 37):
@@ -106,14 +121,41 @@ def test_equals_the_plain_graph(name, options, seed):
         np.testing.assert_allclose(own, other, rtol=1e-10, atol=1e-10 * np.abs(other).max())
 
 
+@pytest.mark.parametrize("name", ["counts", "ordinal", "covariate"])
+def test_cells_that_many_tables_share_are_met_in_these_tests(name):
+    """Answers missing at random, or ordinal: nearly every person has a table of their own."""
+    assert reused(a_plan(name, a_trial(0)))
+
+
+def test_both_ways_of_adding_a_tables_cells_agree():
+    """Equal persons twice over: with more tables than `_REUSED` for each cell, and with fewer."""
+    table = a_trial(4, n=8, share_missing=0.0)
+    few = a_plan("counts", table)
+    assert not reused(few)
+    copies = [table.assign(id=table["id"] + 100 * k) for k in range(6)]
+    rng = np.random.default_rng(1)
+    for k in range(1, 6):  # of each copy one answer is dropped: other tables of the same cells
+        copies[k] = copies[k].drop(copies[k].index[rng.integers(len(table))])
+    many = a_plan("counts", pd.concat(copies, ignore_index=True))
+    assert reused(many)
+    for plan in (few, many):
+        grid, values = random_values(plan, 3)
+        value, gradient = compiled(plan, grid, values)
+        expected, expected_gradient = graph(plan, grid, values)
+        assert value == pytest.approx(expected, rel=1e-12)
+        for own, other in zip(gradient, expected_gradient, strict=True):
+            np.testing.assert_allclose(own, other, rtol=1e-10, atol=1e-10 * np.abs(other).max())
+
+
 @pytest.mark.parametrize("name", FORMULAS)
 def test_equals_adaptive_quadrature_person_by_person(name):
     """The joint likelihood of one person at a time, integrated by SciPy over the whole line."""
     table = a_trial(7, n=9)
-    model = il.Model(FORMULAS[name], table, roles={"treatment": "treat"})
-    design, plan = model.design, make_plan(model.design, "id")
+    model = a_model(name, table)
+    design, plan = model.design, make_plan(model.rows, "id")
     rng = np.random.default_rng(1)
     beta = rng.normal(size=len(design.terms))
+    beta[: design.n_cuts] = np.sort(beta[: design.n_cuts])
     effects = {g.name: rng.normal(size=(g.n_levels, g.n_columns)) for g in design.groups}
     sd = rng.uniform(0.6, 1.4, len(plan.classes))
     group = design.group("id")
@@ -128,7 +170,7 @@ def test_equals_adaptive_quadrature_person_by_person(name):
 
         def integrand(e, rows=rows, z=z):
             own = eta[rows] + z * e
-            log_p = design.count[rows] * (design.score[rows] * own - np.logaddexp(0, own))
+            log_p = design.count[rows] * log_chance(design, beta, own, design.score[rows])
             return np.exp(log_p.sum() - e**2 / 2) / np.sqrt(2 * np.pi)
 
         total += np.log(quad(integrand, -9, 9, epsabs=0, epsrel=1e-11, limit=200)[0])
@@ -146,8 +188,18 @@ def test_equals_adaptive_quadrature_person_by_person(name):
         sum_scores(plan, plan.slopes),
         means,
     )
+    if design.n_cuts:
+        value += gap_log_likelihood(gaps(model.rows), beta, effects)
     # quad's own tolerance, 1e-11 for each of nine persons; the grid's error is smaller
     assert value == pytest.approx(total, rel=1e-9)
+
+
+def log_chance(design, beta, eta, score):
+    """Log-probability of each answer, from its definition."""
+    if not design.n_cuts:
+        return score * eta - np.logaddexp(0, eta)
+    cuts = np.concatenate([[-np.inf], beta[: design.n_cuts], [np.inf]])
+    return np.log(expit(cuts[score + 1] - eta) - expit(cuts[score] - eta))
 
 
 @pytest.mark.parametrize("far", [30.0, 400.0, 900.0])

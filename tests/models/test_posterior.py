@@ -5,10 +5,13 @@ import pandas as pd
 import pytest
 
 import ilhte_bayes as il
+from ilhte_bayes.formulas.cuts import with_own_slopes
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.plan import make_plan
 from ilhte_bayes.models import posterior, structure
 from ilhte_bayes.models.builder import build_pymc
+from ilhte_bayes.models.model import with_parts
+from ilhte_bayes.models.priors import make_priors
 from ilhte_bayes.models.unconstrained import (
     make_layout,
     make_structure,
@@ -29,6 +32,16 @@ CASES = {
     ),
     "by arm": ("y ~ treat + (0 + C(treat) || id) + (treat || item)", ("item[Intercept]",)),
 }
+ITEM_EFFECTS = "rate ~ treat + pre + (1 | id) + (treat | item)"
+# Of ordinal answers: how thresholds may differ, and what is sampled centred.
+ORDINAL = {
+    "ordinal": ("common", ()),
+    "ordinal, centred": ("common", ("item[treat]",)),
+    "ordinal, thresholds by item": ("item", ("item[Intercept]",)),
+    "ordinal, own slopes": ("slopes", ()),
+}
+ALL = [*CASES, *ORDINAL]
+INTEGRATED = [pytest.param("id", id="integrated"), pytest.param("", id="direct")]
 PRIORS = {
     "beta[treat]": il.StudentT(4, 0.1, 0.7),
     "sd_item": il.HalfStudentT(3, 0.8),
@@ -45,16 +58,38 @@ def trial():
     table = pd.DataFrame({"id": person, "item": item, "treat": person % 2, "school": person // 8})
     table["pre"], table["half"] = rng.normal(size=40).round(2)[person], item // 4 - 0.5
     table["y"] = rng.integers(0, 2, len(table))
+    table["rate"] = rng.integers(0, 4, len(table))
     return table[rng.random(len(table)) > 0.1]
 
 
-def parts(trial, case, priors=None):
-    formula, centred = CASES[case]
+def parts(trial, case, priors=None, integrated="id"):
+    """Model, layout, plan and arrays; nothing is integrated out where `integrated` is ""."""
     changes = {k: v for k, v in (priors or {}).items()}
-    model = il.Model(formula, trial, roles={"treatment": "treat"}, priors=changes)
-    layout = make_layout(model.design, "id", frozenset(centred))
-    plan = make_plan(model.design, "id")
-    return model, layout, plan, on_grid(model, layout, plan, GRID)
+    roles = {"treatment": "treat", "item": "item"}
+    if case in CASES:
+        formula, centred = CASES[case]
+        model = il.Model(formula, trial, roles=roles, priors=changes)
+    else:
+        kind, centred = ORDINAL[case]
+        changes.pop("beta[Intercept]", None)
+        model = ordinal(trial, kind, changes, roles)
+    layout = make_layout(model.design, integrated, frozenset(centred))
+    plan = make_plan(model.rows, integrated) if integrated else None
+    return model, layout, plan, on_grid(model, layout, plan, GRID if integrated else None)
+
+
+def ordinal(trial, kind, changes, roles):
+    thresholds = "item" if kind == "item" else "common"
+    if changes:
+        changes = changes | {"threshold": il.StudentT(5, 0.2, 1.5), "threshold[1|2]": il.Flat()}
+    options = {"family": "cumulative", "thresholds": thresholds, "roles": roles}
+    model = il.Model(ITEM_EFFECTS, trial, priors=changes, **options)
+    if kind != "slopes":
+        return model
+    design = with_own_slopes(model.design, ["pre", "treat"])
+    changes = changes | {"beta[treat, 2|3]": il.Normal(0.1, 0.3)}
+    own = make_priors(design, changes, discrimination=None, ability="normal")
+    return with_parts(model, design=design, priors=own)
 
 
 def on_grid(model, layout, plan, grid):
@@ -62,15 +97,31 @@ def on_grid(model, layout, plan, grid):
     return posterior.unpack(words, words.view(np.float64))
 
 
+def some_point(layout, seed, scale):
+    """Thresholds half a logit apart or more, so that slopes of their own do not cross them."""
+    x = np.random.default_rng(seed).normal(0, scale, layout.size)
+    x[1 : layout.design.n_cuts] = np.abs(x[1 : layout.design.n_cuts]) + 0.3
+    for at, term in enumerate(layout.design.terms):
+        if ", " in term:
+            x[at] *= 0.1
+    for group, raw_at in zip(layout.design.groups, layout.raw_at, strict=True):
+        if group.cut_z is not None:
+            raw = x[raw_at : raw_at + group.n_levels * group.n_columns]
+            raw.reshape(group.n_levels, -1)[:, group.cut_z.any(axis=0)] *= 0.2
+    return x
+
+
 def density(arrays, x):
     gradient = np.empty(x.size)
     return posterior.log_density(arrays, x, gradient), gradient
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_gradient_is_that_of_the_value(trial, case):
-    _, layout, _, arrays = parts(trial, case, PRIORS)
-    x = np.random.default_rng(2).normal(0, 0.6, layout.size)
+@pytest.mark.parametrize("integrated", INTEGRATED)
+@pytest.mark.parametrize("case", ALL)
+def test_gradient_is_that_of_the_value(trial, case, integrated):
+    _, layout, _, arrays = parts(trial, case, PRIORS, integrated)
+    x = some_point(layout, 2, 0.6)
+    assert np.isfinite(density(arrays, x)[0])
     _, gradient = density(arrays, x)
     step = 1e-5
     for k in range(layout.size):
@@ -81,16 +132,20 @@ def test_gradient_is_that_of_the_value(trial, case):
         assert gradient[k] == pytest.approx(slope, rel=1e-6, abs=1e-5), k
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_differs_from_the_pymc_model_by_a_constant(trial, case):
-    """Two points: the differences of both log-densities agree, Jacobians included."""
-    model, layout, plan, arrays = parts(trial, case, PRIORS)
-    built = build_pymc(model, plan=plan, grid=GRID)  # non-centred: another parametrisation
+@pytest.mark.parametrize("integrated", INTEGRATED)
+@pytest.mark.parametrize("case", ALL)
+def test_differs_from_the_pymc_model_by_a_constant(trial, case, integrated):
+    """Two points: the differences of both log-densities agree, Jacobians included.
+
+    Directly, ordinal answers are PyMC's own OrderedLogistic.
+    """
+    model, layout, plan, arrays = parts(trial, case, PRIORS, integrated)
+    grid = GRID if integrated else None
+    built = build_pymc(model, plan=plan, grid=grid)  # non-centred: another parametrisation
     logp = built.compile_logp(jacobian=False, mode="FAST_COMPILE")
-    rng = np.random.default_rng(3)
     found = []
-    for _ in range(2):
-        x = rng.normal(0, 0.5, layout.size)
+    for seed in (3, 4):
+        x = some_point(layout, seed, 0.5)
         named = to_posterior(layout, x[None, None])
         point = natural_point(built, model, named)
         found.append(density(arrays, x)[0] - log_jacobian(layout, x) - float(logp(point)))
@@ -99,7 +154,11 @@ def test_differs_from_the_pymc_model_by_a_constant(trial, case):
 
 def natural_point(built, model, named):
     """Values of the PyMC model's (non-centred) variables for one draw."""
-    values = {"beta": named["beta"].to_numpy()[0, 0]}
+    beta, n_cuts = named["beta"].to_numpy()[0, 0], model.design.n_cuts
+    values = {"beta": beta}
+    if n_cuts:
+        values |= {"gaps": np.diff(beta[:n_cuts]), "lowest_threshold": beta[0]}
+        values["slopes"] = beta[n_cuts:]
     for group in model.design.groups:
         name = group.name
         sd = named[f"sd_{name}"].to_numpy()[0, 0]
@@ -127,6 +186,8 @@ def values_of(name, values, model):
         return values[name]
     whole, element = name.rstrip("]").split("[")
     names = list(model.design.terms)
+    if whole == "slopes":
+        names = names[model.design.n_cuts :]
     if whole.startswith("sd_"):
         names = list(model.design.group(whole[3:]).columns)
     return values[whole][names.index(element)]
@@ -146,8 +207,8 @@ def partials(group, root):
 
 
 def log_jacobian(layout, x):
-    """Of SDs and partial correlations, and from sampled effects to standard normal ones."""
-    total = 0.0
+    """Of gaps, SDs and partial correlations, and from sampled effects to standard normal ones."""
+    total = x[1 : layout.design.n_cuts].sum()
     named = to_posterior(layout, x[None, None])
     for g, group in enumerate(layout.design.groups):
         d = group.n_columns
@@ -179,7 +240,7 @@ def test_an_sd_far_below_the_grids_step_keeps_its_integral(trial, sd):
     np.testing.assert_allclose(gradient, slope, atol=1e-4)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", ALL)
 def test_vector_and_names_are_inverse(trial, case):
     _, layout, _, _ = parts(trial, case)
     x = np.random.default_rng(5).normal(0, 0.7, layout.size)
@@ -197,3 +258,26 @@ def test_the_buffer_gives_every_array_back(trial):
         found = np.asarray(getattr(arrays, name))
         np.testing.assert_array_equal(found, np.ravel(own), err_msg=name)
         assert (found.dtype == np.float64) == (name in structure.FLOATS)
+
+
+@pytest.mark.parametrize("integrated", INTEGRATED)
+def test_two_categories_have_the_binary_density(trial, integrated):
+    """The only threshold is the intercept with its sign changed, under flat priors for both."""
+    options = {"roles": {"treatment": "treat"}}
+    formula = CASES["non-centred"][0]
+    binary = il.Model(formula, trial, priors={"beta[Intercept]": il.Flat()}, **options)
+    options |= {"family": "cumulative", "priors": {"threshold": il.Flat()}}
+    ordinal = il.Model(formula, trial, **options)
+    found = []
+    for model in (binary, ordinal):
+        layout = make_layout(model.design, integrated, frozenset())
+        plan = make_plan(model.rows, integrated) if integrated else None
+        arrays = on_grid(model, layout, plan, GRID if integrated else None)
+        x = np.random.default_rng(6).normal(0, 0.5, layout.size)
+        sign = -1.0 if model is ordinal else 1.0
+        x[0] *= sign
+        value, gradient = density(arrays, x)
+        gradient[0] *= sign
+        found.append((value, gradient))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-13)
+    np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-10, atol=1e-10)

@@ -9,6 +9,8 @@ import json
 import sys
 from pathlib import Path
 
+ORDINAL = ("B1_clmm", "B2_clmm", "E1_clmm", "E2_clmm", "Fchem_clmm_school", "G1_wine_clmm",
+           "G1_wine_clmm_agq7", "G2_wine_clmm_crossed")  # fmt: skip
 KEEP = ("package", "version", "formula", "nobs", "logLik", "AIC", "BIC_nobs", "BIC_ngrp",
         "fixef", "se_hessian", "sdcor")  # fmt: skip
 
@@ -29,10 +31,12 @@ def main(folder: Path) -> None:
     out = {}
     for path in sorted((folder / "json").glob("*.json")):
         name = path.stem
-        if name not in rows or "clmm" in name or name[0] not in "ACDEF":
+        if name not in rows or ("clmm" in name and name not in ORDINAL) or name[0] == "H":
             continue
         fit = json.loads(path.read_text())
         formula, data = rows[name]
+        if name in ORDINAL:
+            fit["fixef"] = fit["alpha"] | dict(fit["beta"])
         out[name] = {key: fit[key] for key in KEEP if key in fit}
         out[name] |= {"formula": formula, "data": data.split(".")[0]}
         modes = [m for m in fit.get("item_blups", []) if m["grpvar"] == "item"]
