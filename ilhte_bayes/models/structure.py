@@ -68,7 +68,7 @@ class Structure(NamedTuple):
     cell_total: np.ndarray
     # the sampler moves in y, x = origin + root @ y; both empty where it moves in x itself
     origin: np.ndarray
-    root: np.ndarray  # (unknown, unknown), flat
+    root: np.ndarray  # flat: (unknown, unknown), or (1 + coefficient, unknown) if shorter
 
 
 FLOATS = frozenset(
