@@ -120,7 +120,7 @@ def evaluate(frame: pd.DataFrame, covariate: str, evaluations: int) -> Timed:
     planned = time.perf_counter()
     layout = make_layout(model.design, "id", frozenset({"item[Intercept]"}))
     grid = Grid(-8.0, 16.0 / (NODES - 1), NODES)
-    buffer = pack(make_structure(layout, model.priors, plan, grid))
+    buffer = pack(make_structure(layout, model.priors, plan, grid, model.rows))
     arrays = posterior.unpack(buffer, buffer.view(np.float64))
     x = to_vector(layout, truth_nearby(model))
     gradient = np.empty(layout.size)

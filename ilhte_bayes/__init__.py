@@ -21,9 +21,19 @@ _PUBLIC = {
     "compare": "fits.comparison",
     "item_effects": "estimands.items",
     "effect_card": "estimands.card",
+    "score_effects": "estimands.scores",
+    "item_thresholds": "estimands.thresholds",
     "persons": "estimands.persons",
+    "variance_shares": "estimands.variance_shares",
+    "predict": "estimands.predict",
+    "odds_ratios": "estimands.predict",
+    "fixed_tests": "estimands.fixed_tests",
+    "variance_tests": "estimands.variance_tests",
+    "ladder": "estimands.ladder",
+    "centre": "data.centring",
     "loo": "checks.loo",
     "with_log_likelihood": "checks.loo",
+    "equal_slopes": "checks.equal_slopes",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
@@ -45,7 +55,9 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "plot"]
 
 if TYPE_CHECKING:
+    from ilhte_bayes.checks.equal_slopes import equal_slopes
     from ilhte_bayes.checks.loo import loo, with_log_likelihood
+    from ilhte_bayes.data.centring import centre
     from ilhte_bayes.data.datasets import datasets, load_dataset
     from ilhte_bayes.engines.conditional import conditional
     from ilhte_bayes.engines.laplace import laplace
@@ -60,8 +72,15 @@ if TYPE_CHECKING:
         NotAvailable,
     )
     from ilhte_bayes.estimands.card import effect_card
+    from ilhte_bayes.estimands.fixed_tests import fixed_tests
     from ilhte_bayes.estimands.items import item_effects
+    from ilhte_bayes.estimands.ladder import ladder
     from ilhte_bayes.estimands.persons import persons
+    from ilhte_bayes.estimands.predict import odds_ratios, predict
+    from ilhte_bayes.estimands.scores import score_effects
+    from ilhte_bayes.estimands.thresholds import item_thresholds
+    from ilhte_bayes.estimands.variance_shares import variance_shares
+    from ilhte_bayes.estimands.variance_tests import variance_tests
     from ilhte_bayes.fits.comparison import compare
     from ilhte_bayes.fits.fit import Fit
     from ilhte_bayes.fits.storage import load

@@ -23,7 +23,11 @@ FORWARDS = {
     "estimands/items.py": {"show"},
     "estimands/card.py": {"show"},
     "estimands/persons.py": {"show"},
+    "estimands/result.py": {"show"},
+    "estimands/ladder.py": {"show"},
+    "estimands/scores.py": {"show"},
     "checks/loo.py": {"show"},
+    "checks/equal_slopes.py": {"show"},
 }
 
 

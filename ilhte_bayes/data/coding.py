@@ -147,8 +147,8 @@ def require_order(column: Coded, term: ResponseTerm, levels: Sequence | None) ->
     found = used(column).texts
     raise DataError(
         f"the response {term.text!r} holds {listed(found, 8)}: words have no order of their own. "
-        f"Name them lowest first: levels={found} in the right order (--levels {','.join(found)} on "
-        "the command line), or give an ordered Categorical."
+        f"Name them lowest first: levels={found}, in the right order (--levels {','.join(found)} "
+        "on the command line), or give an ordered Categorical."
     )
 
 
@@ -233,6 +233,7 @@ def _numeric_scores(
     if values.size == 1 and whole:  # a constant answer has its own sentence, later
         return np.zeros(1), Coding(name, tuple(column.texts))
     compared = f'"{name} >= {values[values.size // 2]:g} ~ ..."'
+    recode = f"table[{term.column!r}].rank(method='dense') - 1"
     if not np.isfinite(values).all():
         raise DataError(
             f"the response {name!r} is infinite in {int((~np.isfinite(values))[column.code].sum())} "
@@ -241,8 +242,9 @@ def _numeric_scores(
     if not whole or values.size > _MOST_CATEGORIES:
         raise DataError(
             f"the response {name!r} holds {values.size:,} different numbers from {values[0]:g} to "
-            f"{values[-1]:g}; answers are categories, scored 0, 1, and so on. Compare it with a "
-            f"value: {compared}."
+            f"{values[-1]:g}; answers are categories, scored 0, 1, and so on. "
+            + (f"Recode them: {recode}; or compare" if ordinal else "Compare")
+            + f" it with a value: {compared}."
         )
     lowest = int(values[0]) if ordinal else 0
     if values[0] != lowest or values[-1] - lowest >= _MOST_CATEGORIES:
@@ -260,17 +262,22 @@ def _stated(column: Coded, levels: Sequence, *, unseen_too: bool = False) -> lis
     """The caller's `levels`, checked against the answers."""
     stated, found = [str(level) for level in levels], used(column).texts
     if len(set(stated)) < len(stated):
-        raise DataError(f"levels={stated} names an answer twice. Name each once, lowest first.")
+        raise DataError(
+            f"levels={stated} (--levels {','.join(stated)}) names an answer twice. Name each once, "
+            "lowest first."
+        )
     if absent := [text for text in found if text not in stated]:
         raise DataError(
             f"levels leaves out {listed(absent)}, which column {column.name!r} holds. "
-            "Name every answer, lowest first, or drop these rows."
+            "Name every answer, lowest first (--levels low,mid,high on the command line), or drop "
+            "these rows."
         )
     unseen = [level for level in stated if level not in found]
     if unseen and not unseen_too:
         raise DataError(
             f"levels names {listed(unseen)}, which no row of column {column.name!r} holds; it "
-            f"holds {listed(natural_order(found), 8)}. Drop it from levels, or correct its spelling."
+            f"holds {listed(natural_order(found), 8)}. Drop it from levels (--levels on the command "
+            "line), or correct its spelling."
         )
     return stated
 

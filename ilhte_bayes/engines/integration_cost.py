@@ -15,7 +15,7 @@ from ilhte_bayes.likelihood.plan import make_plan, most_information
 # Nanoseconds on one core of 2023, measured on the models of benchmarks/nuts_vs_peers.
 _ENTRY, _ENTRY_SHARED, _UNIT, _ANSWER = 3.0, 1.2, 1.8, 15.0
 _LITTLE = 2e6  # nanoseconds: below this integrating is cheap whatever sampling costs
-_TIMES = 8.0  # a gradient may cost so many times more without thousands of effects to explore
+_TIMES = 5.0  # a gradient may cost so many times more without thousands of effects to explore
 _REACH, _FINER = 6.0, 1.0  # of the nodes that will be needed, about
 
 

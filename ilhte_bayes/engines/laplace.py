@@ -25,6 +25,7 @@ from ilhte_bayes.engines.marginal.summarise import laplace_levels, mode_and_curv
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.families.bernoulli import Bernoulli
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.formulas.cuts import GAP
 from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.model import Model
@@ -203,7 +204,10 @@ def maximum_problems(
         out += _problems_of_group(
             group, c, c.natural(maximum.psi[part]), np.sqrt(np.maximum(variance, 0.0)), objective
         )
-    beyond = float(np.abs(target.design.x @ maximum.psi[target.parts[0]]).max(initial=0.0))
+    predicted = target.design.x @ maximum.psi[target.parts[0]]
+    if target.design.n_cuts:  # gaps between thresholds may be as wide as they like
+        predicted = predicted[np.unique(target.design.pattern[target.design.score != GAP])]
+    beyond = float(np.abs(predicted).max(initial=0.0))
     if beyond > 15:
         out.append(
             f"some answers are predicted at {beyond:.0f} logits: a group of answers is probably "

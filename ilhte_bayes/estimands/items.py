@@ -322,6 +322,11 @@ def _notes(fit: Fit, name: str, weights: list[ItemWeights], noun: str) -> tuple[
         )
     if fit.model.discrimination is not None:
         notes.append(_LOADING[fit.model.discrimination].format(noun=noun))
+    if fit.model.design.has_own_slopes:
+        notes.append(
+            f"Slopes differ by threshold: where the treatment's do, {noun}s are those at the lowest "
+            "threshold."
+        )
     if not all(w.constant for w in weights):
         notes.append(
             f"The model lets the {noun} vary with other variables: each item's is averaged over "

@@ -1,6 +1,6 @@
 """Draws of the parameters alone, cheap for every engine: what cards and ratios are made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,7 +49,12 @@ def parameter_draws(fit: Fit) -> ParameterDraws:
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     noise = np.random.default_rng(SEED).standard_normal((N_DRAWS, values.size))
     moved = noise @ root.T
-    psi = mode["psi"].to_numpy() + moved
+    return replace(parameters_at(fit, mode["psi"].to_numpy() + moved), moved=moved)
+
+
+def parameters_at(fit: Fit, psi: np.ndarray) -> ParameterDraws:
+    """Coefficients and covariances at points of a maximised fit's coordinates, (draw, psi)."""
+    mode = fit.mode
     n_fixed = mode.sizes["term"]
     covariance, at = {}, n_fixed
     for name in mode.attrs["group_order"]:
@@ -61,4 +66,4 @@ def parameter_draws(fit: Fit) -> ParameterDraws:
         factors = np.array([coordinates.factor(free) for free in part])
         covariance[name] = factors @ np.swapaxes(factors, 1, 2)
         at += coordinates.size
-    return ParameterDraws(psi[:, :n_fixed], covariance, moved)
+    return ParameterDraws(psi[:, :n_fixed], covariance, None)

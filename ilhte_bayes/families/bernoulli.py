@@ -32,7 +32,8 @@ class Bernoulli:
         raise DataError(
             f"the response {response!r} holds {found}; family 'bernoulli' takes "
             f"{'0 and 1' if numbers else 'two answers'}. Compare it with a value, "
-            f"\"{response} {compared} ~ ...\", or choose family='cumulative'."
+            f"\"{response} {compared} ~ ...\", or choose family='cumulative' (--family "
+            "cumulative on the command line)."
         )
 
     def complete(self, design: Design, categories: Sequence[str]) -> Design:

@@ -26,7 +26,8 @@ class Comparison:
     Attributes
     ----------
     frame : pandas.DataFrame
-        Index parameter (`beta[treat]`, `sd_item[treat]`, `corr_item[Intercept,treat]`); columns
+        Index parameter (`beta[treat]`, `threshold[0|1]`, `sd_item[treat]`,
+        `corr_item[Intercept,treat]`); columns
         (fit, quantity): `estimate`, `se`, `lower`, `upper` (95 %), all in logits but for
         correlations, and `difference` from the first fit, in standard errors or posterior SDs of
         the first fit that has one. Missing where a model lacks the parameter.
@@ -143,7 +144,7 @@ def _parameters(fit: Fit) -> pd.DataFrame:
     if fit.model.design.terms:
         coefficients = fit.coefficients
         coefficients.index = pd.MultiIndex.from_tuples(
-            [("", f"beta[{t}]") for t in coefficients.index]
+            [("", fit.model.design.parameter(t)) for t in coefficients.index]
         )
         pieces.append(coefficients)
     components = fit.variance_components
@@ -252,7 +253,7 @@ def _other_priors(fits: Sequence[Fit], name: str, fit: Fit, names: Sequence[str]
 
 
 def _other_data(first: Fit, fit: Fit, first_name: str, name: str) -> str:
-    if fit is first or _same_answers(first, fit):
+    if fit is first or same_answers(first, fit):
         return ""
     sums = [one.model.responses.fingerprint()[:8] for one in (first, fit)]
     return (
@@ -262,7 +263,7 @@ def _other_data(first: Fit, fit: Fit, first_name: str, name: str) -> str:
     )
 
 
-def _same_answers(first: Fit, fit: Fit) -> bool:
+def same_answers(first: Fit, fit: Fit) -> bool:
     """Whether data agree in all that both formulas use: answers, groups and covariates."""
     one, two = first.model.responses, fit.model.responses
     if one.fingerprint() == two.fingerprint():

@@ -164,14 +164,24 @@ def _model_from(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
     """The model, its design evaluated again from formula and coded answers."""
     parts = {name: from_plain(value, arrays) for name, value in record["model"].items()}
     parts["family"] = get_family(parts["family"])
-    usuals = (("discrimination", None), ("ability", "normal"), ("thresholds", "common"))
+    usuals = (
+        ("discrimination", None),
+        ("ability", "normal"),
+        ("thresholds", "common"),
+        ("own_slopes", ()),
+    )
     for name, usual in usuals:
         parts.setdefault(name, usual)  # files older than the option lack it
     design = build_design(
         parts["formula"], parts["responses"], intercept=not parts["family"].ordinal
     )
     parts["design"] = complete_design(
-        design, parts["family"], parts["responses"], parts["roles"].item, parts["thresholds"]
+        design,
+        parts["family"],
+        parts["responses"],
+        parts["roles"].item,
+        parts["thresholds"],
+        parts["own_slopes"],
     )
     _check_design(parts["design"], record["design"])
     model = object.__new__(Model)

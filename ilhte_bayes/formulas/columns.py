@@ -180,6 +180,27 @@ def columns_where(
     return names, matrix[first]
 
 
+def columns_at(
+    side: str, patterns: pd.DataFrame, pattern: np.ndarray, new: pd.DataFrame
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """As `build_columns`, for covariate values of the caller's choice, (row, column).
+
+    Levels of factors, and the centre and scale of transforms, stay those of the data.
+
+    Raises
+    ------
+    FormulaError
+        If a function's result depends on all answers and is not remembered.
+    """
+    side = quote_dotted(side, list(map(str, patterns.columns)))
+    if unknown := _calls(side) - _ELEMENTWISE - _STATEFUL:
+        raise FormulaError(
+            f"{sorted(unknown)[0]!r} in {side!r} may look at all rows, so its value for new rows "
+            "is not known. Make it a column of the table first."
+        )
+    return _evaluate(side, patterns, new, _learned(side, patterns, pattern))
+
+
 def _calls(side: str) -> set[str]:
     """Functions and attributes that a right-hand side uses, but for NumPy's elementwise ones."""
     bare = _unquoted(side)

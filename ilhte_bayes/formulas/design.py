@@ -44,6 +44,13 @@ class Group:
         return len(self.columns)
 
     @property
+    def shapes(self) -> tuple[str, ...]:
+        """Columns that move thresholds against each other: of items with thresholds of their own."""
+        if self.cut_z is None:
+            return ()
+        return tuple(c for c, own in zip(self.columns, self.cut_z.T, strict=True) if own.any())
+
+    @property
     def split(self) -> bool:
         """Whether each answer has one of several columns, as it is: a level of its own by arm."""
         if self.n_columns == 1:
@@ -86,6 +93,11 @@ class Design:
     def n_cuts(self) -> int:
         """Number of thresholds, the first terms; 0 unless the response is ordinal."""
         return 0 if self.by_cut is None else self.by_cut.n_cuts
+
+    @property
+    def has_own_slopes(self) -> bool:
+        """Whether some terms have a slope of their own at each threshold."""
+        return self.by_cut is not None and bool((self.by_cut.cut[self.n_cuts :] >= 0).any())
 
     def parameter(self, term: str) -> str:
         """Name of a fixed term among the model's parameters: "beta[x]", "threshold[0|1]"."""

@@ -39,6 +39,12 @@ def gap_log_likelihood(between: Counted, beta: np.ndarray, effects: dict[str, np
     return float(between.count @ np.log(-np.expm1(-gap)))
 
 
+def each_gap(rows: Design) -> Predictor:
+    """Size of every gap, in the order of the rows."""
+    at = np.flatnonzero(rows.score == GAP)
+    return predictor_at(rows, at, *_used(rows, at))
+
+
 def without_gaps(rows: Design) -> Design:
     """Binary rows only."""
     if not rows.n_cuts:
@@ -58,15 +64,8 @@ def without_gaps(rows: Design) -> Design:
 
 
 def _counted(rows: Design, at: np.ndarray) -> Counted:
-    pattern = rows.pattern[at]
-    terms = tuple(k for k in range(len(rows.terms)) if rows.x[pattern, k].any())
-    columns = [
-        (group.name, k)
-        for group in rows.groups
-        for k in range(group.n_columns)
-        if group.z[pattern, k].any()
-    ]
-    code = pattern
+    terms, columns = _used(rows, at)
+    code = rows.pattern[at]
     for name in dict.fromkeys(name for name, _ in columns):
         code, _, _ = cross(code, rows.group(name).level[at])
     _, first, place = np.unique(code, return_index=True, return_inverse=True)
@@ -76,3 +75,16 @@ def _counted(rows: Design, at: np.ndarray) -> Counted:
         ones=np.bincount(place, weights=count * (rows.score[at] == ABOVE), minlength=first.size),
         count=np.bincount(place, weights=count, minlength=first.size),
     )
+
+
+def _used(rows: Design, at: np.ndarray) -> tuple[tuple[int, ...], list[tuple[str, int]]]:
+    """Terms and columns that are not 0 in all of these rows."""
+    pattern = rows.pattern[at]
+    terms = tuple(k for k in range(len(rows.terms)) if rows.x[pattern, k].any())
+    columns = [
+        (group.name, k)
+        for group in rows.groups
+        for k in range(group.n_columns)
+        if group.z[pattern, k].any()
+    ]
+    return terms, columns

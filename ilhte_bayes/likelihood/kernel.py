@@ -20,6 +20,8 @@ from ilhte_bayes.likelihood.plan import Units
 
 BLOCK = 128  # units worked on at a time; 41 nodes of them stay in the fastest caches
 _REUSED = 2  # entries for each cell from which its curve is computed once for all tables
+_FEW, _STRIDE = 8, 4  # units of a table, nodes of a grid: which nodes are needed is looked up
+_NOTHING = 36.0  # log of how much smaller an integrand is that counts as 0
 _FLUSH = 600.0  # largest logarithm a product may reach before it is taken
 _STEEP = 600.0  # largest exponent of the progression; beyond it each node has its own exponential
 
@@ -67,23 +69,35 @@ def value_and_gradient(units: Units, first, step, log_weight, tau, d, slope, sco
     cell_mass = np.zeros(logs.shape)
     reference = np.empty(n_nodes)
     integrand = np.empty((n_nodes, BLOCK))
+    low, high = 0, n_nodes
     for t in range(units.table_class.size):
+        v = units.table_class[t]
         if by_cell:
-            _add_logs(units, t, logs, normaliser)
+            low, high = _window(
+                units, t, theta, log_weight[v], tau[v], logs, score, mean, reference
+            )
+            _add_logs(units, t, logs, normaliser, low, high)
         else:
             tabulate(units, t, theta, d, odds, slope, by_slope, normaliser, product)
-        mass[:] = 0.0
-        v = units.table_class[t]
+        mass[low:high] = 0.0
         for u0 in range(units.unit_start[t], units.unit_start[t + 1], BLOCK):
             u1 = min(u0 + BLOCK, units.unit_start[t + 1])
+            if u1 == u0 + 1:
+                value += _one_unit(
+                    units, u0, theta[low:high], log_weight[v, low:high], tau[v],
+                    normaliser[low:high], score[u0], mean, reference[low:high], mass[low:high],
+                    g_score, g_mean, g_tau[v : v + 1],
+                )  # fmt: skip
+                continue
             value += _block(
-                units, u0, u1, theta, log_weight[v], tau[v], normaliser, score, mean,
-                reference, integrand, mass, g_score, g_mean, g_tau[v : v + 1],
+                units, u0, u1, theta[low:high], log_weight[v, low:high], tau[v],
+                normaliser[low:high], score, mean, reference[low:high], integrand[: high - low],
+                mass[low:high], g_score, g_mean, g_tau[v : v + 1],
             )  # fmt: skip
-        for q in range(n_nodes):
+        for q in range(low, high):
             g_weight[v, q] += mass[q]
         if by_cell:
-            _add_mass(units, t, mass, cell_mass)
+            _add_mass(units, t, mass, cell_mass, low, high)
         else:
             _share(units, t, theta, odds, by_slope, mass, g_d, g_slope)
     if by_cell:
@@ -139,21 +153,53 @@ def _cell_curves(units: Units, theta, d, slope, wanted):
 
 
 @jit
-def _add_logs(units: Units, t, logs, normaliser):
-    """As `tabulate`, from the cells' curves."""
-    normaliser[:] = 0.0
+def _window(units: Units, t, theta, log_weight, tau, logs, score, mean, coarse):
+    """Nodes low..high outside which none of the table's units has mass, or all nodes.
+
+    The logarithm of a unit's integrand is concave, so that a few nodes far apart bound it: beyond
+    one that lies 36 below another, everything does (e^-36 is 0 to rounding).
+    """
+    first, last, n = units.unit_start[t], units.unit_start[t + 1], theta.size
+    if last - first > _FEW or tau == 0.0 or n < 3 * _STRIDE:
+        return 0, n
+    n_coarse = (n - 1) // _STRIDE + 1
+    coarse[:n_coarse] = 0.0
     for e in range(units.table_start[t], units.table_start[t + 1]):
         own, times = logs[units.entry_cell[e]], float(units.entry_count[e])
-        for q in range(normaliser.size):
+        for k in range(n_coarse):
+            coarse[k] += times * own[k * _STRIDE]
+    low, high = n, 0
+    for u in range(first, last):
+        m, s, highest = mean[units.unit_mean[u]], score[u], -np.inf
+        for k in range(n_coarse):
+            at = theta[k * _STRIDE]
+            highest = max(highest, s * at - coarse[k] - 0.5 * tau * (at - m) * (at - m))
+        start, stop = -1, n_coarse
+        for k in range(n_coarse):
+            at = theta[k * _STRIDE]
+            if s * at - coarse[k] - 0.5 * tau * (at - m) * (at - m) >= highest - _NOTHING:
+                start, stop = (k if start < 0 else start), k
+        low = min(low, max(start - 1, 0) * _STRIDE)
+        high = max(high, min((stop + 1) * _STRIDE + 1, n))
+    return low, high
+
+
+@jit
+def _add_logs(units: Units, t, logs, normaliser, low, high):
+    """As `tabulate`, from the cells' curves."""
+    normaliser[low:high] = 0.0
+    for e in range(units.table_start[t], units.table_start[t + 1]):
+        own, times = logs[units.entry_cell[e]], float(units.entry_count[e])
+        for q in range(low, high):
             normaliser[q] += times * own[q]
 
 
 @jit
-def _add_mass(units: Units, t, mass, cell_mass):
+def _add_mass(units: Units, t, mass, cell_mass, low, high):
     """Where the table's persons are, for each of its cells."""
     for e in range(units.table_start[t], units.table_start[t + 1]):
         own, times = cell_mass[units.entry_cell[e]], float(units.entry_count[e])
-        for q in range(mass.size):
+        for q in range(low, high):
             own[q] += times * mass[q]
 
 
@@ -248,6 +294,34 @@ def _block(
         second -= here * theta[q] * theta[q]
     g_tau[0] += 0.5 * second
     return value
+
+
+@jit
+def _one_unit(
+    units: Units, u, theta, log_weight, tau, normaliser, score, mean, integrand, mass,
+    g_score, g_mean, g_tau,
+):  # fmt: skip
+    """As `_block` for a single unit, which has nothing to share."""
+    m, count, highest = mean[units.unit_mean[u]], units.unit_count[u], -np.inf
+    for q in range(theta.size):
+        away = theta[q] - m
+        integrand[q] = log_weight[q] + score * theta[q] - normaliser[q] - 0.5 * tau * away * away
+        highest = max(highest, integrand[q])
+    total, first, second = 0.0, 0.0, 0.0
+    for q in range(theta.size):
+        f = np.exp(integrand[q] - highest)
+        integrand[q] = f
+        total += f
+    share = count / total
+    for q in range(theta.size):
+        f, away = share * integrand[q], theta[q] - m
+        mass[q] += f
+        first += f * away
+        second += f * away * away
+    g_score[u] = first + count * m
+    g_mean[units.unit_mean[u]] += tau * first
+    g_tau[0] -= 0.5 * second
+    return count * (highest + np.log(total))
 
 
 @jit

@@ -20,7 +20,7 @@ from ilhte_bayes.data.rows import Rows, complete_rows
 from ilhte_bayes.data.tables import Table, open_table, require_columns
 from ilhte_bayes.errors import DataError, IlhteWarning, ModelError
 from ilhte_bayes.families import Family, get_family
-from ilhte_bayes.formulas.cuts import Thresholds, with_group_cuts
+from ilhte_bayes.formulas.cuts import Thresholds, terms_of, with_group_cuts, with_own_slopes
 from ilhte_bayes.formulas.design import Design, build_design, group_sizes, needed_columns
 from ilhte_bayes.formulas.grammar import Formula, parse_formula
 from ilhte_bayes.models.ability import Ability, read_ability
@@ -65,6 +65,9 @@ class Model:
     thresholds : {"common", "item"}
         Of ordinal answers: the same for all items; or for each item its own around the common ones
         (rating scales that items use differently). See `formulas.cuts`.
+    own_slopes : sequence of str, optional
+        Variables or terms whose slope may differ from threshold to threshold (partial proportional
+        odds); `il.equal_slopes` tests whether they need to.
     roster : pandas.DataFrame, str or path, optional
         Everyone randomised, one row each, with the person and treatment columns.
     assignment : {"randomised", "observational"}, optional
@@ -117,6 +120,7 @@ class Model:
     discrimination: Discrimination | None = None
     ability: Ability = "normal"
     thresholds: Thresholds = "common"
+    own_slopes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -133,15 +137,17 @@ class Model:
         discrimination: Discrimination | bool | None = None,
         ability: Ability = "normal",
         thresholds: Thresholds = "common",
+        own_slopes: Sequence[str] | str = (),
     ) -> None:
         chosen, parsed = get_family(family), parse_formula(formula)
         table = open_table(data)
         began = time.perf_counter()
         parts = _build(parsed, chosen, table, roles, reference, levels, roster, assignment)
+        own = tuple(_as_list(own_slopes))
+        parts |= {"thresholds": thresholds, "own_slopes": own}
         parts["design"] = complete_design(
-            parts["design"], chosen, parts["responses"], parts["roles"].item, thresholds
+            parts["design"], chosen, parts["responses"], parts["roles"].item, thresholds, own
         )
-        parts["thresholds"] = thresholds
         kind = read_discrimination(discrimination, parts["design"], parts["roles"])
         parts["discrimination"] = kind
         shape = read_ability(ability, parts["design"], parts["roles"], kind)
@@ -219,21 +225,29 @@ def with_parts(model: Model, **changes: Any) -> Model:
 
 
 def complete_design(
-    design: Design, family: Family, responses: Responses, item: str | None, thresholds: Thresholds
+    design: Design,
+    family: Family,
+    responses: Responses,
+    item: str | None,
+    thresholds: Thresholds,
+    own_slopes: Sequence[str],
 ) -> Design:
-    """Add the terms that a family has of its own: thresholds, common or around them by item."""
+    """Add the terms that a family has of its own: thresholds, around them by item, own slopes."""
     if thresholds not in ("common", "item"):
         raise ModelError(
             f"thresholds={thresholds!r}; it is 'common' (the same for all items) or 'item' (each "
-            "item its own, around the common ones)."
+            "item its own, around the common ones); on the command line --thresholds item."
         )
     design = family.complete(design, responses.response_coding.levels)
+    if own_slopes:
+        design = with_own_slopes(design, terms_of(design, own_slopes))
     if thresholds == "common":
         return design
     if design.n_cuts < 2:
         raise ModelError(
-            "thresholds='item' needs ordinal answers of three categories or more: with two, an "
-            "item's only threshold is its easiness. Use thresholds='common'."
+            "thresholds='item' needs ordinal answers, family='cumulative' (--family cumulative), of "
+            "three categories or more: with two, an item's only threshold is its easiness. Use "
+            "thresholds='common'."
         )
     if item is None:
         raise ModelError(
@@ -381,7 +395,7 @@ def il_hte(
     crossover : bool
         Whether persons were meant to be in more than one arm.
     **options
-        `priors`, `reference`, `levels`, `thresholds`, `roster`, `assignment`, `discrimination`,
+        `priors`, `reference`, `levels`, `thresholds`, `own_slopes`, `roster`, `assignment`, `discrimination`,
         `ability`: see `Model`.
 
     Returns

@@ -366,12 +366,16 @@ def _beta_entries(design: Design) -> Iterator[PriorEntry]:
         if name == "Intercept" or parameter.startswith("threshold"):
             yield _intercept_entry(design, sizes, parameter)
             continue
+        if design.by_cut is not None and design.by_cut.cut[design.terms.index(name)] >= 0:
+            reason = "slopes at two thresholds rarely differ by an odds ratio of 2.7"
+            yield PriorEntry(parameter, Normal(0, 0.5 / size), reason)
+            continue
         reason = (
             "odds ratios up to 150, either way"
             if size == 1.0
             else f"the same per SD of the column ({size:.3g})"
         )
-        yield PriorEntry(f"beta[{name}]", Normal(0, 2.5 / size), reason)
+        yield PriorEntry(parameter, Normal(0, 2.5 / size), reason)
 
 
 def _columns(design: Design) -> np.ndarray:

@@ -18,7 +18,15 @@ from ilhte_bayes.formulas.contrasts import Contrast, fixed_change
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.show.model_words import noun_of
 from ilhte_bayes.show.people import group_of_role
-from ilhte_bayes.show.words import answer_words, contrast_arms, count_of, number, quoted, range_of
+from ilhte_bayes.show.words import (
+    answer_words,
+    contrast_arms,
+    count_of,
+    number,
+    outcome_words,
+    quoted,
+    range_of,
+)
 
 
 def title_of(model: Model) -> str:
@@ -34,7 +42,7 @@ def title_of(model: Model) -> str:
 
 def question(model: Model) -> str:
     """What was asked, of whom."""
-    treatment, answer = model.roles.treatment, quoted(answer_words(model))
+    treatment, answer = model.roles.treatment, outcome_words(model)
     person, item = group_of_role(model, "person"), group_of_role(model, "item")
     who = f" {count_of(person.n_levels, 'person')} answered" if person else " There are"
     what = f" {count_of(item.n_levels, 'item')}:" if item else ""
@@ -85,11 +93,13 @@ def _in_sds(card: EffectCard, label: str) -> pd.Series:
 def _average_sentence(
     model: Model, contrast: Contrast, average: pd.Series, unit: pd.Series | None
 ) -> str:
-    answer, noun = quoted(answer_words(model)), noun_of(model)
+    answer, noun = outcome_words(model), noun_of(model)
     reference, other = contrast_arms(model, contrast)
     lower, upper = float(average["lower"]), float(average["upper"])
     size = f"{number(average['effect'])} logits (95 % interval {range_of(lower, upper)})"
     odds = f"{number(np.exp(average['effect']))} ({range_of(np.exp(lower), np.exp(upper))})"
+    if model.family.ordinal:
+        odds += " at every threshold"
     if unit is not None:
         size += f", which is {number(unit['estimate'])} SDs of ability "
         size += f"({range_of(unit['lower'], unit['upper'])})"

@@ -5,6 +5,7 @@ from ilhte_bayes.show.figures.effect_by_easiness import effect_by_easiness
 from ilhte_bayes.show.figures.item_curves import item_curves
 from ilhte_bayes.show.figures.item_effects import item_effects
 from ilhte_bayes.show.figures.prior_posterior import prior_posterior
+from ilhte_bayes.show.figures.slopes import slopes
 
 __all__ = [
     "BLUE",
@@ -14,4 +15,5 @@ __all__ = [
     "item_curves",
     "item_effects",
     "prior_posterior",
+    "slopes",
 ]

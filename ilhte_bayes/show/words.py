@@ -107,8 +107,21 @@ def contrast_arms(model: "Model", contrast: Contrast) -> tuple[str, str]:
 
 
 def answer_words(model: "Model") -> str:
-    """The answer whose probability is modelled: "resp >= 2", "y = 1"."""
+    """The answer whose probability is modelled, "resp >= 2", "y = 1"; ordinal, what was rated."""
     response, coding = model.formula.response, model.responses.response_coding
+    if model.family.ordinal:
+        return coding.column
     if response.comparison is not None:
         return response.text.replace(">=", "≥").replace("<=", "≤").replace("!=", "≠")
     return f"{coding.column} = {coding.levels[1]}"
+
+
+def outcome_words(model: "Model") -> str:
+    """What a treatment makes more or less likely, in a sentence: “resp ≥ 2”, or a higher answer."""
+    answer = quoted(answer_words(model))
+    return f"a higher answer of {answer}" if model.family.ordinal else answer
+
+
+def scale_words(model: "Model") -> str:
+    """Categories of an ordinal answer, lowest first: "no < perhaps < yes"."""
+    return " < ".join(model.responses.response_coding.levels)

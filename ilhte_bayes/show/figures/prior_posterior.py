@@ -139,6 +139,8 @@ def _sd_words(fit: Fit, group: Group, column: str) -> str:
     """First line of a label."""
     if group.split and group.variables[-1] == fit.model.roles.person:
         return f"SD of ability, {plain(part_words(column), 18)}"
+    if column in group.shapes:
+        return f"SD of the thresholds' {column}"
     if column != "Intercept":
         return f"SD of slopes of {plain(term_words(column), 18)}"
     known = {fit.model.roles.item: "SD of easiness", fit.model.roles.person: "SD of ability"}

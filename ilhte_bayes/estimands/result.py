@@ -1,0 +1,44 @@
+"""A table of results: numbers in a frame, a title, and notes on how to read it."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Result:
+    """Numbers that print as a table.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        The numbers; the function that made it says what its columns are.
+    title : str
+        What they are, with their units.
+    notes : tuple of str
+        How to read them.
+    across : str
+        Name of the index level whose values are laid side by side when printed; "" for none.
+    """
+
+    frame: pd.DataFrame
+    title: str
+    notes: tuple[str, ...] = ()
+    across: str = ""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the numbers."""
+        return self.frame
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __repr__(self) -> str:
+        from ilhte_bayes.show.results import describe_result
+
+        return describe_result(self)
+
+    def _repr_html_(self) -> str:
+        from ilhte_bayes.show.results import result_html
+
+        return result_html(self)

@@ -1,0 +1,67 @@
+"""Tests of equal slopes, as text and as HTML."""
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ilhte_bayes.show.html_tables import html_table
+from ilhte_bayes.show.words import number, range_of
+
+if TYPE_CHECKING:
+    from ilhte_bayes.checks.equal_slopes import EqualSlopes
+
+
+def describe_equal_slopes(found: "EqualSlopes") -> str:
+    """Text form."""
+    lines = [_title(found), _tests(found).to_string(), "", _SLOPES, _slopes(found).to_string()]
+    return "\n".join(lines + [f"Note: {note}" for note in found.notes])
+
+
+def equal_slopes_html(found: "EqualSlopes") -> str:
+    """HTML form, for a notebook or a page."""
+    notes = "".join(f"<p><b>Note</b> {escape(note)}</p>" for note in found.notes)
+    return html_table(_tests(found), _title(found)) + html_table(_slopes(found), _SLOPES) + notes
+
+
+_SLOPES = "Slope of 'above this threshold' (logits), 95 % intervals; common: one slope for all"
+
+
+def _title(found: "EqualSlopes") -> str:
+    if found.unit:
+        return (
+            "Own slopes at each threshold against equal slopes: gain in expected log predictive "
+            f"density, one {found.unit} left out at a time"
+        )
+    if "p" in found.frame:
+        return "Own slopes at each threshold against equal slopes: likelihood ratio"
+    return "Own slopes at each threshold against equal slopes"
+
+
+def _tests(found: "EqualSlopes") -> pd.DataFrame:
+    frame = found.frame
+    out = pd.DataFrame(index=frame.index)
+    if "p" in frame:
+        out["chi-squared"] = [number(x, 2) for x in frame["chi2"]]
+        out["df"] = frame["df"].astype(int)
+        out["p"] = ["< .0001" if p < 1e-4 else number(p, 4) for p in frame["p"]]
+    else:
+        out["gain"] = [number(x, 1) for x in frame["elpd_gain"]]
+        out["SE"] = [number(x, 1) for x in frame["se"]]
+    out["crossing"] = [f"{x:.1%}" for x in frame["crossing"]]
+    return out
+
+
+def _slopes(found: "EqualSlopes") -> pd.DataFrame:
+    own = found.slopes
+    return pd.DataFrame(
+        {
+            "slope": [number(x, 2) for x in own["estimate"]],
+            "SE": [number(x, 2) for x in own["se"]],
+            "95 % interval": [
+                range_of(a, b) for a, b in zip(own["lower"], own["upper"], strict=True)
+            ],
+            "common": [number(x, 2) for x in own["common"]],
+        },
+        index=own.index,
+    )

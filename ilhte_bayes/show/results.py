@@ -1,0 +1,90 @@
+"""Tables of results as text and as HTML: an estimate and its interval in one cell."""
+
+import math
+from html import escape
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ilhte_bayes.show.html_tables import html_table
+from ilhte_bayes.show.words import sentence
+
+if TYPE_CHECKING:
+    from ilhte_bayes.estimands.result import Result
+
+_WORDS = {"se": "SE", "p_wald": "p (Wald)", "p_lr": "p (LR)"}
+_PROBABILITIES = ("p", "p_wald", "p_lr", "p_positive")
+
+
+def describe_result(result: "Result") -> str:
+    """Text form."""
+    return "\n".join([result.title, result_table(result).to_string(), *result.notes])
+
+
+def result_html(result: "Result") -> str:
+    """HTML form."""
+    notes = "".join(f"<p>{escape(sentence(note))}</p>" for note in result.notes)
+    return html_table(result_table(result), result.title, capital=False) + notes
+
+
+def result_table(result: "Result") -> pd.DataFrame:
+    """Cells as shown."""
+    frame = result.frame
+    if result.across:
+        cells = pd.Series([_with_interval(row) for _, row in frame.iterrows()], index=frame.index)
+        table = cells.unstack(result.across, sort=False).fillna("-")
+        return table.rename_axis(columns=None)
+    digits = [digits_of(row.get("se", math.nan)) for _, row in frame.iterrows()]
+    out = {}
+    for name in frame.columns:
+        if name == "upper":
+            continue
+        if name == "lower":
+            pairs = zip(frame["lower"], frame["upper"], digits, strict=True)
+            out["95 % interval"] = [_interval(a, b, d) for a, b, d in pairs]
+            continue
+        out[_WORDS.get(name, name.replace("_", " "))] = [
+            _cell(name, value, d) for value, d in zip(frame[name], digits, strict=True)
+        ]
+    return pd.DataFrame(out, index=frame.index)
+
+
+def digits_of(se: float) -> int:
+    """Digits after the point that show two of the standard error's, and three at least."""
+    return min(6, max(3, 1 - math.floor(math.log10(se)))) if se > 0 else 3
+
+
+def p_value(p: float) -> str:
+    """A probability as tables print it: ".051", "< .001"."""
+    if math.isnan(p):
+        return "-"
+    if p < 0.0005:
+        return "< .001"
+    return "> .999" if p >= 0.9995 else f"{p:.3f}".lstrip("0")
+
+
+def _with_interval(row: pd.Series) -> str:
+    if math.isnan(row["estimate"]):
+        return "-"
+    text = f"{row['estimate']:.3f}"
+    if "lower" not in row or row["se"] == 0.0:
+        return text
+    if math.isnan(row["lower"]):
+        return f"{text} [-]"
+    return f"{text} [{row['lower']:.3f}, {row['upper']:.3f}]"
+
+
+def _interval(lower: float, upper: float, digits: int) -> str:
+    return "-" if math.isnan(lower) else f"{lower:.{digits}f} to {upper:.{digits}f}"
+
+
+def _cell(name: str, value: object, digits: int) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    if math.isnan(value):
+        return "-"
+    if name in _PROBABILITIES:
+        return p_value(value)
+    if name == "df":
+        return "inf" if math.isinf(value) else f"{value:.0f}"
+    return f"{value:.{2 if name in ('t', 'z', 'chi2') else digits}f}"
