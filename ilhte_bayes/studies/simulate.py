@@ -28,7 +28,6 @@ from ilhte_bayes.models.priors import (
 )
 from ilhte_bayes.models.unconstrained import pairs_of
 
-
 _MOST_TRIES = 10_000  # draws from the prior until thresholds are in order for every answer
 
 
