@@ -178,7 +178,8 @@ def test_thresholds_are_drawn_on_the_condition_that_they_are_in_order(make_trial
     """Of one prior they are its order statistics; of several, draws out of order are made again."""
     table, rng = make_trial(6, 4), np.random.default_rng(7)
     table["rate"] = np.arange(len(table)) % 4
-    same = [draw_from_prior(ordinal(table), rng)["beta"][:3] for _ in range(500)]
+    model = ordinal(table)
+    same = [draw_from_prior(model, rng)["beta"][:3] for _ in range(500)]
     expected = 0.2 + np.array([-0.8463, 0, 0.8463])  # of three standard normals
     np.testing.assert_allclose(np.mean(same, axis=0), expected, atol=4 * 0.75 / np.sqrt(500))
     other = ordinal(table, **{"threshold[1|2]": il.Normal(0.2, 0.1)})
@@ -192,8 +193,8 @@ def test_thresholds_are_drawn_on_the_condition_that_they_are_in_order(make_trial
 def test_items_thresholds_are_in_order_too(make_trial):
     table, rng = make_trial(6, 4), np.random.default_rng(7)
     table["rate"] = np.arange(len(table)) % 4
-    model = ordinal(table, "item", **{"sd_item": il.HalfNormal(1.5)})
-    for _ in range(20):
+    model = ordinal(table, "item", **{"sd_item": il.HalfNormal(0.7)})
+    for _ in range(10):
         drawn = draw_from_prior(model, rng)
         cuts = thresholds(model.design, drawn, np.arange(model.design.n_rows))
         assert (np.diff(cuts, axis=1) > 0).all()
