@@ -90,7 +90,11 @@ def fit(
     clusters: Annotated[str, typer.Option(help="Clusters, outermost first: school,teacher.")] = "",
     covariates: Annotated[str, typer.Option(help="Covariates, comma-separated.")] = "",
     family: Annotated[
-        str, typer.Option(help="bernoulli (yes or no) or cumulative (ordered categories).")
+        str,
+        typer.Option(
+            help="bernoulli (yes or no), cumulative or adjacent (ordered categories), "
+            "multinomial (no order)."
+        ),
     ] = "bernoulli",
     engine: Annotated[str, typer.Option(help="laplace, quadrature or nuts.")] = "laplace",
     objective: Annotated[str, typer.Option(help="ml or map.")] = "ml",

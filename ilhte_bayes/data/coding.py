@@ -159,6 +159,7 @@ def code_response(
     reference: str | None,
     *,
     ordinal: bool = False,
+    nominal: bool = False,
 ) -> tuple[np.ndarray, Coding]:
     """Return scores 0..K-1 by row, and what each stands for.
 
@@ -174,6 +175,8 @@ def code_response(
         The answer that is scored 0.
     ordinal : bool
         Whether numbers are ordered categories, the lowest of which need not be 0.
+    nominal : bool
+        Whether numbers are labels of categories, any of which can be the reference.
 
     Raises
     ------
@@ -185,7 +188,9 @@ def code_response(
             f"the response {term.text!r} holds values such as {column.values[0]}. Answers are 0 "
             'and 1, text, or a column compared with a value, "score >= 2 ~ ...".'
         )
-    by_value, coding = _value_scores(column, term, levels, reference, ordinal=ordinal)
+    by_value, coding = _value_scores(
+        column, term, levels, reference, ordinal=ordinal, nominal=nominal
+    )
     score = by_value.astype(np.int8)[column.code]
     if (score == score[0]).all():
         raise DataError(
@@ -203,6 +208,7 @@ def _value_scores(
     reference: str | None,
     *,
     ordinal: bool,
+    nominal: bool,
 ) -> tuple[np.ndarray, Coding]:
     """Score of each value of the column; -1 for values that no row holds."""
     if term.comparison is not None:
@@ -217,7 +223,10 @@ def _value_scores(
             )
         order = _stated(column, levels)
     elif column.kind == "number":
-        return _numeric_scores(column, term, ordinal=ordinal)
+        scores = _numeric_scores(column, term, ordinal=ordinal or nominal)
+        if not nominal:
+            return scores
+        order = _reference_first(present, column.name, reference)
     else:
         order = _reference_first(present, column.name, reference)
     place = {text: at for at, text in enumerate(order)}

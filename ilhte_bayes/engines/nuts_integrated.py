@@ -163,7 +163,7 @@ def rough_scale(pilot: Fit, layout: Layout, start: np.ndarray) -> np.ndarray:
     n_fixed = len(layout.design.terms)
     covariance = mode["beta_cov"].to_numpy()
     out[:n_fixed] = np.sqrt(np.diag(covariance))
-    for k in range(1, layout.design.n_cuts):  # of log gaps
+    for k in range(1, layout.design.n_ordered):  # of log gaps
         two = covariance[k - 1 : k + 1, k - 1 : k + 1]
         out[k] = np.sqrt(two[0, 0] + two[1, 1] - 2.0 * two[0, 1]) / np.exp(start[k])
     for g, group in enumerate(layout.design.groups):

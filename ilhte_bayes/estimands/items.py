@@ -155,6 +155,12 @@ class ItemWeights:
 
 def treatment_contrasts(fit: Fit) -> tuple[Contrast, ...]:
     """Each arm against the reference."""
+    if fit.model.design.logit is not None:
+        raise ModelError(
+            "with family='multinomial' an item has an effect for each category: they are in "
+            "fit.coefficients and fit.random_effects(group). One effect for each item needs ordered "
+            "answers: family='cumulative' or 'adjacent'."
+        )
     treatment = fit.model.roles.treatment
     if treatment is None:
         raise ModelError(

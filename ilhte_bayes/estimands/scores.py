@@ -4,6 +4,7 @@ Averaged over persons, clusters and covariates as they are in the table, not at 
 each arm's probabilities are those expected if everybody were in it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from ilhte_bayes.estimands.items import beyond_the_edge, changes_by_item, effect
 from ilhte_bayes.estimands.items import treatment_contrasts as contrasts_of
 from ilhte_bayes.estimands.persons import effect_draws
 from ilhte_bayes.estimands.thresholds import thresholds_by_item
+from ilhte_bayes.families.categories import shares
 from ilhte_bayes.fits.draw_tables import TAILS, flat
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.fits.spread_draws import spread_positions, steps
@@ -95,7 +97,8 @@ def score_effects(fit: Fit, *, k: int | None = None, draws: int = 1000) -> Score
 
     Notes
     -----
-    For item i in arm a, P(Y >= c) = E[1 / (1 + exp(kappa_ic - eta))], where eta holds the fixed
+    For item i in arm a, P(Y >= c) = E[1 / (1 + exp(kappa_ic - eta))] (of family "adjacent" what its
+    categories' probabilities add up to), where eta holds the fixed
     part and the item's effects, with the arm set to a for every answer to the item, and a normal
     deviate whose variance is that of persons, clusters and all other groups. The integral is a
     trapezoid sum. A new item's effects are drawn from the population of items.
@@ -209,6 +212,7 @@ class _Arm:
     """All answers as they would be in one arm; called with a draw, P(Y >= c) by item."""
 
     n_cuts: int
+    average: Callable[[np.ndarray, float], np.ndarray]  # P(Y >= c) over a normal deviate
     x: np.ndarray  # (pattern, term)
     item: np.ndarray  # (cell,) of the different answers: the item,
     pattern: np.ndarray  # (cell,) their covariates,
@@ -240,6 +244,7 @@ class _Arm:
         ]
         return _Arm(
             design.n_cuts,
+            average_steps if design.n_categories else average_logistic,
             fixed_in_arm(*same, treatment, arm, design.terms),
             item,
             pattern,
@@ -286,7 +291,7 @@ class _Arm:
             variance += np.einsum("ki,ij,kj->k", z, draw.covariance[name], z)
         out = np.empty(places.shape)
         for at in np.unique(kind):
-            out[kind == at] = average_logistic(places[kind == at], float(np.sqrt(variance[at])))
+            out[kind == at] = self.average(places[kind == at], float(np.sqrt(variance[at])))
         return out
 
 
@@ -297,6 +302,15 @@ def average_logistic(place: np.ndarray, sd: float) -> np.ndarray:
     low, high = place.min(), place.max()
     known = np.linspace(low, high, int((high - low) / _SPACE) + 2)
     return np.interp(place, known, expit(known[:, None] + sd * _Z) @ _MASS)
+
+
+def average_steps(place: np.ndarray, sd: float) -> np.ndarray:
+    """E[P(Y >= c)] of adjacent categories whose log-odds, one by one, are place (cell, cut) + sd Z."""
+    out = np.zeros(place.shape)
+    for z, mass in zip(_Z, _MASS, strict=True):
+        chance = shares(np.cumsum(place + sd * z, axis=1))
+        out += mass * np.cumsum(chance[:, :0:-1], axis=1)[:, ::-1]
+    return out
 
 
 def _new_test(arms: list[_Arm], draw: _Draw, k: int, rng: np.random.Generator) -> np.ndarray:

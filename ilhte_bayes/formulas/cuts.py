@@ -178,7 +178,7 @@ def split_answers(design: Design) -> Design:
     """
     assert design.by_cut is not None
     n_cuts, n = design.n_cuts, len(design.x)
-    variants = [_at_cut(design, k) for k in range(n_cuts)]
+    variants = [columns_at_cut(design, k) for k in range(n_cuts)]
     x = [x for x, _ in variants]
     z = [z for _, z in variants]
     score = design.score.astype(np.int64)
@@ -223,7 +223,7 @@ def split_answers(design: Design) -> Design:
     )
 
 
-def _at_cut(design: Design, k: int) -> tuple[np.ndarray, list[np.ndarray]]:
+def columns_at_cut(design: Design, k: int) -> tuple[np.ndarray, list[np.ndarray]]:
     """Columns (pattern, term) and (pattern, column) by group of "above threshold k"."""
     by_cut = design.by_cut
     assert by_cut is not None

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html import escape
 
+import numpy as np
 import pandas as pd
 
 from ilhte_bayes.fits.draw_tables import LOG_DISCRIMINATION
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.models.discrimination import find_loading
-from ilhte_bayes.models.model import Model
+from ilhte_bayes.models.model import Model, with_parts
 from ilhte_bayes.show.words import (
+    against_words,
     answer_words,
     joined,
     number,
@@ -41,8 +44,22 @@ def model_sentences(fit: Fit) -> list[str]:
 
 def _odds_of(model: Model) -> str:
     """What has log-odds in the model."""
+    if model.family.nominal:
+        how = "correlated" if model.logits == "correlated" else "not correlated"
+        return (
+            f"{against_words(model)}, each with coefficients and random effects of its own "
+            f"(baseline-category logit; random effects of different categories are {how})"
+        )
     if not model.family.ordinal:
         return quoted(answer_words(model))
+    if model.family.name == "adjacent":
+        whose = (
+            "each item having its own" if model.thresholds == "item" else "the same for all items"
+        )
+        return (
+            f"each category against the one below, {scale_words(model)} (partial credit; thresholds "
+            f"of steps {whose}), with the same coefficients for every step"
+        )
     whose = "each item having its own" if model.thresholds == "item" else "the same for all items"
     return (
         f"an answer above each of the thresholds between {scale_words(model)} ({whose}), with the "
@@ -100,6 +117,9 @@ def _group_sentences(fit: Fit, group: Group) -> Iterator[str]:
     table = fit.variance_components.loc[group.name]
     units = plural(unit_word(fit.model, group))
     within = " within " + plural(group.variables[-2]) if len(group.variables) > 1 else ""
+    if group.logit is not None:
+        yield from _category_sentences(fit, group, units + within)
+        return
     for column in group.columns:
         row = table.loc[f"sd[{column}]"]
         yield f"{_subject(fit.model, group, column)} between {units}{within} ({_sd(row)})."
@@ -110,6 +130,42 @@ def _group_sentences(fit: Fit, group: Group) -> Iterator[str]:
                 row = table.loc[f"corr[{pair[0]},{pair[1]}]"]
                 first, second = (_short(fit.model, group, column) for column in pair)
                 yield f"Correlation of {first} and {second} over {units}: {_corr(row)}."
+
+
+def _category_sentences(fit: Fit, group: Group, units: str) -> Iterator[str]:
+    """SDs of each category's effects; correlations stand in the table."""
+    table = fit.variance_components.loc[group.name]
+    others = fit.model.responses.response_coding.levels[1:]
+    plain = one_category(fit.model).design.group(group.name)
+    for bare in plain.columns:
+        sds = [f"{category}: {_sd(table.loc[f'sd[{category}: {bare}]'])}" for category in others]
+        yield f"{_subject(fit.model, plain, bare)} between {units} ({'; '.join(sds)})."
+
+
+def one_category(model: Model) -> Model:
+    """A nominal model as that of one category, whose terms have their plain names."""
+    design = model.design
+    assert design.logit is not None
+    skip = len(model.responses.response_coding.levels[1]) + 2  # "car: "
+    first = np.flatnonzero(design.logit == 0)
+    groups = []
+    for group in design.groups:
+        assert group.logit is not None
+        own = np.flatnonzero(group.logit == 0)
+        place = {int(k): at for at, k in enumerate(own)}
+        blocks = [tuple(place[k] for k in block if k in place) for block in group.blocks]
+        groups.append(
+            replace(
+                group,
+                columns=tuple(group.columns[k][skip:] for k in own),
+                blocks=tuple(block for block in blocks if block),
+                z=group.z[:, own],
+                logit=None,
+            )
+        )
+    terms = tuple(design.terms[k][skip:] for k in first)
+    one = replace(design, terms=terms, x=design.x[:, first], logit=None, groups=tuple(groups))
+    return with_parts(model, design=one)
 
 
 def _subject(model: Model, group: Group, column: str) -> str:
@@ -172,6 +228,10 @@ def _interval(row: pd.Series) -> str:
 
 def equation_html(model: Model) -> list[str]:
     """Lines of the equation, as HTML with names escaped."""
+    if model.design.logit is not None:
+        whole, *spread = equation_html(one_category(model))
+        others = ", ".join(map(escape, model.responses.response_coding.levels[1:]))
+        return [whole, f"for c = {others}, each with symbols of its own", *spread]
     n_cuts = model.design.n_cuts
     fixed = [
         _sub("β", str(k)) + ("" if term == "Intercept" else f" · {_name(term)}")
@@ -201,6 +261,9 @@ def equation_html(model: Model) -> list[str]:
     if n_cuts:
         return [*_ordinal_equation(model, " + ".join([*fixed, *random])), *spread]
     answer = f"logit P({escape(answer_words(model))}) = "
+    if model.family.nominal:
+        name, first = escape(answer_words(model)), model.responses.response_coding.levels[0]
+        answer = f"log P({name} = c) / P({name} = {escape(first)}) = "
     if model.discrimination is None:
         return [answer + " + ".join([*fixed, *random]), *spread]
     loading = find_loading(model)
@@ -221,7 +284,8 @@ def equation_html(model: Model) -> list[str]:
 def _ordinal_equation(model: Model, eta: str) -> list[str]:
     """The cumulative logit: thresholds, in order, less the linear predictor."""
     n_cuts, below = model.design.n_cuts, _sub("κ", "k")
-    lines = [" &lt; ".join(_sub("κ", str(k)) for k in range(1, n_cuts + 1))] if n_cuts > 1 else []
+    in_order = n_cuts > 1 and not model.design.n_categories
+    lines = [" &lt; ".join(_sub("κ", str(k)) for k in range(1, n_cuts + 1))] if in_order else []
     for group in model.design.groups:
         if group.shapes:
             unit = escape(unit_word(model, group))
@@ -233,6 +297,10 @@ def _ordinal_equation(model: Model, eta: str) -> list[str]:
             )
             lines.append(f"{delta} = {shapes}, polynomials of the threshold's number with sum 0")
     above = f"({eta})" if eta else "0"
+    if model.design.n_categories:
+        name = escape(answer_words(model))
+        below = f"({below})" if "+" in below else below
+        return [f"log P({name} = k) / P({name} = k − 1) = {eta or '0'} − {below}", *lines]
     return [f"logit P({escape(answer_words(model))} ≤ k) = {below} − {above}", *lines]
 
 

@@ -1,4 +1,4 @@
-"""The same ordinal model in other programs: code to start from, with the sign of each said."""
+"""The same ordinal or nominal model in other programs: code to start from, with the sign of each said."""
 
 import re
 from collections.abc import Iterator
@@ -8,11 +8,17 @@ from ilhte_bayes.models.model import Model
 
 
 def peers_code(model: Model) -> str:
-    """An ordinal model in clmm, brms and PROC GLIMMIX; `d` is the table in each.
+    """An ordinal model in clmm, brms and PROC GLIMMIX, a nominal one in the last two.
+
+    `d` is the table in each. Adjacent-category logits are in brms alone.
 
     Transforms of covariates stand as they are written here, in Python.
     """
-    return "\n\n".join([_clmm(model), _brms(model), _glimmix(model)])
+    if model.family.name == "adjacent":
+        return _brms(model, "acat")
+    if model.family.nominal:
+        return "\n\n".join([_brms_nominal(model), _glimmix_nominal(model)])
+    return "\n\n".join([_clmm(model), _brms(model, "cumulative"), _glimmix(model)])
 
 
 def _clmm(model: Model) -> str:
@@ -25,7 +31,7 @@ def _clmm(model: Model) -> str:
     )
 
 
-def _brms(model: Model) -> str:
+def _brms(model: Model, family: str) -> str:
     answer, own = _answer(model), ""
     if model.thresholds == "item":
         answer += f" | thres({model.design.n_cuts}, gr = {model.roles.item})"
@@ -33,7 +39,39 @@ def _brms(model: Model) -> str:
     return (
         f"# R, brms: signs as here; 'Intercept[k]' are the thresholds.\n{own}"
         f"brms::brm({answer} ~ {_fixed(model)} + {_random(model, apart=False)}, data = d,\n"
-        '          family = brms::cumulative("logit"))'
+        f'          family = brms::{family}("logit"))'
+    )
+
+
+def _brms_nominal(model: Model) -> str:
+    """Terms that share |a| are correlated across categories; without it they are independent."""
+    answer, levels = _answer(model), model.responses.response_coding.levels
+    random = _random(model, apart=False)
+    if model.logits == "correlated":
+        between = (f"{bar} a {bar}" for bar in ("||", "|"))
+        for bar, named in zip((" || ", " | "), between, strict=True):
+            random = random.replace(bar, f" {named} ")
+    return (
+        "# R, brms: mu<category>_ in its names is '<category>: ' here.\n"
+        f'd${answer} <- relevel(factor(d${answer}), ref = "{levels[0]}")\n'
+        f"brms::brm({answer} ~ {_fixed(model)} + {random}, data = d,\n"
+        '          family = brms::categorical("logit"))'
+    )
+
+
+def _glimmix_nominal(model: Model) -> str:
+    answer, first = _answer(model), model.responses.response_coding.levels[0]
+    own = "* Correlated categories: SAS has them with type=un and no group=;\n"
+    lines = "\n".join(f"  {line} group={answer};" for line in _glimmix_random(model))
+    names = dict.fromkeys(name for group in model.design.groups for name in group.variables)
+    names |= dict.fromkeys(c.column for c in model.responses.codings if c.column != answer)
+    fixed = _fixed(model).replace(" + ", " ").replace(":", "*")
+    return (
+        f"{own if model.logits == 'correlated' else ''}"
+        "proc glimmix data=d method=laplace;\n"
+        f"  class {answer} {' '.join(names)};\n"
+        f"  model {answer}(ref='{first}') = {'' if fixed == '1' else fixed + ' '}"
+        f"/ dist=multinomial link=glogit solution;\n{lines}\nrun;"
     )
 
 

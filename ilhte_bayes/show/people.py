@@ -73,9 +73,9 @@ def arms_table(model: Model) -> pd.DataFrame:
 def _shares(model: Model, score: np.ndarray, count: np.ndarray) -> dict[str, str]:
     """Share of the answer; of ordinal answers of each category, or the mean score if many."""
     levels = model.responses.response_coding.levels
-    if not model.family.ordinal:
+    if not (model.family.ordinal or model.family.nominal):
         named = {f"share of {answer_words(model)}": 1}
-    elif len(levels) > _MOST_CATEGORIES:
+    elif len(levels) > _MOST_CATEGORIES and model.family.ordinal:
         mean = float(np.average(score, weights=count))
         return {f"mean score (0 to {len(levels) - 1})": number(mean)}
     else:

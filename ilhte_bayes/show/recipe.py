@@ -29,6 +29,8 @@ def code(fit: Fit, beside: Sequence[Fit] = ()) -> str:
         "levels": _levels(model),
         "reference": _references(model),
         "thresholds": None if model.thresholds == "common" else model.thresholds,
+        "own_slopes": list(model.own_slopes),
+        "logits": None if model.logits == "independent" else model.logits,
         "discrimination": model.discrimination,
         "ability": None if model.ability == "normal" else model.ability,
         "assignment": model.assignment.kind

@@ -318,8 +318,8 @@ def _recipe(results: Results) -> Section:
 
 
 def _elsewhere(model: Model) -> Iterator[Section]:
-    """Ordinal answers, whose signs differ between programs: the model in others' code."""
-    if model.family.ordinal and model.formula.response.comparison is None:
+    """Categories, whose signs and names differ between programs: the model in others' code."""
+    if (model.family.ordinal or model.family.nominal) and model.formula.response.comparison is None:
         intro = "The same model, by approximations and priors of their own; the table is d."
         yield Section("In other programs", (intro,), code=peers_code(model))
 

@@ -10,7 +10,7 @@ import pandas as pd
 from ilhte_bayes.models.ability import SENTENCE as SHAPE
 from ilhte_bayes.models.discrimination import SENTENCES
 from ilhte_bayes.show.integration import in_short, laplace_error, times
-from ilhte_bayes.show.words import count_of, number, range_of, scale_words
+from ilhte_bayes.show.words import against_words, count_of, number, range_of, scale_words
 
 if TYPE_CHECKING:
     from ilhte_bayes.estimands.card import EffectCard
@@ -40,6 +40,8 @@ def model_lines(model: "Model") -> list[tuple[str, str]]:
     ]
     if design.n_cuts:
         lines.append(("Thresholds", thresholds_words(model)))
+    if design.logit is not None:
+        lines.append(("Categories", categories_words(model)))
     if model.discrimination is not None:
         lines.append(("Discrimination", SENTENCES[model.discrimination]))
     if model.ability != "normal":
@@ -51,6 +53,15 @@ def model_lines(model: "Model") -> list[tuple[str, str]]:
     lines += [("Left out", sentence) for sentence in dropped_rows(model)]
     lines += [("Note", note) for note in model.notes]
     return lines
+
+
+def categories_words(model: "Model") -> str:
+    """Which categories have coefficients, and whether their random effects hang together."""
+    how = {"independent": "not correlated", "correlated": "correlated"}[model.logits]
+    return (
+        f"{against_words(model)}, each with coefficients and random effects of its own; random "
+        f"effects of different categories {how}"
+    )
 
 
 def thresholds_words(model: "Model") -> str:

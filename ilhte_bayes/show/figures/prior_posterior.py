@@ -112,7 +112,7 @@ def _sds(covariance: np.ndarray) -> np.ndarray:
 
 def _coefficients(fit: Fit, draws: np.ndarray) -> Iterator[_Parameter]:
     """Coefficients that the treatment changes."""
-    if fit.model.roles.treatment is None:
+    if fit.model.roles.treatment is None or fit.model.family.nominal:
         return
     contrasts = treatment_contrasts(fit)
     changed = np.zeros(len(fit.model.design.terms), dtype=bool)
