@@ -53,7 +53,8 @@ def with_group_cuts(design: Design, name: str) -> Design:
     level's own location stays what it is. They are written in K - 2 polynomials of the threshold's
     number (spread: further apart or closer together; bend; ...), independent, each with its SD.
     """
-    _require_middle_answers(design, design.group(name))
+    if design.n_ordered:
+        _require_middle_answers(design, design.group(name))
     n_cuts = design.n_cuts
     shapes = _polynomials(n_cuts)
     names = [_SHAPES[k] if k < len(_SHAPES) else f"cut^{k + 1}" for k in range(n_cuts - 1)]
