@@ -58,7 +58,7 @@ def demo() -> None:
     print(model, "\n")
     ml = il.laplace(model)
     say("maximum likelihood is done; sampling from the posterior\n")
-    post = il.sample(model, seed=1, progress=sys.stderr.isatty())
+    post = il.sample(model, draws=500, seed=1, progress=sys.stderr.isatty())
     print(il.compare(ml, post), "\n")
     print(il.effect_card(post), "\n")
     print(il.item_effects(post), "\n")

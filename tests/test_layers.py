@@ -27,6 +27,7 @@ FORWARDS = {
     "estimands/ladder.py": {"show"},
     "estimands/scores.py": {"show"},
     "checks/loo.py": {"show"},
+    "checks/equal_slopes.py": {"show"},
 }
 
 

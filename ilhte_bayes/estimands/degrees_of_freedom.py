@@ -73,16 +73,20 @@ def rank_contributions(design: Design) -> Ranks:
 
 
 def constant_within(design: Design, group: Group) -> np.ndarray:
-    """(term,) whether a fixed column is constant within every level of a group."""
+    """(term,) whether a fixed column is constant within every level of a group, and not 0."""
     x = design.x[design.pattern]
     first = np.empty((group.n_levels, x.shape[1]))
     first[group.level[::-1]] = x[::-1]
-    return np.asarray((np.abs(x - first[group.level]) <= 1e-12 * np.abs(x).max()).all(axis=0))
+    same = (np.abs(x - first[group.level]) <= 1e-12 * np.abs(x).max()).all(axis=0)
+    return np.asarray(same & np.any(x != 0, axis=0))
 
 
 def _fixed_columns(design: Design) -> np.ndarray:
-    """(pattern, column) fixed columns; thresholds together span a constant."""
-    x = design.x[:, design.n_cuts :]
+    """(pattern, column) fixed columns; thresholds together span a constant.
+
+    Slopes of single thresholds (columns of 0) lie in no unit's span.
+    """
+    x = design.x[:, np.any(design.x != 0, axis=0)]
     return np.column_stack([np.ones(len(x)), x]) if design.n_cuts else x
 
 

@@ -33,7 +33,7 @@ def ranks_by_brute_force(design):
 @pytest.fixture(scope="module")
 def district():
     """Unbalanced: a school without any variation of lep, teachers of one student kind."""
-    rng, n = np.random.default_rng(1), 400
+    rng, n = np.random.default_rng(1), 200
     table = pd.DataFrame(
         {
             "school": rng.integers(0, 8, n),
@@ -73,7 +73,7 @@ def test_ordinal_answers_count_every_threshold_once(district):
     design = il.Model(formula, district, family="cumulative").design
     ranks = rank_contributions(design)
     assert ranks.random == ranks_by_brute_force(design)
-    assert ranks.residual == 400 - 3 - sum(ranks.random.values())
+    assert ranks.residual == 200 - 3 - sum(ranks.random.values())
 
 
 def growth(formula):
