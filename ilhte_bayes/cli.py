@@ -175,7 +175,7 @@ def _print_item_effects(result: "Fit") -> None:
 
     try:
         print(f"\n{il.item_effects(result)!r}")
-        if result.model.family.ordinal:
+        if result.model.family.name == "cumulative":
             print(f"\n{il.score_effects(result)!r}")
     except ModelError as error:
         slopes = any(group.n_columns > 1 for group in result.model.design.groups)
