@@ -29,6 +29,8 @@ from ilhte_bayes.models.priors import (
 )
 from ilhte_bayes.models.unconstrained import pairs_of
 
+_MOST_TRIES = 10_000  # at thresholds in order
+
 
 class Simulated(NamedTuple):
     """Answers, and the parameters and random effects they came from."""
@@ -54,12 +56,15 @@ def draw_from_prior(model: Model, rng: np.random.Generator) -> xr.Dataset:
     Raises
     ------
     ModelError
-        If a prior is flat: there is nothing to draw from.
+        If a prior is flat: there is nothing to draw from; or if priors of thresholds hardly ever
+        draw them in order.
     """
     design, priors = model.design, model.priors
     values: dict[str, xr.DataArray] = {}
     if design.terms:
-        beta = [_draw(priors[name], name, rng) for name in map(design.parameter, design.terms)]
+        names = [design.parameter(term) for term in design.terms]
+        beta = _in_order({name: priors[name] for name in names[: design.n_ordered]}, rng)
+        beta += [_draw(priors[name], name, rng) for name in names[design.n_ordered :]]
         values["beta"] = xr.DataArray(beta, {"term": list(design.terms)}, ("term",))
     for group in design.groups:
         name, column = group.name, f"{group.name}_column"
@@ -157,6 +162,23 @@ def thresholds(
                 effects = np.asarray(parameters[f"re_{group.name}"])[group.level[rows]]
                 out[:, k] -= effects @ group.cut_z[k]
     return out
+
+
+def _in_order(priors: Mapping[str, Prior], rng: np.random.Generator) -> list[float]:
+    """Thresholds from their priors, on the condition that they are in order.
+
+    Where all have the same prior, draws put in order are draws on that condition.
+    """
+    alike = len(set(map(repr, priors.values()))) <= 1
+    for _ in range(_MOST_TRIES):
+        drawn = [_draw(prior, name, rng) for name, prior in priors.items()]
+        if alike or drawn == sorted(drawn):
+            return sorted(drawn)
+    raise ModelError(
+        f"the priors of {listed(list(priors))} drew them in order in none of {_MOST_TRIES:,} tries. "
+        "Give a higher threshold a higher mean, or all the same prior: "
+        "model.with_priors({'threshold': il.Normal(0, 2.5)})."
+    )
 
 
 def _draw(prior: Prior, parameter: str, rng: np.random.Generator) -> float:

@@ -159,3 +159,30 @@ def test_what_cannot_be_drawn_is_refused(make_trial):
         simulate_answers(model, {"beta": np.zeros(2)}, rng)
     with pytest.raises(il.ModelError, match=r"'beta' has shape \(3,\); the model's is \(2,\)"):
         simulate_answers(model, {"beta": np.zeros(3)}, rng)
+
+
+def test_thresholds_from_the_prior_are_in_order(make_trial):
+    """Of n normals the lowest has mean -0.846 SDs (n = 3); unlike priors are drawn until in order."""
+    trial = make_trial()
+    model = il.Model("rate ~ treat + (1 | id)", trial, family="cumulative")
+    rng = np.random.default_rng(1)
+    drawn = np.array([draw_from_prior(model, rng)["beta"].to_numpy()[:3] for _ in range(2000)])
+    assert (np.diff(drawn, axis=1) > 0).all()
+    sd = model.priors["threshold[0|1]"].sd
+    assert drawn[:, 0].mean() == pytest.approx(-0.846 * sd, abs=4 * 0.75 * sd / np.sqrt(2000))
+    other = model.with_priors({"threshold[0|1]": il.Normal(1.0, 1.0)})
+    assert (np.diff(draw_from_prior(other, rng)["beta"].to_numpy()[:3]) > 0).all()
+    never = model.with_priors(
+        {"threshold[0|1]": il.Normal(9.0, 0.1), "threshold[1|2]": il.Normal(0.0, 0.1)}
+    )
+    with pytest.raises(il.ModelError, match="drew them in order in none"):
+        draw_from_prior(never, rng)
+
+
+def test_partial_credit_answers_come_from_unordered_thresholds(make_trial):
+    model = il.Model("rate ~ treat + (1 | id)", make_trial(), family="adjacent")
+    rng = np.random.default_rng(2)
+    drawn = [draw_from_prior(model, rng) for _ in range(20)]
+    assert any((np.diff(one["beta"].to_numpy()[:3]) < 0).any() for one in drawn)
+    new = simulate_answers(model, drawn[0], rng).model
+    assert new.design.count.sum() == model.design.count.sum()
