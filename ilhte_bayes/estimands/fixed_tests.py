@@ -135,11 +135,12 @@ def _too_many(design: Design, degrees: pd.Series) -> list[str]:
             for k, (term, same) in enumerate(zip(design.terms, constant, strict=True))
             if same and k >= design.n_cuts and degrees[term] > group.n_levels
         ]
+        left = max(group.n_levels - int(constant.sum()) - int(design.n_cuts > 0), 1)
         if few:
             notes.append(
                 f"{', '.join(few)}: constant within the {group.n_levels} levels of {group.name}, so "
                 "containment's degrees of freedom are too many, and p too small. Read them with "
-                f"{group.n_levels - int(constant.sum()) - int(design.n_cuts > 0)}, or fit by NUTS."
+                f"{left}, or fit by NUTS."
             )
     return notes
 

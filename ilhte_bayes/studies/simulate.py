@@ -29,7 +29,7 @@ from ilhte_bayes.models.priors import (
 )
 from ilhte_bayes.models.unconstrained import pairs_of
 
-_MOST_TRIES = 10_000  # at thresholds in order
+_MOST_TRIES = 10_000  # draws from the prior until thresholds are in order for every answer
 
 
 class Simulated(NamedTuple):
@@ -56,15 +56,56 @@ def draw_from_prior(model: Model, rng: np.random.Generator) -> xr.Dataset:
     Raises
     ------
     ModelError
-        If a prior is flat: there is nothing to draw from; or if priors of thresholds hardly ever
-        draw them in order.
+        If a prior is flat: there is nothing to draw from; or if thresholds drawn from their priors
+        are hardly ever in order.
+
+    Notes
+    -----
+    Thresholds have their priors on the condition that they are in order for every answer: draws in
+    which they are not are made again.
     """
+    for _ in range(_MOST_TRIES):
+        drawn = _draw_once(model, rng)
+        if model.design.n_ordered < 2 or _in_order(model.design, drawn):
+            return drawn
+    raise _out_of_order()
+
+
+def _out_of_order() -> ModelError:
+    return ModelError(
+        f"in {_MOST_TRIES:,} draws from the priors, thresholds were never in order for every "
+        "answer. Give each threshold a prior around its place, for example priors={'threshold[0|1]': "
+        "il.Normal(-1, 0.5)}, and slopes or items' deviations at single thresholds smaller SDs."
+    )
+
+
+def _draw_thresholds(model: Model, rng: np.random.Generator) -> list[float]:
+    """Common thresholds, in order."""
+    design = model.design
+    names = [design.parameter(term) for term in design.terms[: design.n_ordered]]
+    own = [model.priors[name] for name in names]
+    for _ in range(_MOST_TRIES):
+        drawn = [_draw(prior, name, rng) for prior, name in zip(own, names, strict=True)]
+        if len(set(own)) == 1:
+            return sorted(drawn)  # exchangeable: as if drawn until in order
+        if sorted(drawn) == drawn:
+            return drawn
+    raise _out_of_order()
+
+
+def _in_order(design: Design, parameters: xr.Dataset) -> bool:
+    """Whether every category has a positive probability in every row."""
+    return bool((np.diff(thresholds(design, parameters, np.arange(design.n_rows))) > 0).all())
+
+
+def _draw_once(model: Model, rng: np.random.Generator) -> xr.Dataset:
+    """Parameters and effects; items' thresholds may be out of order."""
     design, priors = model.design, model.priors
     values: dict[str, xr.DataArray] = {}
     if design.terms:
-        names = [design.parameter(term) for term in design.terms]
-        beta = _in_order({name: priors[name] for name in names[: design.n_ordered]}, rng)
-        beta += [_draw(priors[name], name, rng) for name in names[design.n_ordered :]]
+        beta = _draw_thresholds(model, rng) if design.n_ordered else []
+        slopes = [design.parameter(term) for term in design.terms[design.n_ordered :]]
+        beta += [_draw(priors[name], name, rng) for name in slopes]
         values["beta"] = xr.DataArray(beta, {"term": list(design.terms)}, ("term",))
     for group in design.groups:
         name, column = group.name, f"{group.name}_column"
@@ -162,23 +203,6 @@ def thresholds(
                 effects = np.asarray(parameters[f"re_{group.name}"])[group.level[rows]]
                 out[:, k] -= effects @ group.cut_z[k]
     return out
-
-
-def _in_order(priors: Mapping[str, Prior], rng: np.random.Generator) -> list[float]:
-    """Thresholds from their priors, on the condition that they are in order.
-
-    Where all have the same prior, draws put in order are draws on that condition.
-    """
-    alike = len(set(map(repr, priors.values()))) <= 1
-    for _ in range(_MOST_TRIES):
-        drawn = [_draw(prior, name, rng) for name, prior in priors.items()]
-        if alike or drawn == sorted(drawn):
-            return sorted(drawn)
-    raise ModelError(
-        f"the priors of {listed(list(priors))} drew them in order in none of {_MOST_TRIES:,} tries. "
-        "Give a higher threshold a higher mean, or all the same prior: "
-        "model.with_priors({'threshold': il.Normal(0, 2.5)})."
-    )
 
 
 def _draw(prior: Prior, parameter: str, rng: np.random.Generator) -> float:
