@@ -26,9 +26,6 @@ FORWARDS = {
     "estimands/result.py": {"show"},
     "estimands/ladder.py": {"show"},
     "estimands/scores.py": {"show"},
-    "estimands/scores.py": {"show"},
-    "estimands/result.py": {"show"},
-    "estimands/ladder.py": {"show"},
     "checks/loo.py": {"show"},
     "checks/equal_slopes.py": {"show"},
 }
