@@ -293,7 +293,8 @@ def complete_design(
             "thresholds='item': which column is the item is not known. Say roles={'item': ...}."
         )
     name = design.group(item).name
-    require_middle_answers(design, name)
+    if design.n_ordered:
+        require_middle_answers(design, name)
     return with_group_cuts(design, name)
 
 
