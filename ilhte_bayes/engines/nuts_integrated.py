@@ -8,7 +8,7 @@ import numpy as np
 
 from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run, warmup_share
 from ilhte_bayes.engines.on_grid import EDGE, extreme_draws, sample_on_grid
-from ilhte_bayes.engines.whitening import whitening_root
+from ilhte_bayes.engines.whitening import unwhiten, whitening_root
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Design
 from ilhte_bayes.likelihood.grid import Evaluate, Grid, Spread
@@ -109,7 +109,7 @@ def sample_whitened(
     structure = structure._replace(origin=start, root=root.ravel())
     raw = _sample(pack(structure), layout.size, run)
     y = raw["posterior"]["y"].transpose("chain", "draw", ...).to_numpy()
-    return raw, start + (y @ root.T if root.ndim == 2 else y * root)
+    return raw, start + unwhiten(root, y)
 
 
 def _sample(buffer: np.ndarray, size: int, run: Run) -> Any:

@@ -110,7 +110,7 @@ def _few_clusters(fit: Fit, degrees: pd.Series) -> list[str]:
         return []
     constant = constant_within(design, inside[0])
     terms = [t for t, c in zip(design.terms, constant, strict=True) if c and _of(model, t, design)]
-    n_columns = int(constant[design.n_cuts :].sum()) + int(design.n_cuts > 0)
+    n_columns = _n_constant(design, constant)
     few = max(assigned.n_units - n_columns, 1)
     terms = [term for term in terms if degrees[term] > few]
     if not terms:
@@ -135,7 +135,7 @@ def _too_many(design: Design, degrees: pd.Series) -> list[str]:
             for k, (term, same) in enumerate(zip(design.terms, constant, strict=True))
             if same and k >= design.n_cuts and degrees[term] > group.n_levels
         ]
-        left = max(group.n_levels - int(constant.sum()) - int(design.n_cuts > 0), 1)
+        left = max(group.n_levels - _n_constant(design, constant), 1)
         if few:
             notes.append(
                 f"{', '.join(few)}: constant within the {group.n_levels} levels of {group.name}, so "
@@ -143,6 +143,12 @@ def _too_many(design: Design, degrees: pd.Series) -> list[str]:
                 f"{left}, or fit by NUTS."
             )
     return notes
+
+
+def _n_constant(design: Design, constant: np.ndarray) -> int:
+    """Columns that are constant within units, in one logit; thresholds together are one."""
+    logits = 1 if design.logit is None else np.unique(design.logit).size
+    return int(constant.sum()) // logits + int(design.n_cuts > 0)
 
 
 def _of(model, term: str, design: Design) -> bool:

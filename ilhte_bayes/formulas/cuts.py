@@ -53,7 +53,6 @@ def with_group_cuts(design: Design, name: str) -> Design:
     level's own location stays what it is. They are written in K - 2 polynomials of the threshold's
     number (spread: further apart or closer together; bend; ...), independent, each with its SD.
     """
-    _require_middle_answers(design, design.group(name))
     n_cuts = design.n_cuts
     shapes = _polynomials(n_cuts)
     names = [_SHAPES[k] if k < len(_SHAPES) else f"cut^{k + 1}" for k in range(n_cuts - 1)]
@@ -61,12 +60,13 @@ def with_group_cuts(design: Design, name: str) -> Design:
     return replace(design, groups=groups)
 
 
-def _require_middle_answers(design: Design, group: Group) -> None:
-    """Refuse levels whose thresholds nothing keeps apart.
+def require_middle_answers(design: Design, name: str) -> None:
+    """Refuse levels of a group whose own thresholds nothing keeps apart.
 
     Where nobody chose a category between others that were chosen, its probability would be best at
     0 or below: the likelihood pushes the thresholds around it together, and past each other.
     """
+    group = design.group(name)
     score, categories = design.score.astype(np.int64), design.n_cuts + 1
     chosen = np.zeros((group.n_levels, categories), dtype=bool)
     chosen[group.level, score] = True

@@ -20,7 +20,13 @@ from ilhte_bayes.data.rows import Rows, complete_rows
 from ilhte_bayes.data.tables import Table, open_table, require_columns
 from ilhte_bayes.errors import DataError, IlhteWarning, ModelError
 from ilhte_bayes.families import Family, get_family
-from ilhte_bayes.formulas.cuts import Thresholds, terms_of, with_group_cuts, with_own_slopes
+from ilhte_bayes.formulas.cuts import (
+    Thresholds,
+    require_middle_answers,
+    terms_of,
+    with_group_cuts,
+    with_own_slopes,
+)
 from ilhte_bayes.formulas.design import Design, build_design, group_sizes, needed_columns
 from ilhte_bayes.formulas.grammar import Formula, parse_formula
 from ilhte_bayes.formulas.logits import Logits, with_correlated_logits
@@ -286,7 +292,10 @@ def complete_design(
         raise ModelError(
             "thresholds='item': which column is the item is not known. Say roles={'item': ...}."
         )
-    return with_group_cuts(design, design.group(item).name)
+    name = design.group(item).name
+    if design.n_ordered:
+        require_middle_answers(design, name)
+    return with_group_cuts(design, name)
 
 
 def _build(

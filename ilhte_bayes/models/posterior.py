@@ -424,14 +424,37 @@ def log_density_whitened(s: Structure, y, gradient):
     n = s.origin.size
     if n == 0:
         return log_density(s, y, gradient)
-    if s.root.size == n:  # diagonal
-        value = log_density(s, s.origin + s.root * y, gradient)
-        gradient *= s.root
-        return value
-    root = s.root.reshape(n, n)
     by_x = np.empty(n)
+    if s.root.size < n * n:
+        return _led(s, y, gradient, by_x)
+    root = s.root.reshape(n, n)
     value = log_density(s, s.origin + np.dot(root, y), by_x)
     gradient[:] = np.dot(by_x, root)
+    return value
+
+
+@jit
+def _led(s: Structure, y, gradient, by_x):
+    """As `log_density_whitened`: a diagonal, then how everything moves with the first unknowns.
+
+    Loops, since a BLAS would start threads for vectors of this length.
+    """
+    n = y.size
+    x = s.origin + s.root[:n] * y
+    n_leading = s.root.size // n - 1
+    for k in range(n_leading):
+        row = s.root[(k + 1) * n : (k + 2) * n]
+        for j in range(n):
+            x[j] += row[j] * y[k]
+    value = log_density(s, x, by_x)
+    for j in range(n):
+        gradient[j] = s.root[j] * by_x[j]
+    for k in range(n_leading):
+        row = s.root[(k + 1) * n : (k + 2) * n]
+        total = 0.0
+        for j in range(n):
+            total += row[j] * by_x[j]
+        gradient[k] += total
     return value
 
 

@@ -68,7 +68,7 @@ class Structure(NamedTuple):
     cell_total: np.ndarray
     # the sampler moves in y, x = origin + root @ y; both empty where it moves in x itself
     origin: np.ndarray
-    root: np.ndarray  # (unknown, unknown), flat
+    root: np.ndarray  # flat: (unknown, unknown), or (1 + coefficient, unknown) if shorter
     # answers in categories with a predictor each, by question
     category_count: np.ndarray  # (question, category), flat
     n_categories: np.ndarray  # (1,)

@@ -29,6 +29,8 @@ from ilhte_bayes.models.priors import (
 )
 from ilhte_bayes.models.unconstrained import pairs_of
 
+_MOST_TRIES = 10_000  # draws from the prior until thresholds are in order for every answer
+
 
 class Simulated(NamedTuple):
     """Answers, and the parameters and random effects they came from."""
@@ -54,12 +56,56 @@ def draw_from_prior(model: Model, rng: np.random.Generator) -> xr.Dataset:
     Raises
     ------
     ModelError
-        If a prior is flat: there is nothing to draw from.
+        If a prior is flat: there is nothing to draw from; or if thresholds drawn from their priors
+        are hardly ever in order.
+
+    Notes
+    -----
+    Thresholds have their priors on the condition that they are in order for every answer: draws in
+    which they are not are made again.
     """
+    for _ in range(_MOST_TRIES):
+        drawn = _draw_once(model, rng)
+        if model.design.n_ordered < 2 or _in_order(model.design, drawn):
+            return drawn
+    raise _out_of_order()
+
+
+def _out_of_order() -> ModelError:
+    return ModelError(
+        f"in {_MOST_TRIES:,} draws from the priors, thresholds were never in order for every "
+        "answer. Give each threshold a prior around its place, for example priors={'threshold[0|1]': "
+        "il.Normal(-1, 0.5)}, and slopes or items' deviations at single thresholds smaller SDs."
+    )
+
+
+def _draw_thresholds(model: Model, rng: np.random.Generator) -> list[float]:
+    """Common thresholds, in order."""
+    design = model.design
+    names = [design.parameter(term) for term in design.terms[: design.n_ordered]]
+    own = [model.priors[name] for name in names]
+    for _ in range(_MOST_TRIES):
+        drawn = [_draw(prior, name, rng) for prior, name in zip(own, names, strict=True)]
+        if len(set(own)) == 1:
+            return sorted(drawn)  # exchangeable: as if drawn until in order
+        if sorted(drawn) == drawn:
+            return drawn
+    raise _out_of_order()
+
+
+def _in_order(design: Design, parameters: xr.Dataset) -> bool:
+    """Whether every category has a positive probability in every row."""
+    return bool((np.diff(thresholds(design, parameters, np.arange(design.n_rows))) > 0).all())
+
+
+def _draw_once(model: Model, rng: np.random.Generator) -> xr.Dataset:
+    """Parameters and effects; items' thresholds may be out of order."""
     design, priors = model.design, model.priors
     values: dict[str, xr.DataArray] = {}
     if design.terms:
-        beta = [_draw(priors[name], name, rng) for name in map(design.parameter, design.terms)]
+        beta = _draw_thresholds(model, rng) if design.n_ordered else []
+        slopes = [design.parameter(term) for term in design.terms[design.n_ordered :]]
+        beta += [_draw(priors[name], name, rng) for name in slopes]
         values["beta"] = xr.DataArray(beta, {"term": list(design.terms)}, ("term",))
     for group in design.groups:
         name, column = group.name, f"{group.name}_column"

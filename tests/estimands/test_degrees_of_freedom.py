@@ -115,3 +115,13 @@ def test_sd173_organisational(family, residual):
 def test_constant_within(district):
     design = il.Model("y ~ lep + frl + treat + (1 | school)", district).design
     assert constant_within(design, design.group("school")).tolist() == [True, False, True, True]
+
+
+def test_unordered_categories_count_each_logit_apart(district):
+    formula = "grade ~ lep + (lep || school)"
+    binary = il.Model(formula.replace("grade", "y"), district).design
+    several = il.Model(formula, district, family="multinomial").design
+    alone, found = rank_contributions(binary).random, rank_contributions(several).random
+    for (group, column), own in alone.items():
+        for category in (1, 2):
+            assert found[group, f"{category}: {column}"] == own

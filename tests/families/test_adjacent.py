@@ -191,3 +191,14 @@ def test_page_and_equation_speak_of_steps(tmp_path):
     assert "log P(y = k) / P(y = k − 1) = " in page
     assert "for each step up" in page
     assert "&lt; <var>κ</var>" not in page  # thresholds need no order
+
+
+def test_item_curves_are_expected_scores():
+    from ilhte_bayes.show.figures.item_curves import _band
+
+    level, cuts, ability = np.full(5, 0.3), np.tile([-0.4, 0.6], (5, 1)), np.array([-1.0, 2.0])
+    _, middle, _ = _band(level, np.ones(5), cuts, ability, steps=True)
+    for at, theta in enumerate(ability):
+        logits = np.append(0.0, np.cumsum(0.3 + theta - cuts[0]))
+        chance = np.exp(logits) / np.exp(logits).sum()
+        assert middle[at] == pytest.approx(chance @ [0, 1, 2])

@@ -14,6 +14,7 @@ from ilhte_bayes.estimands.items import changes_by_item, effects_at_zero
 from ilhte_bayes.estimands.parameters import parameter_draws
 from ilhte_bayes.estimands.persons import effect_draws
 from ilhte_bayes.estimands.thresholds import thresholds_by_item
+from ilhte_bayes.families.categories import shares
 from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.contrasts import Contrast, fixed_in_arm, group_in_arm
@@ -57,12 +58,13 @@ def item_curves(fit: Fit, *, contrast: str | None = None, ax: Axes | None = None
     Raises
     ------
     NotAvailable
-        For families other than Bernoulli and cumulative.
+        For multinomial answers, which have no score.
     """
-    if fit.model.family.name not in ("bernoulli", "cumulative"):
+    if fit.model.family.nominal:
         raise NotAvailable(
-            f"item curves of family {fit.model.family.name!r} are not there yet. Compare the "
-            "response with a value, 'resp >= 2 ~ ...', and fit family='bernoulli'."
+            "item curves show a probability or an expected score, and multinomial answers have no "
+            "score. Compare the response with a value, 'resp == 2 ~ ...', and fit "
+            "family='bernoulli'."
         )
     if fit.model.design.has_own_slopes:
         raise NotAvailable(
@@ -107,6 +109,7 @@ class _Logits:
     treated: np.ndarray  # (draw, item)
     slope: np.ndarray  # (draw, item) discriminations
     cuts: np.ndarray  # (draw, item, cut) thresholds; one of 0 for binary answers
+    steps: bool  # whether they are those of adjacent categories
     change: np.ndarray  # (item,) average effect over draws, or easiness where all are equal
     too_narrow: bool  # whether the spread of effects is estimated at 0
 
@@ -133,7 +136,8 @@ def _logits(fit: Fit, contrast: Contrast) -> _Logits:
     zero = effects_at_zero(fit, name, weights)
     group = fit.model.design.group(name)
     cuts = thresholds_by_item(group, fit.model.design.n_cuts, beta, effects)
-    return _Logits(list(group.labels), reference, treated, slope, cuts, change, zero)
+    steps = bool(fit.model.design.n_categories)
+    return _Logits(list(group.labels), reference, treated, slope, cuts, steps, change, zero)
 
 
 def _columns_by_item(fit: Fit, name: str, contrast: Contrast) -> tuple[np.ndarray, np.ndarray]:
@@ -157,13 +161,18 @@ def _columns_by_item(fit: Fit, name: str, contrast: Contrast) -> tuple[np.ndarra
 
 
 def _band(
-    level: np.ndarray, slope: np.ndarray, cuts: np.ndarray, ability: np.ndarray
+    level: np.ndarray, slope: np.ndarray, cuts: np.ndarray, ability: np.ndarray, *, steps: bool
 ) -> np.ndarray:
     """(3, ability) probability, or expected score: 95 % band and median over draws."""
     tails = [0.025, 0.5, 0.975]
     if cuts.shape[1] > 1:
         places = level[:, None] + np.outer(slope, ability)
-        score = sum(expit(places - cut[:, None]) for cut in cuts.T)
+        if steps:
+            each = (places[:, :, None] - cuts[:, None, :]).reshape(-1, cuts.shape[1])
+            chance = shares(np.cumsum(each, axis=1))
+            score = (chance @ np.arange(chance.shape[1])).reshape(places.shape)
+        else:
+            score = sum(expit(places - cut[:, None]) for cut in cuts.T)
         return np.asarray(np.quantile(score, tails, axis=0))
     level = level - cuts[:, 0]
     if (slope == 1.0).all():
@@ -183,8 +192,8 @@ def _panel(panel: Axes, logits: _Logits, item: int, ability: np.ndarray, sd: flo
     for k in _SDS:
         panel.axvline(k * sd, color=GREY, linewidth=0.6, linestyle=":")
     for draws, colour in ((logits.reference, ORANGE), (logits.treated, BLUE)):
-        cuts = logits.cuts[:, item]
-        lower, middle, upper = _band(draws[:, item], logits.slope[:, item], cuts, ability)
+        own = (draws[:, item], logits.slope[:, item], logits.cuts[:, item])
+        lower, middle, upper = _band(*own, ability, steps=logits.steps)
         panel.fill_between(ability, lower, upper, color=colour, alpha=0.2, linewidth=0)
         panel.plot(ability, middle, color=colour, linewidth=1.5)
     panel.set_title(plain(logits.items[item], 20), fontsize="small", pad=3)
