@@ -18,7 +18,6 @@ data <- read.csv(arguments[3], stringsAsFactors = TRUE)
 parts <- function(text) strsplit(text, ",")[[1]]
 data[[arguments[4]]] <- factor(data[[arguments[4]]], levels = parts(arguments[5]), ordered = TRUE)
 for (group in parts(arguments[6])) data[[group]] <- factor(data[[group]])
-if ("gender" %in% names(data)) data$gender <- factor(data$gender, c("M", "F"))
 invisible(gc())
 
 said <- character(0)

@@ -21,6 +21,8 @@ _PUBLIC = {
     "compare": "fits.comparison",
     "item_effects": "estimands.items",
     "effect_card": "estimands.card",
+    "score_effects": "estimands.scores",
+    "item_thresholds": "estimands.thresholds",
     "persons": "estimands.persons",
     "variance_shares": "estimands.variance_shares",
     "predict": "estimands.predict",
@@ -75,6 +77,8 @@ if TYPE_CHECKING:
     from ilhte_bayes.estimands.ladder import ladder
     from ilhte_bayes.estimands.persons import persons
     from ilhte_bayes.estimands.predict import odds_ratios, predict
+    from ilhte_bayes.estimands.scores import score_effects
+    from ilhte_bayes.estimands.thresholds import item_thresholds
     from ilhte_bayes.estimands.variance_shares import variance_shares
     from ilhte_bayes.estimands.variance_tests import variance_tests
     from ilhte_bayes.fits.comparison import compare

@@ -13,6 +13,8 @@ import typer
 from ilhte_bayes.errors import DataError, IlhteError, IlhteWarning, ModelError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ilhte_bayes.fits.fit import Fit
     from ilhte_bayes.models.model import Model
 
@@ -49,17 +51,18 @@ def demo() -> None:
     import ilhte_bayes as il
 
     trial = il.load_dataset("caffeine")
-    say("Caffeine or placebo, six experiments, ten adjectives rated 0-3; here: rated 2 or 3?")
+    say("Caffeine or placebo, six experiments, ten adjectives rated 0-3 (cumulative logit).")
     say("Fitted twice, by maximum likelihood and by NUTS. The first time on a machine, numerical")
     say("loops of both are compiled before, once, which takes half a minute or so.\n")
-    model = il.il_hte(trial, response="resp >= 2", clusters=["study"])
+    model = il.il_hte(trial, clusters=["study"], family="cumulative")
     print(model, "\n")
     ml = il.laplace(model)
     say("maximum likelihood is done; sampling from the posterior\n")
-    post = il.sample(model, seed=1, progress=sys.stderr.isatty())
+    post = il.sample(model, draws=500, seed=1, progress=sys.stderr.isatty())
     print(il.compare(ml, post), "\n")
     print(il.effect_card(post), "\n")
     print(il.item_effects(post), "\n")
+    print(il.score_effects(post), "\n")
     title = "Does caffeine wake people up, and on which adjectives?"
     page = il.report(post, DEMO_PAGE, title=title, beside=[ml])
     print(page.resolve())
@@ -86,10 +89,19 @@ def fit(
     item: Annotated[str | None, typer.Option(help="Column with the item.")] = None,
     clusters: Annotated[str, typer.Option(help="Clusters, outermost first: school,teacher.")] = "",
     covariates: Annotated[str, typer.Option(help="Covariates, comma-separated.")] = "",
-    family: Annotated[str, typer.Option(help="Distribution of the answers.")] = "bernoulli",
+    family: Annotated[
+        str,
+        typer.Option(
+            help="bernoulli (yes or no), cumulative or adjacent (ordered categories), "
+            "multinomial (no order)."
+        ),
+    ] = "bernoulli",
     engine: Annotated[str, typer.Option(help="laplace, quadrature or nuts.")] = "laplace",
     objective: Annotated[str, typer.Option(help="ml or map.")] = "ml",
     levels: Annotated[str, typer.Option(help="Order of text answers: low,mid,high.")] = "",
+    thresholds: Annotated[
+        str, typer.Option(help="Of ordered categories: common, or item (each its own).")
+    ] = "common",
     reference: Annotated[
         list[str] | None, typer.Option(help="Level to compare with: trt=placebo.")
     ] = None,
@@ -116,7 +128,7 @@ def fit(
     """Fit a model to a table and print, or write, its results."""
     import ilhte_bayes as il
 
-    _check_engine(engine, objective)
+    _check_choices(engine, objective, thresholds)
     for path in (json_path, report):
         _check_writable(path)
     written = [path.resolve() for path in (table, json_path, report) if path is not None]
@@ -128,6 +140,7 @@ def fit(
         "family": family,
         "reference": _references(reference or []),
         "levels": _split(levels) or None,
+        "thresholds": thresholds,
         "roster": roster,
         "assignment": assignment,
     }
@@ -162,17 +175,21 @@ def _print_item_effects(result: "Fit") -> None:
 
     try:
         print(f"\n{il.item_effects(result)!r}")
+        if result.model.family.ordinal:
+            print(f"\n{il.score_effects(result)!r}")
     except ModelError as error:
         slopes = any(group.n_columns > 1 for group in result.model.design.groups)
         if slopes and not (result.model.roles.treatment and result.model.roles.item):
             say(f"no effects by item: {error} On the command line: --treatment T --item I.")
 
 
-def _check_engine(engine: str, objective: str) -> None:
+def _check_choices(engine: str, objective: str, thresholds: str) -> None:
     if engine not in ("laplace", "quadrature", "nuts"):
         raise DataError(f"--engine {engine}: it is laplace, quadrature or nuts.")
     if objective not in ("ml", "map"):
         raise DataError(f"--objective {objective}: it is ml or map.")
+    if thresholds not in ("common", "item"):
+        raise DataError(f"--thresholds {thresholds}: it is common or item.")
 
 
 def _check_formula_alone(response: str | None, covariates: str) -> None:
@@ -185,10 +202,7 @@ def _check_formula_alone(response: str | None, covariates: str) -> None:
 def as_json(result: "Fit") -> dict[str, Any]:
     """Everything a script needs of a fit, as plain numbers and text; what it lacks is null."""
     model: Model = result.model
-    coefficients = {
-        str(term): {"estimate": _number(row["estimate"]), "se": _number(row["se"])}
-        for term, row in result.coefficients.iterrows()
-    }
+    n_cuts = model.design.n_cuts
     sd = {
         g.name: {c: _number(v) for c, v in result.sd(g.name).items()} for g in model.design.groups
     }
@@ -203,8 +217,8 @@ def as_json(result: "Fit") -> dict[str, Any]:
         "loglik": None if result.sampled else _number(result.loglik),
         "aic": _number(result.aic) if ml else None,
         "bic": _number(result.bic()) if ml else None,
-        "coefficients": coefficients,
-        "thresholds": {},
+        "coefficients": _with_se(result.coefficients.iloc[n_cuts:]),
+        "thresholds": _with_se(result.thresholds),
         "sd": sd,
         "corr": _correlations(result),
         "seconds": result.seconds,
@@ -212,6 +226,13 @@ def as_json(result: "Fit") -> dict[str, Any]:
         "problems": list(result.problems),
         "notes": list(model.notes),
         "diagnostics": _diagnostics(result),
+    }
+
+
+def _with_se(table: "pd.DataFrame") -> dict[str, dict[str, float | None]]:
+    return {
+        str(term): {"estimate": _number(row["estimate"]), "se": _number(row["se"])}
+        for term, row in table.iterrows()
     }
 
 

@@ -112,6 +112,28 @@ def test_levels_put_text_answers_in_order(ilhte, fitted, tmp_path, make_trial):
     assert status == 2 and "levels leaves out 'right'" in err
 
 
+def test_ordinal_answers(ilhte, fitted, tmp_path, make_trial):
+    path = tmp_path / "words.csv"
+    words = ["never", "at times", "often", "always"]
+    make_trial().assign(resp=lambda t: t["rate"].map(words.__getitem__)).to_csv(path, index=False)
+    ordinal = [path, "--family", "cumulative"]
+    found = fitted(*ordinal, "--levels", ",".join(words), "--objective", "map")
+    assert list(found["thresholds"]) == ["never|at times", "at times|often", "often|always"]
+    assert set(found["thresholds"]["often|always"]) == {"estimate", "se"}
+    assert list(found["coefficients"]) == ["treat"] and found["family"] == "cumulative"
+    status, out, _ = ilhte(
+        "fit", *ordinal, "--levels", ",".join(words), "--thresholds", "item", "--objective", "map"
+    )
+    assert status == 0 and "each item its own" in out and "score points" in out
+    assert "sd[spread]" in out
+    status, out, err = ilhte("fit", *ordinal)
+    assert status == 2 and out == "" and "--levels always,at times,never,often" in err
+    status, _, err = ilhte("fit", *ordinal, "--levels", "never,often")
+    assert status == 2 and "--levels" in err
+    status, _, err = ilhte("fit", path, "--levels", ",".join(words))
+    assert status == 2 and "--family cumulative" in err
+
+
 def test_clusters_covariates_and_comparisons(fitted, trial_csv):
     found = fitted(
         trial_csv, "--response", "rate >= 2", "--treatment", "trt", "--clusters", "school",
@@ -184,7 +206,13 @@ def test_the_demo_shows_both_fits_and_ends_with_its_page(ilhte, tmp_path, monkey
     monkeypatch.setattr(il, "sample", partial(il.sample, draws=200, tune=200, chains=2))
     status, out, err = ilhte("demo")
     assert status == 0 and "sampling" in err and "%" not in err  # no progress bar in a pipe
-    parts = ["Laplace ML", "Effect of treatment", "Effect by item"]
+    parts = [
+        "Laplace ML",
+        "threshold[1|2]",
+        "Effect of treatment",
+        "Effect by item",
+        "Scores: 0 to 3",
+    ]
     places = [out.index(part) for part in parts]
     assert places == sorted(places)
     page = tmp_path / cli.DEMO_PAGE
@@ -204,6 +232,8 @@ REFUSED = {
     "engine": (["--engine", "stan"], "it is laplace, quadrature or nuts"),
     "family": (["--family", "poisson"], "no family 'poisson'"),
     "objective": (["--objective", "reml"], "--objective reml: it is ml or map"),
+    "thresholds": (["--thresholds", "own"], "--thresholds own: it is common or item"),
+    "thresholds of yes and no": (["--thresholds", "item"], "--family cumulative"),
     "reference": (["--reference", "trt"], "write column=level"),
     "unused reference": (["--reference", "trt=drug"], "reference names 'trt'"),
     "two formulas": (["--formula", FORMULA, "--response", "resp"], "say the same thing twice"),

@@ -25,7 +25,9 @@ FORWARDS = {
     "estimands/persons.py": {"show"},
     "estimands/result.py": {"show"},
     "estimands/ladder.py": {"show"},
+    "estimands/scores.py": {"show"},
     "checks/loo.py": {"show"},
+    "checks/equal_slopes.py": {"show"},
 }
 
 

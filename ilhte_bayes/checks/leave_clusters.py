@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from ilhte_bayes.checks.adaptive import factor, inverse_root, rule
+from ilhte_bayes.checks.answer_gaps import AnswerGaps
 from ilhte_bayes.errors import NotAvailable
 from ilhte_bayes.fits.spread_draws import Values
 from ilhte_bayes.formulas.design import Design, Group
@@ -89,8 +90,12 @@ class LeaveClusters:
     @cached_property
     def _person_cluster(self) -> np.ndarray:
         out = np.empty(self.plan.n_persons, dtype=np.int64)
-        out[self.plan.group.level] = self.group.level
+        out[self.design.group(self.plan.group.name).level] = self.group.level
         return out
+
+    @cached_property
+    def _gaps(self) -> AnswerGaps:
+        return AnswerGaps(self.design)
 
     def log_density(self, values: Values, only: int | None = None) -> np.ndarray:
         """(cluster,)"""
@@ -125,8 +130,9 @@ class LeaveClusters:
             place = v + spread @ node
             terms[k] = log_weight[k] + evaluate(place)[0] - 0.5 * np.sum(place**2, axis=1)
         _, log_size = np.linalg.slogdet(spread)
-        own = answer_term(plan, self.design.score, self.design.count, at.d)
+        own = answer_term(plan, plan.rows.score, plan.rows.count, at.d)
         linear = np.bincount(self._person_cluster, weights=own, minlength=self.group.n_levels)
+        linear += self._gaps.by_level(values, self.group.level, self.group.n_levels)
         constant = log_size - 0.5 * d * np.log(2.0 * np.pi)
         return np.asarray(logsumexp(terms, axis=0) + constant + linear)
 

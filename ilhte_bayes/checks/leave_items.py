@@ -8,6 +8,7 @@ from numpy.polynomial.chebyshev import chebpts1, chebvander
 from scipy.special import logsumexp
 
 from ilhte_bayes.checks.adaptive import factor, inverse_root, rule
+from ilhte_bayes.checks.answer_gaps import AnswerGaps
 from ilhte_bayes.errors import NotAvailable
 from ilhte_bayes.estimands.persons import at_draw
 from ilhte_bayes.fits.spread_draws import Values
@@ -71,6 +72,12 @@ class LeaveItems:
                 f"leaving out an item would leave out its effects {within} too, which is not there. "
                 "Leave out persons or answers: unit='person', unit='response'."
             )
+        if self.group.shapes:
+            raise NotAvailable(
+                "leaving out an item with thresholds of its own is not there: they would have to "
+                "be integrated too. Leave out persons or answers (unit='person', "
+                "unit='response'), or fit thresholds='common'."
+            )
         rule(self.group.n_columns, name)
 
     @property
@@ -96,11 +103,15 @@ class LeaveItems:
             d = at.d[item.sets.cell]
             left = masses_without(item.sets, mass, d, by_slope)
             out[k] = _integrate(item, left, d, by_slope, root, values.effects[name][k], name)
-        return out
+        return out + self._gaps.by_level(values, self.group.level, self.group.n_levels)
 
     def kept(self, k: int) -> np.ndarray:
         """(row,) how many answers of each row are left without item k."""
         return np.where(self.group.level == k, 0, self.design.count)
+
+    @cached_property
+    def _gaps(self) -> AnswerGaps:
+        return AnswerGaps(self.design)
 
     @cached_property
     def _items(self) -> list[_Item]:
@@ -108,11 +119,12 @@ class LeaveItems:
 
     def _item(self, k: int) -> _Item:
         """Collect the answers to one item, person by person; equal ones once where possible."""
-        design, plan = self.design, self.plan
-        rows = np.flatnonzero(self.group.level == k)
+        plan = self.plan
+        design, group = plan.rows, plan.rows.group(self.group.name)
+        rows = np.flatnonzero(group.level == k)
         rows = rows[np.argsort(plan.group.level[rows], kind="stable")]
         person = plan.group.level[rows]
-        z, kind = np.unique(self.group.z[design.pattern[rows]], axis=0, return_inverse=True)
+        z, kind = np.unique(group.z[design.pattern[rows]], axis=0, return_inverse=True)
         answers = np.stack(
             [plan.row_cell[rows], design.score[rows], design.count[rows], kind.ravel()]
         ).astype(np.int64)

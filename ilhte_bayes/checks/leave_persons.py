@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ilhte_bayes.checks.answer_gaps import AnswerGaps
 from ilhte_bayes.estimands.persons import at_draw
 from ilhte_bayes.fits.spread_draws import Values
 from ilhte_bayes.formulas.design import Design
@@ -37,14 +38,24 @@ class LeavePersons:
 
     def log_density(self, values: Values, only: int | None = None) -> np.ndarray:
         """(person,)"""
-        grid, at = at_draw(self.plan, values, moment_grid)
-        loglik, _, _ = unit_moments(self.plan, grid, at)
-        own = answer_term(self.plan, self.design.score, self.design.count, at.d)
-        return np.asarray(loglik[self.plan.person_unit] + own)
+        plan = self.plan
+        grid, at = at_draw(plan, values, moment_grid)
+        loglik, _, _ = unit_moments(plan, grid, at)
+        own = answer_term(plan, plan.rows.score, plan.rows.count, at.d)
+        own += self._gaps.by_level(values, self._person, plan.n_persons)
+        return np.asarray(loglik[plan.person_unit] + own)
 
     def kept(self, k: int) -> np.ndarray:
         """(row,) how many answers of each row are left without person k."""
-        return np.where(self.plan.group.level == k, 0, self.design.count)
+        return np.where(self._person == k, 0, self.design.count)
+
+    @property
+    def _person(self) -> np.ndarray:
+        return self.design.group(self.plan.group.name).level
+
+    @cached_property
+    def _gaps(self) -> AnswerGaps:
+        return AnswerGaps(self.design)
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,8 @@ class LeaveResponses:
     """log p(answer | the person's other answers, parameters): answers of a person hang together.
 
     p(y) / p(y without i) = 1 / E[1 / p(y_i | theta)] over the posterior of theta given all of y.
+    An ordinal answer is above one threshold, a, and not above the next, b; but for the gap,
+    1 / p = (1 + exp(-a)) (1 + exp(b)) = 1 + exp(-a) + exp(b) + exp(b - a), b - a free of theta.
     """
 
     design: Design
@@ -83,12 +96,25 @@ class LeaveResponses:
         """(answer,)"""
         plan = self.plan
         grid, at = at_draw(plan, values, moment_grid)
-        sign = 1.0 - 2.0 * self.design.score  # 1 / p = 1 + exp(sign * (d + a theta))
+        sign = 1.0 - 2.0 * plan.rows.score  # 1 / p = 1 + exp(sign * (d + a theta))
         slope = plan.units.cell_slope[plan.row_cell]
         lifted = log_mean_exp_theta(plan, grid, at, self._by_unit, slope, sign)
-        return np.asarray(-np.logaddexp(0.0, sign * at.d[plan.row_cell] + lifted))[
-            self._row_of_answer
-        ]
+        own = sign * at.d[plan.row_cell]
+        inverse = np.logaddexp(0.0, own + lifted)
+        if self.design.n_cuts:
+            inverse = self._joined(own, lifted) - self._gaps(values)
+        return -inverse[self._row_of_answer]
+
+    def _joined(self, own: np.ndarray, lifted: np.ndarray) -> np.ndarray:
+        """(row,) log E[1 / p] of answers from their parts above and below."""
+        parts = [self._gaps.parts.above, self._gaps.parts.below]
+        each = [np.where(at >= 0, (own + lifted)[at], -np.inf) for at in parts]
+        both = np.where(np.minimum(*parts) >= 0, own[parts[0]] + own[parts[1]], -np.inf)
+        return np.logaddexp(np.logaddexp(0.0, both), np.logaddexp(*each))
+
+    @cached_property
+    def _gaps(self) -> AnswerGaps:
+        return AnswerGaps(self.design)
 
     def kept(self, k: int) -> np.ndarray:
         """(row,) how many answers of each row are left without answer k."""

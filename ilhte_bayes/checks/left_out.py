@@ -66,7 +66,7 @@ def left_out(fit: Fit, unit: str | None) -> LeftOut:
     """
     design = fit.model.design
     person = person_group(fit)
-    plan = make_plan(design, person)
+    plan = make_plan(fit.model.rows, person)
     if unit is None:
         cluster = _assigned_cluster(fit, person)
         return (

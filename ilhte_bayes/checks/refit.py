@@ -28,6 +28,7 @@ def model_of(model: Model, count: np.ndarray) -> Model:
         count=count[rows].astype(design.count.dtype),
         groups=tuple(_group_of(group, rows) for group in design.groups),
         n_obs=int(count.sum()),
+        by_cut=design.by_cut,
     )
     out = object.__new__(Model)
     for name in Model.__dataclass_fields__:

@@ -147,8 +147,8 @@ def require_order(column: Coded, term: ResponseTerm, levels: Sequence | None) ->
     found = used(column).texts
     raise DataError(
         f"the response {term.text!r} holds {listed(found, 8)}: words have no order of their own. "
-        f"Name them lowest first: levels={found} in the right order (--levels {','.join(found)} on "
-        "the command line), or give an ordered Categorical."
+        f"Name them lowest first: levels={found}, in the right order (--levels {','.join(found)} "
+        "on the command line), or give an ordered Categorical."
     )
 
 
@@ -159,6 +159,7 @@ def code_response(
     reference: str | None,
     *,
     ordinal: bool = False,
+    nominal: bool = False,
 ) -> tuple[np.ndarray, Coding]:
     """Return scores 0..K-1 by row, and what each stands for.
 
@@ -174,6 +175,8 @@ def code_response(
         The answer that is scored 0.
     ordinal : bool
         Whether numbers are ordered categories, the lowest of which need not be 0.
+    nominal : bool
+        Whether numbers are labels of categories, any of which can be the reference.
 
     Raises
     ------
@@ -185,7 +188,9 @@ def code_response(
             f"the response {term.text!r} holds values such as {column.values[0]}. Answers are 0 "
             'and 1, text, or a column compared with a value, "score >= 2 ~ ...".'
         )
-    by_value, coding = _value_scores(column, term, levels, reference, ordinal=ordinal)
+    by_value, coding = _value_scores(
+        column, term, levels, reference, ordinal=ordinal, nominal=nominal
+    )
     score = by_value.astype(np.int8)[column.code]
     if (score == score[0]).all():
         raise DataError(
@@ -203,6 +208,7 @@ def _value_scores(
     reference: str | None,
     *,
     ordinal: bool,
+    nominal: bool,
 ) -> tuple[np.ndarray, Coding]:
     """Score of each value of the column; -1 for values that no row holds."""
     if term.comparison is not None:
@@ -217,7 +223,10 @@ def _value_scores(
             )
         order = _stated(column, levels)
     elif column.kind == "number":
-        return _numeric_scores(column, term, ordinal=ordinal)
+        scores = _numeric_scores(column, term, ordinal=ordinal or nominal)
+        if not nominal:
+            return scores
+        order = _reference_first(present, column.name, reference)
     else:
         order = _reference_first(present, column.name, reference)
     place = {text: at for at, text in enumerate(order)}
@@ -233,6 +242,7 @@ def _numeric_scores(
     if values.size == 1 and whole:  # a constant answer has its own sentence, later
         return np.zeros(1), Coding(name, tuple(column.texts))
     compared = f'"{name} >= {values[values.size // 2]:g} ~ ..."'
+    recode = f"table[{term.column!r}].rank(method='dense') - 1"
     if not np.isfinite(values).all():
         raise DataError(
             f"the response {name!r} is infinite in {int((~np.isfinite(values))[column.code].sum())} "
@@ -241,8 +251,9 @@ def _numeric_scores(
     if not whole or values.size > _MOST_CATEGORIES:
         raise DataError(
             f"the response {name!r} holds {values.size:,} different numbers from {values[0]:g} to "
-            f"{values[-1]:g}; answers are categories, scored 0, 1, and so on. Compare it with a "
-            f"value: {compared}."
+            f"{values[-1]:g}; answers are categories, scored 0, 1, and so on. "
+            + (f"Recode them: {recode}; or compare" if ordinal else "Compare")
+            + f" it with a value: {compared}."
         )
     lowest = int(values[0]) if ordinal else 0
     if values[0] != lowest or values[-1] - lowest >= _MOST_CATEGORIES:
@@ -260,17 +271,22 @@ def _stated(column: Coded, levels: Sequence, *, unseen_too: bool = False) -> lis
     """The caller's `levels`, checked against the answers."""
     stated, found = [str(level) for level in levels], used(column).texts
     if len(set(stated)) < len(stated):
-        raise DataError(f"levels={stated} names an answer twice. Name each once, lowest first.")
+        raise DataError(
+            f"levels={stated} (--levels {','.join(stated)}) names an answer twice. Name each once, "
+            "lowest first."
+        )
     if absent := [text for text in found if text not in stated]:
         raise DataError(
             f"levels leaves out {listed(absent)}, which column {column.name!r} holds. "
-            "Name every answer, lowest first, or drop these rows."
+            "Name every answer, lowest first (--levels low,mid,high on the command line), or drop "
+            "these rows."
         )
     unseen = [level for level in stated if level not in found]
     if unseen and not unseen_too:
         raise DataError(
             f"levels names {listed(unseen)}, which no row of column {column.name!r} holds; it "
-            f"holds {listed(natural_order(found), 8)}. Drop it from levels, or correct its spelling."
+            f"holds {listed(natural_order(found), 8)}. Drop it from levels (--levels on the command "
+            "line), or correct its spelling."
         )
     return stated
 

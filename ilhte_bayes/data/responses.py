@@ -135,7 +135,7 @@ def _code_covariates(
             raise DataError(
                 f"column {name!r} is {listed(column.labels())} in all {len(rows):,} "
                 f"{'rows' if rows.kept is None else 'complete rows'}, so its coefficient cannot "
-                "be told from the intercept. Leave it out of the formula, or check that the "
+                "be told from the intercept (or the thresholds). Leave it out of the formula, or check that the "
                 "table holds both arms."
             )
         as_factor = name in needed.factors

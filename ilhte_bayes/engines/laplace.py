@@ -202,12 +202,18 @@ def maximum_problems(
         slopes = c.natural_derivatives(maximum.psi[part])
         variance = np.einsum("ki,kl,li->i", slopes, maximum.covariance[part, part], slopes)
         out += _problems_of_group(
-            group, c, c.natural(maximum.psi[part]), np.sqrt(np.maximum(variance, 0.0)), objective
+            group,
+            c,
+            c.natural(maximum.psi[part]),
+            np.sqrt(np.maximum(variance, 0.0)),
+            objective,
+            np.abs(group.z).max(axis=0) / steps_of(target.design),
         )
     predicted = target.design.x @ maximum.psi[target.parts[0]]
-    if target.design.n_cuts:  # gaps between thresholds may be as wide as they like
+    if target.design.n_ordered:  # gaps between thresholds may be as wide as they like
         predicted = predicted[np.unique(target.design.pattern[target.design.score != GAP])]
     beyond = float(np.abs(predicted).max(initial=0.0))
+    beyond /= steps_of(target.design)
     if beyond > 15:
         out.append(
             f"some answers are predicted at {beyond:.0f} logits: a group of answers is probably "
@@ -217,8 +223,18 @@ def maximum_problems(
     return tuple(out)
 
 
+def steps_of(design: Design) -> int:
+    """Steps between the lowest and the highest of adjacent categories; 1 of other answers."""
+    return design.n_cuts if design.n_categories and design.n_cuts else 1
+
+
 def _problems_of_group(
-    group: Group, c: Coordinates, natural: np.ndarray, errors: np.ndarray, objective: Objective
+    group: Group,
+    c: Coordinates,
+    natural: np.ndarray,
+    errors: np.ndarray,
+    objective: Objective,
+    largest: np.ndarray,
 ) -> list[str]:
     """Estimates at an edge of their range, or running off."""
     out = []
@@ -228,8 +244,8 @@ def _problems_of_group(
         else "There is no interval at an edge; NUTS has one."
     )
     sd, corr = natural[: len(c.columns)], natural[len(c.columns) :]
-    for column, value, se, z in zip(
-        c.columns, sd, errors[: len(c.columns)], group.z.T, strict=True
+    for column, value, se, size in zip(
+        c.columns, sd, errors[: len(c.columns)], largest, strict=True
     ):
         if 0.0 < value <= se:
             out.append(
@@ -243,7 +259,7 @@ def _problems_of_group(
                 "range: a spread of 0 fits best, which does not show that there is none. There is no "
                 "interval at an edge; NUTS has one."
             )
-        if value * float(np.abs(z).max()) > 15:
+        if value * float(size) > 15:
             out.append(
                 f"the SD of {column} over {group.name} is estimated at {value:.3g}: most of its "
                 "levels probably gave the same answer every time, and the estimate runs off. "

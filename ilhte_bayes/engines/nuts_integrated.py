@@ -8,7 +8,7 @@ import numpy as np
 
 from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run, warmup_share
 from ilhte_bayes.engines.on_grid import EDGE, extreme_draws, sample_on_grid
-from ilhte_bayes.engines.whitening import whitening_root
+from ilhte_bayes.engines.whitening import unwhiten, whitening_root
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Design
 from ilhte_bayes.likelihood.grid import Evaluate, Grid, Spread
@@ -109,7 +109,7 @@ def sample_whitened(
     structure = structure._replace(origin=start, root=root.ravel())
     raw = _sample(pack(structure), layout.size, run)
     y = raw["posterior"]["y"].transpose("chain", "draw", ...).to_numpy()
-    return raw, start + (y @ root.T if root.ndim == 2 else y * root)
+    return raw, start + unwhiten(root, y)
 
 
 def _sample(buffer: np.ndarray, size: int, run: Run) -> Any:
@@ -163,7 +163,7 @@ def rough_scale(pilot: Fit, layout: Layout, start: np.ndarray) -> np.ndarray:
     n_fixed = len(layout.design.terms)
     covariance = mode["beta_cov"].to_numpy()
     out[:n_fixed] = np.sqrt(np.diag(covariance))
-    for k in range(1, layout.design.n_cuts):  # of log gaps
+    for k in range(1, layout.design.n_ordered):  # of log gaps
         two = covariance[k - 1 : k + 1, k - 1 : k + 1]
         out[k] = np.sqrt(two[0, 0] + two[1, 1] - 2.0 * two[0, 1]) / np.exp(start[k])
     for g, group in enumerate(layout.design.groups):

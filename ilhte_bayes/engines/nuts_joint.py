@@ -74,7 +74,7 @@ def start_values(
     mode, design = pilot.mode, pilot.model.design
     centred = centred if without is None else of_others(centred, without)
     carried = carried_terms(design, centred)
-    start = _fixed_start(mode["beta"].to_numpy(), design.n_cuts)
+    start = _fixed_start(mode["beta"].to_numpy(), design.n_ordered)
     for group in design.groups:
         name = group.name
         sd = np.maximum(mode[f"sd_{name}"].to_numpy(), SMALLEST_START)

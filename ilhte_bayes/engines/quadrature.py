@@ -15,7 +15,7 @@ from ilhte_bayes.engines.marginal.summarise import LARGEST_JOINT, Levels, mode_a
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.grid import Grid, GridError
-from ilhte_bayes.likelihood.integrable import choose_group
+from ilhte_bayes.likelihood.integrable import choose_group, require_integrable
 from ilhte_bayes.likelihood.persons import Arguments
 from ilhte_bayes.likelihood.plan import sum_scores
 from ilhte_bayes.likelihood.unit_summaries import unit_moments
@@ -100,6 +100,7 @@ def quadrature(
 
 
 def _group_to_integrate(model: Model, integrate: str) -> str:
+    require_integrable(model.design, "il.quadrature")
     names = [group.name for group in model.design.groups]
     found = choose_group(model.design, integrate, person=model.roles.person, many=2)
     if found is None:

@@ -5,7 +5,10 @@ against the average of its effects, and many of them to cross the widest. In whi
 all directions are alike.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+from scipy.sparse.linalg import LinearOperator, cg
 
 from ilhte_bayes.models.structure import Structure, pack
 from ilhte_bayes.models.unconstrained import Layout
@@ -13,6 +16,7 @@ from ilhte_bayes.models.unconstrained import Layout
 _STEP = 1e-4  # of differences of the exact gradient
 LARGEST_DENSE = 600  # unknowns; a product with the root costs their square
 _FLOOR = 1e-6  # smallest curvature, as a share of the largest
+_CLOSE, _MOST_STEPS = 1e-3, 200  # of conjugate gradients: a rough root is good enough
 
 
 def whitening_root(
@@ -22,7 +26,8 @@ def whitening_root(
 
     Coefficients and effects are nearly normal given SDs and correlations, with the curvature that
     the log-density has at the start; SDs and correlations have their rough posterior SDs. Of more
-    than 600 unknowns the diagonal alone is used.
+    than 600 unknowns, each effect has its own curvature only, given the others; but coefficients
+    have their full covariance, and take all effects along as they move (an intercept its groups).
 
     Parameters
     ----------
@@ -35,7 +40,8 @@ def whitening_root(
     Returns
     -------
     np.ndarray
-        (unknown, unknown), or its diagonal (unknown,) for more than 600 unknowns.
+        (unknown, unknown); for more than 600 unknowns (1 + coefficient, unknown), the diagonal and
+        how everything moves with each coefficient. See `unwhiten`.
     """
     from ilhte_bayes.models import posterior
 
@@ -51,17 +57,67 @@ def whitening_root(
 
     free = _nearly_normal(layout)
     if layout.size > LARGEST_DENSE:
-        diagonal = scale.copy()
-        for own in _apart(layout, free):
-            curvature = change(np.isin(np.arange(layout.size), own).astype(float))[own]
-            diagonal[own] = 1.0 / np.sqrt(np.maximum(curvature, _FLOOR))
-        return diagonal
+        return _led_by_coefficients(layout, free, change, scale)
     information = np.array([change(row)[free] for row in np.eye(layout.size)[free]])
     root = np.diag(scale)
+    root[np.ix_(free, free)] = _inverse_root(information)
+    return root
+
+
+def unwhiten(root: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Root times y (..., unknown), as `posterior.log_density_whitened` does for one y."""
+    if root.shape == (y.shape[-1], y.shape[-1]):
+        return np.asarray(y @ root.T)
+    return np.asarray(y * root[0] + y[..., : len(root) - 1] @ root[1:])
+
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+def _inverse_root(information: np.ndarray) -> np.ndarray:
+    """Symmetric root of the inverse."""
     values, vectors = np.linalg.eigh(0.5 * (information + information.T))
     values = np.maximum(values, _FLOOR * values[-1])  # positive, but for rounding
-    root[np.ix_(free, free)] = (vectors / np.sqrt(values)) @ vectors.T
-    return root
+    return np.asarray((vectors / np.sqrt(values)) @ vectors.T)
+
+
+def _led_by_coefficients(
+    layout: Layout, free: np.ndarray, change: Change, scale: np.ndarray
+) -> np.ndarray:
+    """Root in which coefficients move all effects to where these are most likely given them."""
+    diagonal = scale.copy()
+    for own in _apart(layout, free):
+        curvature = change(np.isin(np.arange(layout.size), own).astype(float))[own]
+        diagonal[own] = 1.0 / np.sqrt(np.maximum(curvature, _FLOOR))
+    n_fixed = len(layout.design.terms)
+    if not n_fixed:
+        return diagonal[None, :]
+    effects = free[n_fixed:]
+    by_fixed = np.array([change(row) for row in np.eye(n_fixed, layout.size)])
+    moves = _conditional_modes(by_fixed[:, effects], effects, change, diagonal)
+    left = by_fixed[:, :n_fixed] + by_fixed[:, effects] @ moves.T
+    root = _inverse_root(left)
+    out = np.zeros((1 + n_fixed, layout.size))
+    out[0], out[0, :n_fixed] = diagonal, 0.0
+    out[1:, :n_fixed], out[1:, effects] = root, root @ moves
+    return out
+
+
+def _conditional_modes(
+    by_fixed: np.ndarray, effects: np.ndarray, change: Change, diagonal: np.ndarray
+) -> np.ndarray:
+    """(coefficient, effect) how the effects' mode moves with each coefficient."""
+    n = effects.size
+
+    def times(v: np.ndarray) -> np.ndarray:
+        direction = np.zeros(diagonal.size)
+        direction[effects] = v
+        return change(direction)[effects]
+
+    curvature = LinearOperator((n, n), matvec=times)
+    inverse = LinearOperator((n, n), matvec=lambda v: v * diagonal[effects] ** 2)
+    solved = [cg(curvature, -b, rtol=_CLOSE, maxiter=_MOST_STEPS, M=inverse)[0] for b in by_fixed]
+    return np.array(solved)
 
 
 def _nearly_normal(layout: Layout) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Denominator degrees of freedom of fixed effects: containment, as PROC GLIMMIX counts them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,7 +64,7 @@ def rank_contributions(design: Design) -> Ranks:
     random: dict[tuple[str, str], int] = {}
     for name, outer in above.items():
         group = design.group(name)
-        added, spanned = _by_level(group, _fixed_columns(design), design.pattern)
+        added, spanned = _by_logit(design, group)
         for k, column in enumerate(group.columns):
             already = sum(random.get((over, column), 0) for over in outer) + int(spanned[k])
             random[name, column] = max(int(added[k]) - already, 0)
@@ -73,17 +73,33 @@ def rank_contributions(design: Design) -> Ranks:
 
 
 def constant_within(design: Design, group: Group) -> np.ndarray:
-    """(term,) whether a fixed column is constant within every level of a group."""
+    """(term,) whether a fixed column is constant within every level of a group, and not 0."""
     x = design.x[design.pattern]
     first = np.empty((group.n_levels, x.shape[1]))
     first[group.level[::-1]] = x[::-1]
-    return np.asarray((np.abs(x - first[group.level]) <= 1e-12 * np.abs(x).max()).all(axis=0))
+    same = (np.abs(x - first[group.level]) <= 1e-12 * np.abs(x).max()).all(axis=0)
+    return np.asarray(same & np.any(x != 0, axis=0))
 
 
 def _fixed_columns(design: Design) -> np.ndarray:
-    """(pattern, column) fixed columns; thresholds together span a constant."""
-    x = design.x[:, design.n_cuts :]
+    """(pattern, column) fixed columns; thresholds together span a constant.
+
+    Slopes of single thresholds (columns of 0) lie in no unit's span.
+    """
+    x = design.x[:, np.any(design.x != 0, axis=0)]
     return np.column_stack([np.ones(len(x)), x]) if design.n_cuts else x
+
+
+def _by_logit(design: Design, group: Group) -> tuple[np.ndarray, np.ndarray]:
+    """As `_by_level`; of unordered categories each logit has columns of its own, counted apart."""
+    if design.logit is None or group.logit is None:
+        return _by_level(group, _fixed_columns(design), design.pattern)
+    added, spanned = np.zeros(group.n_columns, dtype=int), np.zeros(group.n_columns, dtype=int)
+    for m in np.unique(group.logit):
+        at = np.flatnonzero(group.logit == m)
+        own = replace(group, columns=tuple(group.columns[k] for k in at), z=group.z[:, at])
+        added[at], spanned[at] = _by_level(own, design.x[:, design.logit == m], design.pattern)
+    return added, spanned
 
 
 def _by_level(group: Group, x: np.ndarray, pattern: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

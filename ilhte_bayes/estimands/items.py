@@ -155,6 +155,12 @@ class ItemWeights:
 
 def treatment_contrasts(fit: Fit) -> tuple[Contrast, ...]:
     """Each arm against the reference."""
+    if fit.model.design.logit is not None:
+        raise ModelError(
+            "with family='multinomial' an item has an effect for each category: they are in "
+            "fit.coefficients and fit.random_effects(group). One effect for each item needs ordered "
+            "answers: family='cumulative' or 'adjacent'."
+        )
     treatment = fit.model.roles.treatment
     if treatment is None:
         raise ModelError(
@@ -322,6 +328,11 @@ def _notes(fit: Fit, name: str, weights: list[ItemWeights], noun: str) -> tuple[
         )
     if fit.model.discrimination is not None:
         notes.append(_LOADING[fit.model.discrimination].format(noun=noun))
+    if fit.model.design.has_own_slopes:
+        notes.append(
+            f"Slopes differ by threshold: where the treatment's do, {noun}s are those at the lowest "
+            "threshold."
+        )
     if not all(w.constant for w in weights):
         notes.append(
             f"The model lets the {noun} vary with other variables: each item's is averaged over "

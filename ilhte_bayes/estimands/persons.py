@@ -13,7 +13,7 @@ from ilhte_bayes.fits.draw_tables import TAILS, flat
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.spread_draws import SpreadDraws, Values, spread_draws, steps
 from ilhte_bayes.likelihood.grid import Grid
-from ilhte_bayes.likelihood.integrable import choose_group, one_dimensional
+from ilhte_bayes.likelihood.integrable import choose_group, one_dimensional, require_integrable
 from ilhte_bayes.likelihood.persons import Arguments, arguments
 from ilhte_bayes.likelihood.plan import Plan, make_plan
 from ilhte_bayes.likelihood.unit_summaries import (
@@ -173,6 +173,7 @@ def persons(fit: Fit, group: str | None = None, *, draws: int = 500) -> Persons:
 def person_group(fit: Fit, group: str | None = None) -> str:
     """Name of the group whose effects have a density on a grid, given everything else."""
     model = fit.model
+    require_integrable(model.design, "a person's ability given the answers")
     if group is None:
         integrated = fit.tree["posterior"].attrs.get("integrated", "") if fit.sampled else ""
         found = integrated or choose_group(model.design, "auto", person=model.roles.person, many=2)

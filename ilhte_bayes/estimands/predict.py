@@ -14,6 +14,7 @@ from ilhte_bayes.estimands.variance_shares import require_latent_logistic
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.new_values import NewRows, Values, new_rows
 from ilhte_bayes.models.model import Model
+from ilhte_bayes.models.priors import is_intercept
 
 TYPICAL, AVERAGE = "typical unit", "average over units"
 # Trapezoid rule for the mean of expit(a + s Z), Z normal: with step h its error is about
@@ -106,17 +107,26 @@ def odds_ratios(fit: Fit) -> Result:
     -----
     exp of a coefficient's estimate and interval: an odds ratio between answers within the same
     units, not between averages over units. Of ordinal answers it is that of being above a
-    threshold, any of them; PROC GLIMMIX models being at or below it, and prints 1 over it.
+    threshold, any of them; PROC GLIMMIX models being at or below it, and prints 1 over it. With
+    family="adjacent" it is that of a category against the one below, with "multinomial" of the
+    category named against the first.
     """
     design = fit.model.design
     table = np.exp(fit.coefficients[["estimate", "lower", "upper"]].iloc[design.n_cuts :])
-    table = table.drop(index="Intercept", errors="ignore")
+    table = table[[not is_intercept(str(term)) for term in table.index]]
     table = table.rename(columns={"estimate": "odds_ratio"})
     which = "of the upper answer"
-    if fit.model.family.ordinal:
+    if design.n_categories:
+        which = "of each step up" if design.n_cuts else "of a category against the first"
+    elif fit.model.family.ordinal:
         which = "of an answer above any threshold (PROC GLIMMIX: at or below it, 1 over these)"
-    notes = ("They compare answers within the same units (random effects held fixed).",)
-    return Result(table, f"Odds ratios {which}, 95 % intervals", notes)
+    notes = ["They compare answers within the same units (random effects held fixed)."]
+    if fit.model.own_slopes:
+        notes.append(
+            "A term with a threshold in its name is a difference of slopes: its ratio is that of the "
+            "odds ratio there to the one at the first threshold."
+        )
+    return Result(table, f"Odds ratios {which}, 95 % intervals", tuple(notes))
 
 
 def average_probability(logit: np.ndarray, variance: np.ndarray) -> np.ndarray:
@@ -160,12 +170,13 @@ def _event(model: Model) -> str:
 
 def _values(parameters: ParameterDraws, model: Model, rows: NewRows, k: int) -> np.ndarray:
     """(draw, quantity) at row k: logits, then probabilities of a typical and an average unit."""
-    eta = parameters.beta @ rows.x[k]
     design = model.design
-    if not design.n_cuts:
+    if design.by_cut is None:
+        eta = parameters.beta @ rows.x[k]
         average = average_probability(eta, _variance(parameters, model, rows, k, 0))
         return np.stack([eta, expit(eta), average], axis=1)
-    logits = parameters.beta[:, : design.n_cuts] - eta[:, None]
+    at_cut = [rows.x[k] + rows.own[k] * (design.by_cut.cut == c) for c in range(design.n_cuts)]
+    logits = parameters.beta[:, : design.n_cuts] - parameters.beta @ np.stack(at_cut, axis=1)
     variances = [_variance(parameters, model, rows, k, cut) for cut in range(design.n_cuts)]
     average = average_probability(logits, np.stack(variances, axis=1))
     return np.hstack([logits, *map(_with_categories, (expit(logits), average))])

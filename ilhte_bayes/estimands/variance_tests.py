@@ -121,6 +121,7 @@ def _without(group: Group, k: int) -> Group:
         blocks=tuple(block for block in blocks if block),
         z=np.ascontiguousarray(group.z[:, keep]),
         cut_z=None if group.cut_z is None else group.cut_z[:, keep],
+        logit=None if group.logit is None else group.logit[keep],
     )
 
 

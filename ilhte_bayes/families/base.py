@@ -24,6 +24,13 @@ class Family(Protocol):
     def ordinal(self) -> bool:
         """Whether answers have an order, and thresholds in the place of an intercept."""
 
+    @property
+    def nominal(self) -> bool:
+        """Whether answers are categories without an order, each with coefficients of its own."""
+
+    def of(self, n_categories: int) -> "Family":
+        """The family for answers of so many categories."""
+
     def check(self, n_categories: int, response: str, labels: tuple[str, ...]) -> None:
         """Refuse responses the family has no probability for."""
 
@@ -44,7 +51,8 @@ class Family(Protocol):
 
         `eta` is a PyTensor vector (obs); `counts` (obs, category) says how often each category
         was given: once in all for a single answer, more often for a cell of equal answers; `cuts`
-        (obs, cut) or (cut,) are the thresholds of ordinal answers.
+        (obs, cut) or (cut,) are the thresholds of ordinal answers. Of nominal answers `eta` is
+        (obs, category - 1).
         """
 
     def draw(
@@ -63,5 +71,12 @@ class Family(Protocol):
     ) -> float:
         """Fill the first, minus the second and minus the third derivative in eta, by row.
 
-        Returns the sum of count * log P(score | eta).
+        Returns the sum of count * log P(score | eta). Where several rows make an answer together,
+        `third` holds what `weight_changes` wants.
+        """
+
+    def weight_changes(self, weight: np.ndarray, third: np.ndarray, variance: np.ndarray) -> None:
+        """Turn variances of the rows' predictors into derivatives of log|H| by them, in place.
+
+        By eta_r this is the sum over rows q of variance_q * d weight_q / d eta_r.
         """

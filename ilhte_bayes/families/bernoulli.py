@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 
 from ilhte_bayes.errors import DataError, listed
+from ilhte_bayes.families.base import Family
 from ilhte_bayes.formulas.design import Design
 
 _BLOCK = 8192  # rows worked on at a time, so that everything stays in the cache
@@ -20,6 +21,11 @@ class Bernoulli:
 
     name: str = "bernoulli"
     ordinal: bool = False
+    nominal: bool = False
+
+    def of(self, n_categories: int) -> Family:
+        """The family for answers of so many categories: itself."""
+        return self
 
     def check(self, n_categories: int, response: str, labels: tuple[str, ...]) -> None:
         """Refuse anything but two categories."""
@@ -32,7 +38,8 @@ class Bernoulli:
         raise DataError(
             f"the response {response!r} holds {found}; family 'bernoulli' takes "
             f"{'0 and 1' if numbers else 'two answers'}. Compare it with a value, "
-            f"\"{response} {compared} ~ ...\", or choose family='cumulative'."
+            f"\"{response} {compared} ~ ...\", or choose family='cumulative' (--family "
+            "cumulative on the command line)."
         )
 
     def complete(self, design: Design, categories: Sequence[str]) -> Design:
@@ -100,6 +107,10 @@ class Bernoulli:
                 third[here],
             )
         return total
+
+    def weight_changes(self, weight: np.ndarray, third: np.ndarray, variance: np.ndarray) -> None:
+        """Each row's weight changes with its own predictor only."""
+        np.multiply(third, variance, out=variance)
 
 
 @numba.njit(cache=True, nogil=True)

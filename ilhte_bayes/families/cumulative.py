@@ -13,6 +13,7 @@ import numpy as np
 from scipy import special
 
 from ilhte_bayes.errors import DataError
+from ilhte_bayes.families.base import Family
 from ilhte_bayes.families.bernoulli import fill_binary
 from ilhte_bayes.formulas.cuts import ABOVE, BELOW, GAP, split_answers, with_cuts
 from ilhte_bayes.formulas.design import Design
@@ -26,15 +27,15 @@ class Cumulative:
 
     name: str = "cumulative"
     ordinal: bool = True
+    nominal: bool = False
+
+    def of(self, n_categories: int) -> Family:
+        """The family for answers of so many categories: itself."""
+        return self
 
     def check(self, n_categories: int, response: str, labels: tuple[str, ...]) -> None:
         """Refuse categories that nobody chose."""
-        if len(labels) < n_categories:
-            raise DataError(
-                f"the response {response!r} has {n_categories} categories, but the table holds "
-                f"{', '.join(labels)} only: a category that nobody chose has no thresholds. Recode "
-                "the answers without it (pandas: table[column].rank(method='dense') - 1)."
-            )
+        refuse_empty_categories(n_categories, response, labels)
 
     def complete(self, design: Design, categories: Sequence[str]) -> Design:
         """Add the thresholds, as the first terms."""
@@ -110,6 +111,20 @@ class Cumulative:
             arrays[1] = small
             total += fill_binary(*arrays) + _fill_gaps(*arrays)
         return total
+
+    def weight_changes(self, weight: np.ndarray, third: np.ndarray, variance: np.ndarray) -> None:
+        """Each row's weight changes with its own predictor only."""
+        np.multiply(third, variance, out=variance)
+
+
+def refuse_empty_categories(n_categories: int, response: str, labels: tuple[str, ...]) -> None:
+    """Refuse categories that nobody chose."""
+    if len(labels) < n_categories:
+        raise DataError(
+            f"the response {response!r} has {n_categories} categories, but the table holds "
+            f"{', '.join(labels)} only: nothing can be said of a category that nobody chose. Recode "
+            "the answers without it (pandas: table[column].rank(method='dense') - 1)."
+        )
 
 
 @numba.njit(cache=True, nogil=True)

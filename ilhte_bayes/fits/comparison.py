@@ -26,7 +26,8 @@ class Comparison:
     Attributes
     ----------
     frame : pandas.DataFrame
-        Index parameter (`beta[treat]`, `sd_item[treat]`, `corr_item[Intercept,treat]`); columns
+        Index parameter (`beta[treat]`, `threshold[0|1]`, `sd_item[treat]`,
+        `corr_item[Intercept,treat]`); columns
         (fit, quantity): `estimate`, `se`, `lower`, `upper` (95 %), all in logits but for
         correlations, and `difference` from the first fit, in standard errors or posterior SDs of
         the first fit that has one. Missing where a model lacks the parameter.
@@ -143,7 +144,7 @@ def _parameters(fit: Fit) -> pd.DataFrame:
     if fit.model.design.terms:
         coefficients = fit.coefficients
         coefficients.index = pd.MultiIndex.from_tuples(
-            [("", f"beta[{t}]") for t in coefficients.index]
+            [("", fit.model.design.parameter(t)) for t in coefficients.index]
         )
         pieces.append(coefficients)
     components = fit.variance_components

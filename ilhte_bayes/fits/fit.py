@@ -127,11 +127,21 @@ class Fit:
     def coefficients(self) -> pd.DataFrame:
         """Fixed effects in logits: estimate, se, lower, upper (95 %).
 
-        Maximised fits: mode and Wald interval. Draws: mean, SD and equal-tailed interval.
+        Maximised fits: mode and Wald interval. Draws: mean, SD and equal-tailed interval. Of
+        ordinal answers all of them, as clmm's `coef` has it: `thresholds`, then slopes.
         """
         if self.sampled:
             return draw_tables.coefficients(self.tree)
         return mode_tables.coefficients(self.mode)
+
+    @property
+    def thresholds(self) -> pd.DataFrame:
+        """Thresholds of ordinal answers in logits, lowest first; empty for other families.
+
+        Rows "0|1", "1|2", ...: kappa_k in P(Y <= k) = 1 / (1 + exp(eta - kappa_k)), the average
+        item's where items have their own. Columns as in `coefficients`.
+        """
+        return self.coefficients.iloc[: self.model.design.n_cuts].rename_axis("threshold")
 
     @property
     def variance_components(self) -> pd.DataFrame:

@@ -169,12 +169,14 @@ def _model_from(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
         ("ability", "normal"),
         ("thresholds", "common"),
         ("own_slopes", ()),
+        ("logits", "independent"),
     )
     for name, usual in usuals:
         parts.setdefault(name, usual)  # files older than the option lack it
     design = build_design(
         parts["formula"], parts["responses"], intercept=not parts["family"].ordinal
     )
+    parts["family"] = parts["family"].of(len(parts["responses"].response_coding.levels))
     parts["design"] = complete_design(
         design,
         parts["family"],
@@ -182,6 +184,7 @@ def _model_from(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
         parts["roles"].item,
         parts["thresholds"],
         parts["own_slopes"],
+        parts["logits"],
     )
     _check_design(parts["design"], record["design"])
     model = object.__new__(Model)

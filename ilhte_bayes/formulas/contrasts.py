@@ -52,7 +52,11 @@ def fixed_change(
     terms: tuple[str, ...],
 ) -> np.ndarray:
     """(pattern, term) change of the fixed columns from one arm to the other."""
-    return _change(formula.fixed, patterns, pattern, treatment, contrast, terms)
+    before, after = (
+        fixed_in_arm(formula, patterns, pattern, treatment, arm, terms)
+        for arm in (contrast.from_arm, contrast.to_arm)
+    )
+    return after - before
 
 
 def group_change(
@@ -64,33 +68,59 @@ def group_change(
     group: Group,
 ) -> np.ndarray:
     """(pattern, column) change of one group's random columns from one arm to the other."""
-    pieces = [
-        _change(term.columns, patterns, pattern, treatment, contrast, None)
-        for term in formula.random
-        if term.name == group.name
-    ]
-    return np.hstack(pieces)
+    before, after = (
+        group_in_arm(formula, patterns, pattern, treatment, arm, group)
+        for arm in (contrast.from_arm, contrast.to_arm)
+    )
+    return after - before
 
 
-def _change(
-    side: str,
+def fixed_in_arm(
+    formula: Formula,
     patterns: pd.DataFrame,
     pattern: np.ndarray,
     treatment: str,
-    contrast: Contrast,
-    keep: tuple[str, ...] | None,
+    arm: object,
+    terms: tuple[str, ...],
 ) -> np.ndarray:
-    arms = []
-    for arm in (contrast.to_arm, contrast.from_arm):
-        if isinstance(patterns[treatment].dtype, pd.CategoricalDtype):
-            column = pd.Series(
-                pd.Categorical([arm] * len(patterns), dtype=patterns[treatment].dtype),
-                index=patterns.index,
-            )
-        else:
-            column = pd.Series(np.full(len(patterns), arm, dtype=float), index=patterns.index)
-        names, matrix = columns_where(
-            side, patterns, pattern, patterns.assign(**{treatment: column})
-        )
-        arms.append(matrix if keep is None else matrix[:, [names.index(k) for k in keep]])
-    return np.asarray(arms[0] - arms[1])
+    """(pattern, term) fixed columns if everybody were in one arm; 0 for thresholds."""
+    moved = _moved(patterns, treatment, arm)
+    names, matrix = columns_where(formula.fixed, patterns, pattern, moved)
+    out = np.zeros((len(matrix), len(terms)))
+    for at, term in enumerate(terms):
+        if term in names:  # thresholds have no column of their own
+            out[:, at] = matrix[:, names.index(term)]
+    return out
+
+
+def group_in_arm(
+    formula: Formula,
+    patterns: pd.DataFrame,
+    pattern: np.ndarray,
+    treatment: str,
+    arm: object,
+    group: Group,
+) -> np.ndarray:
+    """(pattern, column) one group's random columns if everybody were in one arm.
+
+    0 for what items add to thresholds.
+    """
+    moved = _moved(patterns, treatment, arm)
+    pieces = [
+        columns_where(term.columns, patterns, pattern, moved)[1]
+        for term in formula.random
+        if term.name == group.name
+    ]
+    found = np.hstack(pieces)
+    more = group.n_columns - found.shape[1]
+    return np.hstack([found, np.zeros((len(found), more))])
+
+
+def _moved(patterns: pd.DataFrame, treatment: str, arm: object) -> pd.DataFrame:
+    """Patterns with everybody in one arm."""
+    kind = patterns[treatment].dtype
+    if isinstance(kind, pd.CategoricalDtype):
+        column = pd.Series(pd.Categorical([arm] * len(patterns), dtype=kind), index=patterns.index)
+    else:
+        column = pd.Series(np.full(len(patterns), arm, dtype=float), index=patterns.index)
+    return patterns.assign(**{treatment: column})

@@ -14,7 +14,7 @@ works for binary rows works for ordinal answers too, with the same numbers to ro
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -58,6 +58,31 @@ def with_group_cuts(design: Design, name: str) -> Design:
     names = [_SHAPES[k] if k < len(_SHAPES) else f"cut^{k + 1}" for k in range(n_cuts - 1)]
     groups = tuple(_with_shapes(g, shapes, names) if g.name == name else g for g in design.groups)
     return replace(design, groups=groups)
+
+
+def require_middle_answers(design: Design, name: str) -> None:
+    """Refuse levels of a group whose own thresholds nothing keeps apart.
+
+    Where nobody chose a category between others that were chosen, its probability would be best at
+    0 or below: the likelihood pushes the thresholds around it together, and past each other.
+    """
+    group = design.group(name)
+    score, categories = design.score.astype(np.int64), design.n_cuts + 1
+    chosen = np.zeros((group.n_levels, categories), dtype=bool)
+    chosen[group.level, score] = True
+    after_first = np.logical_or.accumulate(chosen, axis=1)
+    before_last = np.logical_or.accumulate(chosen[:, ::-1], axis=1)[:, ::-1]
+    empty = np.argwhere(after_first & before_last & ~chosen)
+    if empty.size:
+        category = empty[0, 1]
+        below, above = design.terms[category - 1], design.terms[category]
+        items = np.unique(empty[:, 0])
+        raise ModelError(
+            f"thresholds='item': of {group.name} {listed([group.labels[k] for k in items])} nobody "
+            f"chose a category that lies between others that were chosen (of the first, that "
+            f"between {below} and {above}): its thresholds of its own would pass each other. Use "
+            "thresholds='common', join the category with a neighbour, or leave out these levels."
+        )
 
 
 _SHAPES = ("spread", "bend")
@@ -153,7 +178,7 @@ def split_answers(design: Design) -> Design:
     """
     assert design.by_cut is not None
     n_cuts, n = design.n_cuts, len(design.x)
-    variants = [_at_cut(design, k) for k in range(n_cuts)]
+    variants = [columns_at_cut(design, k) for k in range(n_cuts)]
     x = [x for x, _ in variants]
     z = [z for _, z in variants]
     score = design.score.astype(np.int64)
@@ -167,7 +192,8 @@ def split_answers(design: Design) -> Design:
     if between.size:
         gap_x = [x[k] - x[k + 1] for k in range(n_cuts - 1)]
         gap_z = [[a - b for a, b in zip(z[k], z[k + 1], strict=True)] for k in range(n_cuts - 1)]
-        first, total = _gaps(design, between, score[between] - 1)
+        first, code = _gaps(design, between)
+        total = np.bincount(code, weights=design.count[between]).astype(np.int64)
         row.append(between[first])
         rows_pattern.append(pattern[between[first]] + n * (n_cuts + score[between[first]] - 1))
         kind.append(np.full(first.size, GAP))
@@ -197,7 +223,7 @@ def split_answers(design: Design) -> Design:
     )
 
 
-def _at_cut(design: Design, k: int) -> tuple[np.ndarray, list[np.ndarray]]:
+def columns_at_cut(design: Design, k: int) -> tuple[np.ndarray, list[np.ndarray]]:
     """Columns (pattern, term) and (pattern, column) by group of "above threshold k"."""
     by_cut = design.by_cut
     assert by_cut is not None
@@ -205,11 +231,41 @@ def _at_cut(design: Design, k: int) -> tuple[np.ndarray, list[np.ndarray]]:
     return x, [g.z if g.cut_z is None else g.z + g.cut_z[k] for g in design.groups]
 
 
-def _gaps(design: Design, rows: np.ndarray, gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sort out the different gaps of these rows: the first row of each, and answers in each."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Which rows of `split_answers` make up each answer; -1 where an answer has no such part."""
+
+    above: np.ndarray  # (row,) position among the binary rows
+    below: np.ndarray  # (row,) position among the binary rows
+    gap: np.ndarray  # (row,) position among the gaps
+
+
+def parts_of(design: Design) -> Parts:
+    """Find the parts of every row of an ordinal design."""
+    n, score = design.n_rows, design.score.astype(np.int64)
+    above, below = np.flatnonzero(score > 0), np.flatnonzero(score < design.n_cuts)
+    place = _places(np.concatenate([above, below]))
+    out = Parts(*(np.full(n, -1) for _ in range(3)))
+    out.above[above], out.below[below] = place[: above.size], place[above.size :]
+    between = np.flatnonzero((score > 0) & (score < design.n_cuts))
+    if between.size:
+        first, code = _gaps(design, between)
+        out.gap[between] = _places(between[first])[code]
+    return out
+
+
+def _places(keys: np.ndarray) -> np.ndarray:
+    """Position of each key when all are sorted."""
+    out = np.empty(keys.size, dtype=np.int64)
+    out[np.argsort(keys, kind="stable")] = np.arange(keys.size)
+    return out
+
+
+def _gaps(design: Design, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sort out the different gaps of these rows: the first row of each, and each row's gap."""
     by_cut = design.by_cut
     assert by_cut is not None
-    keys = [gap]
+    keys = [design.score[rows].astype(np.int64) - 1]
     if (by_cut.cut[by_cut.n_cuts :] >= 0).any():
         own = by_cut.x[:, by_cut.n_cuts :]
         keys.append(np.unique(own, axis=0, return_inverse=True)[1].ravel()[design.pattern[rows]])
@@ -217,5 +273,4 @@ def _gaps(design: Design, rows: np.ndarray, gap: np.ndarray) -> tuple[np.ndarray
     code = np.zeros(rows.size, dtype=np.int64)
     for key in keys:
         code = np.unique(code * (int(key.max()) + 1) + key, return_inverse=True)[1]
-    first = np.unique(code, return_index=True)[1]
-    return first, np.bincount(code, weights=design.count[rows]).astype(np.int64)
+    return np.unique(code, return_index=True)[1], code

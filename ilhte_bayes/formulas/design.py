@@ -32,6 +32,7 @@ class Group:
     level: np.ndarray  # (row,) int32
     labels: np.ndarray  # (level,)
     cut_z: np.ndarray | None = None  # (cut, column) what a column adds to z at each threshold
+    logit: np.ndarray | None = None  # (column,) category it belongs to (`formulas.logits`)
 
     @property
     def n_levels(self) -> int:
@@ -42,6 +43,13 @@ class Group:
     def n_columns(self) -> int:
         """Number of random effects of each level."""
         return len(self.columns)
+
+    @property
+    def shapes(self) -> tuple[str, ...]:
+        """Columns that move thresholds against each other: of items with thresholds of their own."""
+        if self.cut_z is None:
+            return ()
+        return tuple(c for c, own in zip(self.columns, self.cut_z.T, strict=True) if own.any())
 
     @property
     def split(self) -> bool:
@@ -65,7 +73,9 @@ class Design:
     """Linear predictor of row r: x[pattern[r]] @ beta + sum over groups z[pattern[r]] @ re[level[r]].
 
     Of an ordinal response the first terms are thresholds, "0|1": their columns of `x` are 0, and
-    what they add at each threshold stands in `by_cut` (see `formulas.cuts`).
+    what they add at each threshold stands in `by_cut` (see `formulas.cuts`). Of a nominal response
+    each category but the first has a linear predictor of its own, and `logit` says which terms are
+    its (see `formulas.logits`).
     """
 
     terms: tuple[str, ...]
@@ -76,6 +86,8 @@ class Design:
     groups: tuple[Group, ...]
     n_obs: int
     by_cut: ByCut | None = None
+    logit: np.ndarray | None = None  # (term,) category, 0 for the second one
+    n_categories: int = 0  # of answers that each have a predictor by category; 0 for others
 
     @property
     def n_rows(self) -> int:
@@ -86,6 +98,16 @@ class Design:
     def n_cuts(self) -> int:
         """Number of thresholds, the first terms; 0 unless the response is ordinal."""
         return 0 if self.by_cut is None else self.by_cut.n_cuts
+
+    @property
+    def n_ordered(self) -> int:
+        """Number of thresholds that have to be in order."""
+        return 0 if self.n_categories else self.n_cuts
+
+    @property
+    def has_own_slopes(self) -> bool:
+        """Whether some terms have a slope of their own at each threshold."""
+        return self.by_cut is not None and bool((self.by_cut.cut[self.n_cuts :] >= 0).any())
 
     def parameter(self, term: str) -> str:
         """Name of a fixed term among the model's parameters: "beta[x]", "threshold[0|1]"."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.errors import DataError, FormulaError, listed
+from ilhte_bayes.errors import DataError, listed
 from ilhte_bayes.formulas.columns import columns_at
 from ilhte_bayes.formulas.design import Design
 from ilhte_bayes.formulas.grammar import Formula
@@ -27,6 +27,7 @@ class NewRows:
     values: pd.DataFrame  # (row, covariate) as the caller wrote them, those that were given
     held: tuple[str, ...]  # "lep = 0": what the others were held at
     x: np.ndarray  # (row, term), thresholds' columns 0
+    own: np.ndarray  # (row, term) columns of slopes that single thresholds have of their own
     z: Mapping[str, np.ndarray]  # group -> (row, column)
 
 
@@ -63,7 +64,7 @@ def new_rows(formula: Formula, responses: "Responses", design: Design, at: Value
         held.append(f"{name} = {level}{away}")
     new = pd.DataFrame(columns, index=range(n))
     answers = np.repeat(design.pattern, design.count)
-    x = _fixed(formula, patterns, answers, new, design)
+    x, own_slopes = _fixed(formula, patterns, answers, new, design)
     z = {}
     for group in design.groups:
         pieces = [
@@ -74,7 +75,7 @@ def new_rows(formula: Formula, responses: "Responses", design: Design, at: Value
         made = np.hstack(pieces)
         own = np.zeros((n, group.n_columns - made.shape[1]))  # shapes of its own thresholds
         z[group.name] = np.hstack([made, own])
-    return NewRows(given, tuple(held), x, z)
+    return NewRows(given, tuple(held), x, own_slopes, z)
 
 
 def _given(at: Values, known: list[str]) -> pd.DataFrame:
@@ -135,13 +136,16 @@ def _away(known: pd.Series) -> str:
 
 def _fixed(
     formula: Formula, patterns: pd.DataFrame, answers: np.ndarray, new: pd.DataFrame, design: Design
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of terms that act at all thresholds, and of those that act at one."""
     names, made = columns_at(formula.fixed, patterns, answers, new)
-    slopes = design.terms[design.n_cuts :]
-    if absent := [term for term in slopes if term not in names]:
-        raise FormulaError(
-            f"{listed(absent)} cannot be evaluated at new values: slopes of single thresholds do "
-            "not come from the formula. Use the model with common slopes."
-        )
-    x = made[:, [names.index(term) for term in slopes]]
-    return np.hstack([np.zeros((len(new), design.n_cuts)), x])
+    x, own = (np.zeros((len(new), len(design.terms))) for _ in range(2))
+    for k in range(design.n_cuts, len(design.terms)):
+        cut = -1 if design.by_cut is None else int(design.by_cut.cut[k])
+        term = design.terms[k]
+        if cut < 0:
+            x[:, k] = made[:, names.index(term)]
+        else:
+            slope = term.removesuffix(f", {design.terms[cut]}")
+            own[:, k] = made[:, names.index(slope)]
+    return x, own

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ilhte_bayes.errors import ModelError, listed
+from ilhte_bayes.errors import ModelError, NotAvailable, listed
 from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.likelihood.levels import column_in_use, constant_within, rows_by_level
 
@@ -20,9 +20,10 @@ def choose_group(
     ModelError
         If the group asked for does not exist, or has several random effects a level.
     """
-    if integrate == "none":
+    if integrate == "none" or (integrate == "auto" and design.n_categories):
         return None
     if integrate != "auto":
+        require_integrable(design, f"integrate={integrate!r}")
         return _group_asked_for(design, integrate).name
     fitting = [g for g in design.groups if g.n_levels >= many and one_dimensional(design, g)]
     if person is not None:
@@ -31,6 +32,21 @@ def choose_group(
     if largest is None or largest.n_levels < max(g.n_levels for g in design.groups):
         return None
     return largest.name
+
+
+def require_integrable(design: Design, asked: str) -> None:
+    """Refuse to integrate persons out where each category has a predictor of its own.
+
+    Raises
+    ------
+    NotAvailable
+    """
+    if design.n_categories:
+        raise NotAvailable(
+            f"{asked}: with family='adjacent' or 'multinomial' persons are not integrated out. Use "
+            "il.laplace(model), or il.sample(model), which samples their effects; "
+            "family='cumulative' has both."
+        )
 
 
 def _group_asked_for(design: Design, integrate: str) -> Group:

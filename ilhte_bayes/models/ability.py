@@ -15,7 +15,7 @@ from ilhte_bayes.data.roles import Roles
 from ilhte_bayes.errors import ModelError, NotAvailable
 from ilhte_bayes.formulas.design import Design
 from ilhte_bayes.likelihood.grid import Grid
-from ilhte_bayes.likelihood.integrable import choose_group
+from ilhte_bayes.likelihood.integrable import choose_group, require_integrable
 from ilhte_bayes.likelihood.plan import Plan, make_plan
 from ilhte_bayes.models.discrimination import require_equal_discrimination
 
@@ -42,6 +42,7 @@ def read_ability(value: str, design: Design, roles: Roles, discrimination: str |
             "ability='histogram' together with discrimination: both at once are not there. Fit one "
             "after the other, ability='normal' with discrimination, and compare."
         )
+    require_integrable(design, "ability='histogram'")
     group = choose_group(design, "auto", person=roles.person)
     if group is None or design.group(group).columns != ("Intercept",):
         raise NotAvailable(

@@ -155,6 +155,9 @@ def _observe_answers(
     rows, counts = _observations(design)
     loading = None if discrimination is None else find_loading(model)
     pattern = pm.Data("pattern_index", design.pattern[rows], dims="obs")
+    if design.logit is not None:
+        model.family.observe(_predictors(design, rows, pattern, beta, effects), counts, None)
+        return
     own, multiplied = _fixed_parts(design, beta, loading)
     eta, loaded = own[pattern], multiplied[pattern]
     for group in design.groups:
@@ -171,6 +174,30 @@ def _observe_answers(
     if loading is not None:
         eta += discrimination[loading.items.level[rows]] * loaded
     model.family.observe(eta, counts, _cuts_at(design, pattern, rows, beta, effects))
+
+
+def _predictors(
+    design: Design, rows: np.ndarray, pattern: Any, beta: Any, effects: dict[str, Any]
+) -> Any:
+    """(obs, category - 1) predictor of each category but the first."""
+    columns = pm.Data("columns", design.x, dims=("pattern", "term"))
+    z = {
+        group.name: pm.Data(
+            f"columns_{group.name}", group.z, dims=("pattern", f"{group.name}_column")
+        )
+        for group in design.groups
+    }
+    out = []
+    for m in range(design.n_categories - 1):
+        eta = pt.zeros(rows.size)
+        if design.terms:
+            eta += (columns @ (beta * (design.logit == m)))[pattern]
+        for group in design.groups:
+            assert group.logit is not None
+            for k in np.flatnonzero(group.logit == m):
+                eta += z[group.name][pattern, k] * effects[group.name][group.level[rows], k]
+        out.append(eta)
+    return pt.stack(out, axis=1)
 
 
 def _cuts_at(
@@ -224,7 +251,7 @@ def _observations(design: Design) -> tuple[np.ndarray, np.ndarray]:
 def _coords(design: Design) -> dict[str, Any]:
     """Labels of every named dim; refuses a group that is called like something of the model's."""
     coords: dict[str, Any] = {"term": design.terms}
-    if design.n_cuts:
+    if design.n_ordered:
         coords["slope"] = design.terms[design.n_cuts :]
     taken = {"term", "obs", "pattern", "pattern_index", "columns", "beta", "score"}
     taken |= {"slope", "slopes", "gaps", "lowest_threshold", "category", "ability_slopes"}
@@ -251,7 +278,7 @@ def _fixed_effects(design: Design, priors: Priors) -> Any:
     if not design.terms:
         return pt.zeros(0)
     own = [priors[design.parameter(term)] for term in design.terms]
-    n_cuts = design.n_cuts
+    n_cuts = design.n_ordered
     if not n_cuts:
         return _vector("beta", own, design.terms, "term")
     cuts = _thresholds(own[:n_cuts])

@@ -59,7 +59,7 @@ def read_discrimination(value: Any, design: Design, roles: Roles) -> Discriminat
             f"discrimination={value!r}; it is 'loaded' (the effect is on ability), 'additive' (on "
             "the items' own logits) or None (all items discriminate alike)."
         )
-    if design.n_cuts:
+    if design.n_cuts or design.n_categories:
         raise NotAvailable(
             "discriminations of ordinal items are not there. Compare the response with a value, "
             "'resp >= 2 ~ ...', with family='bernoulli'; or build the model with "

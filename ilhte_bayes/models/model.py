@@ -20,9 +20,16 @@ from ilhte_bayes.data.rows import Rows, complete_rows
 from ilhte_bayes.data.tables import Table, open_table, require_columns
 from ilhte_bayes.errors import DataError, IlhteWarning, ModelError
 from ilhte_bayes.families import Family, get_family
-from ilhte_bayes.formulas.cuts import Thresholds, terms_of, with_group_cuts, with_own_slopes
+from ilhte_bayes.formulas.cuts import (
+    Thresholds,
+    require_middle_answers,
+    terms_of,
+    with_group_cuts,
+    with_own_slopes,
+)
 from ilhte_bayes.formulas.design import Design, build_design, group_sizes, needed_columns
 from ilhte_bayes.formulas.grammar import Formula, parse_formula
+from ilhte_bayes.formulas.logits import Logits, with_correlated_logits
 from ilhte_bayes.models.ability import Ability, read_ability
 from ilhte_bayes.models.discrimination import Discrimination, read_discrimination
 from ilhte_bayes.models.priors import Prior, Priors, change_priors, make_priors
@@ -48,9 +55,12 @@ class Model:
         `poly(x, 2)`, `C(x)`); R's `I(x^2)` and `factor(x)` work too.
     data : pandas.DataFrame, str or path
         Long form, one row for each answer; `.csv`, `.csv.gz` and `.parquet` paths are read.
-    family : {"bernoulli", "cumulative"}
-        Distribution of the answers: yes or no; or ordered categories, with a threshold between
-        each two (cumulative logit, proportional odds).
+    family : {"bernoulli", "cumulative", "adjacent", "multinomial"}
+        Distribution of the answers: yes or no; ordered categories, with a threshold between
+        each two (cumulative logit, proportional odds); ordered categories, each against the one
+        below (adjacent-category logit, partial credit model); categories without an order, each
+        against the first (baseline-category logit), with coefficients and random effects of its
+        own, named "mid: treat".
     priors : mapping, optional
         Changes to the default priors, for example `{"beta[treat]": il.Normal(0, 0.5)}`.
         They matter for MAP and NUTS, not for maximum likelihood.
@@ -59,7 +69,8 @@ class Model:
         "crossover": bool}`. Columns named as in the Item Response Warehouse (`treat`, `id`,
         `item`, `cluster_id`, `wave`) are recognised.
     reference : mapping, optional
-        Level that the others are compared with, `{"trt": "placebo"}`.
+        Level that the others are compared with, `{"trt": "placebo"}`; of a multinomial response
+        its category.
     levels : sequence, optional
         Order of text answers, lowest first.
     thresholds : {"common", "item"}
@@ -68,6 +79,9 @@ class Model:
     own_slopes : sequence of str, optional
         Variables or terms whose slope may differ from threshold to threshold (partial proportional
         odds); `il.equal_slopes` tests whether they need to.
+    logits : {"independent", "correlated"}
+        Of multinomial answers: whether random effects of different categories are independent (as
+        PROC GLIMMIX's GROUP=) or correlated. See `formulas.logits`.
     roster : pandas.DataFrame, str or path, optional
         Everyone randomised, one row each, with the person and treatment columns.
     assignment : {"randomised", "observational"}, optional
@@ -121,6 +135,7 @@ class Model:
     ability: Ability = "normal"
     thresholds: Thresholds = "common"
     own_slopes: tuple[str, ...] = ()
+    logits: Logits = "independent"
 
     def __init__(
         self,
@@ -138,15 +153,22 @@ class Model:
         ability: Ability = "normal",
         thresholds: Thresholds = "common",
         own_slopes: Sequence[str] | str = (),
+        logits: Logits = "independent",
     ) -> None:
         chosen, parsed = get_family(family), parse_formula(formula)
         table = open_table(data)
         began = time.perf_counter()
         parts = _build(parsed, chosen, table, roles, reference, levels, roster, assignment)
         own = tuple(_as_list(own_slopes))
-        parts |= {"thresholds": thresholds, "own_slopes": own}
+        parts |= {"thresholds": thresholds, "own_slopes": own, "logits": logits}
         parts["design"] = complete_design(
-            parts["design"], chosen, parts["responses"], parts["roles"].item, thresholds, own
+            parts["design"],
+            parts["family"],
+            parts["responses"],
+            parts["roles"].item,
+            thresholds,
+            own,
+            logits,
         )
         kind = read_discrimination(discrimination, parts["design"], parts["roles"])
         parts["discrimination"] = kind
@@ -231,28 +253,49 @@ def complete_design(
     item: str | None,
     thresholds: Thresholds,
     own_slopes: Sequence[str],
+    logits: Logits,
 ) -> Design:
-    """Add the terms that a family has of its own: thresholds, around them by item, own slopes."""
+    """Add the terms that a family has of its own.
+
+    Thresholds, common or around them by item, own slopes; a column for each category, with random effects of
+    different categories independent or correlated.
+    """
     if thresholds not in ("common", "item"):
         raise ModelError(
             f"thresholds={thresholds!r}; it is 'common' (the same for all items) or 'item' (each "
-            "item its own, around the common ones)."
+            "item its own, around the common ones); on the command line --thresholds item."
+        )
+    if logits not in ("independent", "correlated"):
+        raise ModelError(
+            f"logits={logits!r}; it is 'independent' (random effects of different categories are "
+            "not correlated) or 'correlated'."
         )
     design = family.complete(design, responses.response_coding.levels)
     if own_slopes:
         design = with_own_slopes(design, terms_of(design, own_slopes))
+    if logits == "correlated":
+        if not family.nominal:
+            raise ModelError(
+                f"logits='correlated' is about family='multinomial', where each category has its "
+                f"own random effects; family {family.name!r} has one set of them. Drop it."
+            )
+        design = with_correlated_logits(design)
     if thresholds == "common":
         return design
     if design.n_cuts < 2:
         raise ModelError(
-            "thresholds='item' needs ordinal answers of three categories or more: with two, an "
-            "item's only threshold is its easiness. Use thresholds='common'."
+            "thresholds='item' needs ordinal answers, family='cumulative' (--family cumulative), of "
+            "three categories or more: with two, an item's only threshold is its easiness. Use "
+            "thresholds='common'."
         )
     if item is None:
         raise ModelError(
             "thresholds='item': which column is the item is not known. Say roles={'item': ...}."
         )
-    return with_group_cuts(design, design.group(item).name)
+    name = design.group(item).name
+    if design.n_ordered:
+        require_middle_answers(design, name)
+    return with_group_cuts(design, name)
 
 
 def _build(
@@ -280,7 +323,9 @@ def _build(
         levels,
         (reference or {}).get(response.column),
         ordinal=family.ordinal,
+        nominal=family.nominal,
     )
+    family = family.of(len(coding.levels))
     family.check(len(coding.levels), response.text, coding.found(score))
     notes = [*_check_paths(rows, formula), *check_trial(rows, read, score, needed.groups)]
     notes += odd_roles(rows, read, needed) + look_alikes(rows, needed)
@@ -387,15 +432,16 @@ def il_hte(
     ability_sd : {"common", "by_arm"}
         One SD of ability (within clusters), or one for each arm. A treatment that widens or
         narrows abilities otherwise looks like effects that differ between items.
-    family : {"bernoulli", "cumulative"}
-        Distribution of the answers: yes or no, or ordered categories.
+    family : {"bernoulli", "cumulative", "adjacent"}
+        Distribution of the answers: yes or no, or ordered categories. With "adjacent" the effect
+        is on each step up: it enters k times for category k.
     occasion : str, optional
         Column that tells repeated answers of a person to an item apart.
     crossover : bool
         Whether persons were meant to be in more than one arm.
     **options
-        `priors`, `reference`, `levels`, `thresholds`, `own_slopes`, `roster`, `assignment`, `discrimination`,
-        `ability`: see `Model`.
+        `priors`, `reference`, `levels`, `thresholds`, `own_slopes`, `roster`, `assignment`,
+        `discrimination`, `ability`: see `Model`.
 
     Returns
     -------

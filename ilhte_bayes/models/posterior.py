@@ -33,7 +33,7 @@ def unpack(words, reals):
         _floats(words, reals, 35), _words(words, 36), _words(words, 37), _words(words, 38),
         _words(words, 39), _words(words, 40), _words(words, 41), _floats(words, reals, 42),
         _words(words, 43), _floats(words, reals, 44), _floats(words, reals, 45),
-        _floats(words, reals, 46),
+        _floats(words, reals, 46), _floats(words, reals, 47), _words(words, 48),
     )  # fmt: skip
 
 
@@ -237,7 +237,7 @@ def _effects_gradient(
 
 @jit
 def _predict(s: Structure, which, beta, effects):
-    """Linear predictor at all cells (0), means (1), answers (2) or gaps (3)."""
+    """Linear predictor at all cells (0), means (1), answers (2), gaps (3) or categories (4)."""
     n = s.place_size[which]
     out = np.zeros(n)
     t0, t1 = s.place_terms_start[which], s.place_terms_start[which + 1]
@@ -306,6 +306,10 @@ def _answers(s: Structure, beta, sd, effects, gradient, g_sd, standard, roots, x
         gap = _predict(s, 3, beta, effects)
         value += _between_thresholds(s.gap_count, gap)
         _predict_gradient(s, 3, gap, gradient, by_effect)
+    if s.place_size[4] > 0:
+        eta = _predict(s, 4, beta, effects)
+        value += _in_categories(s.category_count, s.n_categories[0], eta)
+        _predict_gradient(s, 4, eta, gradient, by_effect)
     by_root = np.zeros(roots.shape[1:])
     for g in range(s.group_levels.size):
         if s.group_levels[g] == 0:
@@ -339,6 +343,32 @@ def _between_thresholds(count, gap):
         small, left = np.exp(-gap[r]), -np.expm1(-gap[r])
         value += count[r] * np.log(left)
         gap[r] = count[r] * small / left
+    return value
+
+
+@jit
+def _in_categories(count, n_categories, eta):
+    """Log-likelihood of answers given predictors of all categories but the first.
+
+    One question after the other; leaves its derivative in `eta`.
+    """
+    value = 0.0
+    for question in range(count.size // n_categories):
+        own = eta[question * (n_categories - 1) : (question + 1) * (n_categories - 1)]
+        given = count[question * n_categories : (question + 1) * n_categories]
+        highest = 0.0
+        for k in range(own.size):
+            highest = max(highest, own[k])
+        whole, total = np.exp(-highest), given[0]
+        value -= given[0] * highest
+        for k in range(own.size):
+            value += given[k + 1] * (own[k] - highest)
+            own[k] = np.exp(own[k] - highest)
+            whole += own[k]
+            total += given[k + 1]
+        value -= total * np.log(whole)
+        for k in range(own.size):
+            own[k] = given[k + 1] - total * own[k] / whole
     return value
 
 
@@ -394,14 +424,37 @@ def log_density_whitened(s: Structure, y, gradient):
     n = s.origin.size
     if n == 0:
         return log_density(s, y, gradient)
-    if s.root.size == n:  # diagonal
-        value = log_density(s, s.origin + s.root * y, gradient)
-        gradient *= s.root
-        return value
-    root = s.root.reshape(n, n)
     by_x = np.empty(n)
+    if s.root.size < n * n:
+        return _led(s, y, gradient, by_x)
+    root = s.root.reshape(n, n)
     value = log_density(s, s.origin + np.dot(root, y), by_x)
     gradient[:] = np.dot(by_x, root)
+    return value
+
+
+@jit
+def _led(s: Structure, y, gradient, by_x):
+    """As `log_density_whitened`: a diagonal, then how everything moves with the first unknowns.
+
+    Loops, since a BLAS would start threads for vectors of this length.
+    """
+    n = y.size
+    x = s.origin + s.root[:n] * y
+    n_leading = s.root.size // n - 1
+    for k in range(n_leading):
+        row = s.root[(k + 1) * n : (k + 2) * n]
+        for j in range(n):
+            x[j] += row[j] * y[k]
+    value = log_density(s, x, by_x)
+    for j in range(n):
+        gradient[j] = s.root[j] * by_x[j]
+    for k in range(n_leading):
+        row = s.root[(k + 1) * n : (k + 2) * n]
+        total = 0.0
+        for j in range(n):
+            total += row[j] * by_x[j]
+        gradient[k] += total
     return value
 
 

@@ -363,7 +363,7 @@ def _beta_entries(design: Design) -> Iterator[PriorEntry]:
     sizes = [_size(column, weight) for column in _columns(design).T]
     for name, size in zip(design.terms, sizes, strict=True):
         parameter = design.parameter(name)
-        if name == "Intercept" or parameter.startswith("threshold"):
+        if is_intercept(name) or parameter.startswith("threshold"):
             yield _intercept_entry(design, sizes, parameter)
             continue
         if design.by_cut is not None and design.by_cut.cut[design.terms.index(name)] >= 0:
@@ -376,6 +376,11 @@ def _beta_entries(design: Design) -> Iterator[PriorEntry]:
             else f"the same per SD of the column ({size:.3g})"
         )
         yield PriorEntry(parameter, Normal(0, 2.5 / size), reason)
+
+
+def is_intercept(name: str) -> bool:
+    """Whether a column is the intercept, or that of one category: "mid: Intercept"."""
+    return name == "Intercept" or name.endswith(": Intercept")
 
 
 def _columns(design: Design) -> np.ndarray:
@@ -391,10 +396,16 @@ def _intercept_entry(design: Design, sizes: list[float], parameter: str) -> Prio
     """
     weight = _answers(design)
     means = weight @ design.x / weight.sum()
+    own = np.ones(len(design.terms), dtype=bool)
+    if design.logit is not None:
+        own = design.logit == design.logit[design.terms.index(parameter[len("beta[") : -1])]
     far = [
         mean / size
-        for name, mean, size in zip(design.terms, means, sizes, strict=True)
-        if name != "Intercept" and size != 1.0 and not design.parameter(name).startswith("thr")
+        for name, mean, size, same in zip(design.terms, means, sizes, own, strict=True)
+        if same
+        and not is_intercept(name)
+        and size != 1.0
+        and not design.parameter(name).startswith("thr")
     ]
     sd = 2.5 * float(np.sqrt(1.0 + np.sum(np.square(far))))
     reason = "average answer between 1 % and 99 %"
@@ -412,7 +423,7 @@ def _group_entries(design: Design) -> Iterator[PriorEntry]:
                 reason = "items' thresholds rarely lie twice as far apart as usual"
                 yield PriorEntry(f"sd_{group.name}[{name}]", HalfNormal(0.5), reason)
                 continue
-            if name == "Intercept" or group.split:
+            if is_intercept(name) or group.split:
                 yield PriorEntry(
                     f"sd_{group.name}[{name}]", HalfNormal(2.0), "levels rarely differ by 8 logits"
                 )

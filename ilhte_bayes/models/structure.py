@@ -35,14 +35,14 @@ class Structure(NamedTuple):
     pair_column: np.ndarray  # (pair,)
     pair_shape: np.ndarray  # (pair,) Beta(shape, shape)
     integrated: np.ndarray  # (1,) which group is integrated out, or -1
-    # linear predictors of cells (0), means (1), answers with nothing integrated (2) and gaps
-    # between thresholds (3), one after the other
-    place_terms_start: np.ndarray  # (5,)
+    # linear predictors of cells (0), means (1), answers with nothing integrated (2), gaps between
+    # thresholds (3) and categories (4), one after the other
+    place_terms_start: np.ndarray  # (6,)
     place_terms: np.ndarray  # coefficients that enter
-    place_x_start: np.ndarray  # (5,)
+    place_x_start: np.ndarray  # (6,)
     place_x: np.ndarray  # (place, term) of each, flat
-    place_size: np.ndarray  # (4,)
-    part_start: np.ndarray  # (5,) random-effect columns that enter
+    place_size: np.ndarray  # (5,)
+    part_start: np.ndarray  # (6,) random-effect columns that enter
     part_group: np.ndarray
     part_position: np.ndarray
     part_level_start: np.ndarray
@@ -68,13 +68,17 @@ class Structure(NamedTuple):
     cell_total: np.ndarray
     # the sampler moves in y, x = origin + root @ y; both empty where it moves in x itself
     origin: np.ndarray
-    root: np.ndarray  # (unknown, unknown), flat
+    root: np.ndarray  # flat: (unknown, unknown), or (1 + coefficient, unknown) if shorter
+    # answers in categories with a predictor each, by question
+    category_count: np.ndarray  # (question, category), flat
+    n_categories: np.ndarray  # (1,)
 
 
 FLOATS = frozenset(
     {
         "beta_numbers", "sd_numbers", "pair_shape", "place_x", "part_z", "grid", "slopes", "score",
         "unit_count", "cell_total", "answer_ones", "answer_count", "gap_count", "origin", "root",
+        "category_count",
     }
 )  # fmt: skip
 

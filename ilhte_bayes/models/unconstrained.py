@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from ilhte_bayes.formulas.design import Design, Group
-from ilhte_bayes.likelihood.answers import Counted, binary_answers, gaps
+from ilhte_bayes.likelihood.answers import Counted, binary_answers, category_answers, gaps
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.plan import Plan, Units, sum_scores
 from ilhte_bayes.likelihood.predictor import Predictor
@@ -106,7 +106,7 @@ def make_structure(
         The model's rows.
     """
     design = layout.design
-    answers, between = binary_answers(rows), gaps(rows)
+    answers, between, choices = binary_answers(rows), gaps(rows), category_answers(rows)
     if plan is not None:
         answers = Counted(_NOWHERE, np.zeros(0), np.zeros(0))
     places = (
@@ -114,6 +114,7 @@ def make_structure(
         _NOWHERE if plan is None else plan.means,
         answers.predictor,
         between.predictor,
+        choices.predictor,
     )
     groups = design.groups
     beta = [_numbers(priors[design.parameter(term)]) for term in design.terms]
@@ -127,7 +128,7 @@ def make_structure(
     ]
     names = [group.name for group in groups]
     return structure.Structure(
-        n_cuts=np.array([design.n_cuts]),
+        n_cuts=np.array([design.n_ordered]),
         beta_kind=np.array([kind for kind, *_ in beta]),
         beta_numbers=np.array([numbers for _, *numbers in beta]),
         column_start=np.cumsum([0, *(g.n_columns for g in groups)]),
@@ -152,6 +153,8 @@ def make_structure(
         **_integral(plan, grid),
         origin=np.zeros(0),
         root=np.zeros(0),
+        category_count=choices.count,
+        n_categories=np.array([design.n_categories]),
     )
 
 
@@ -225,7 +228,7 @@ def _joined(arrays: list[np.ndarray]) -> np.ndarray:
 def to_vector(layout: Layout, values: Mapping[str, np.ndarray]) -> np.ndarray:
     """Vector of named parameters: `beta`, and for each group `sd_g`, `corr_g`, `re_g`."""
     out = np.zeros(layout.size)
-    n_cuts = layout.design.n_cuts
+    n_cuts = layout.design.n_ordered
     out[: len(layout.design.terms)] = values["beta"]
     out[1:n_cuts] = np.log(np.diff(values["beta"][:n_cuts]))
     for g, group in enumerate(layout.design.groups):
@@ -260,7 +263,7 @@ def to_posterior(layout: Layout, x: np.ndarray) -> xr.Dataset:
     terms = layout.design.terms
     lead = x.shape[:2]
     beta = x[..., : len(terms)]
-    if n_cuts := layout.design.n_cuts:
+    if n_cuts := layout.design.n_ordered:
         steps = np.exp(x[..., 1:n_cuts])
         thresholds = np.cumsum(np.concatenate([x[..., :1], steps], axis=-1), axis=-1)
         beta = np.concatenate([thresholds, beta[..., n_cuts:]], axis=-1)

@@ -18,7 +18,16 @@ from ilhte_bayes.formulas.contrasts import Contrast, fixed_change
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.show.model_words import noun_of
 from ilhte_bayes.show.people import group_of_role
-from ilhte_bayes.show.words import answer_words, contrast_arms, count_of, number, quoted, range_of
+from ilhte_bayes.show.words import (
+    against_words,
+    answer_words,
+    contrast_arms,
+    count_of,
+    number,
+    outcome_words,
+    quoted,
+    range_of,
+)
 
 
 def title_of(model: Model) -> str:
@@ -34,7 +43,7 @@ def title_of(model: Model) -> str:
 
 def question(model: Model) -> str:
     """What was asked, of whom."""
-    treatment, answer = model.roles.treatment, quoted(answer_words(model))
+    treatment, answer = model.roles.treatment, outcome_words(model)
     person, item = group_of_role(model, "person"), group_of_role(model, "item")
     who = f" {count_of(person.n_levels, 'person')} answered" if person else " There are"
     what = f" {count_of(item.n_levels, 'item')}:" if item else ""
@@ -52,6 +61,8 @@ def answers(fit: Fit, effects: ItemEffects | None, card: EffectCard | None) -> l
     treatment = fit.model.roles.treatment
     if treatment is None or treatment not in fit.model.responses.patterns:
         return []
+    if fit.model.family.nominal:
+        return [_by_category(fit, treatment)]
     out = []
     for contrast in treatment_contrasts(fit):
         if effects is None:
@@ -62,6 +73,14 @@ def answers(fit: Fit, effects: ItemEffects | None, card: EffectCard | None) -> l
         unit = None if card is None else _in_sds(card, contrast.label)
         out.append(_average_sentence(fit.model, contrast, average, unit) + after)
     return out
+
+
+def _by_category(fit: Fit, treatment: str) -> str:
+    """Where the effects on each category of a nominal answer are."""
+    return (
+        f"Each category has coefficients of its own, {against_words(fit.model)}: those of "
+        f"{treatment} stand among the estimates, named by category."
+    )
 
 
 def _average_over_answers(fit: Fit, contrast: Contrast) -> pd.Series:
@@ -85,11 +104,13 @@ def _in_sds(card: EffectCard, label: str) -> pd.Series:
 def _average_sentence(
     model: Model, contrast: Contrast, average: pd.Series, unit: pd.Series | None
 ) -> str:
-    answer, noun = quoted(answer_words(model)), noun_of(model)
+    answer, noun = outcome_words(model), noun_of(model)
     reference, other = contrast_arms(model, contrast)
     lower, upper = float(average["lower"]), float(average["upper"])
     size = f"{number(average['effect'])} logits (95 % interval {range_of(lower, upper)})"
     odds = f"{number(np.exp(average['effect']))} ({range_of(np.exp(lower), np.exp(upper))})"
+    if model.family.ordinal:
+        odds += " for each step up" if model.design.n_categories else " at every threshold"
     if unit is not None:
         size += f", which is {number(unit['estimate'])} SDs of ability "
         size += f"({range_of(unit['lower'], unit['upper'])})"

@@ -2,11 +2,15 @@
 
 from html import escape
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from ilhte_bayes.show.words import number, range_of, term_words, true_minus
+
+if TYPE_CHECKING:
+    from ilhte_bayes.fits.fit import Fit
 
 
 def html_table(
@@ -73,6 +77,17 @@ def estimates_table(frame: pd.DataFrame) -> pd.DataFrame:
         },
         index=frame.index,
     )
+
+
+def fixed_tables(fit: "Fit", unit: str = "") -> list[str]:
+    """Thresholds, if the answers are ordinal, and coefficients."""
+    n_cuts, table = fit.model.design.n_cuts, estimates_table(fit.coefficients)
+    out = []
+    if n_cuts:
+        out.append(html_table(table[:n_cuts].rename_axis("threshold"), f"Thresholds{unit}"))
+    if len(table) > n_cuts or not n_cuts:
+        out.append(html_table(table[n_cuts:], f"Coefficients{unit}"))
+    return out
 
 
 def components_table(frame: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ilhte_bayes.errors import DataError
-from ilhte_bayes.show.html_tables import components_table, estimates_table, html_table
+from ilhte_bayes.show.html_tables import components_table, fixed_tables, html_table
 from ilhte_bayes.show.text import average_sentences, card_table, criteria, items_table, method_words
 from ilhte_bayes.show.words import sentence
 
@@ -93,7 +93,7 @@ def fit_html(fit: "Fit") -> str:
         f"<p><code>{escape(fit.model.formula.text)}</code><br>"
         f"{escape(method_words(fit))}; {fit.n_obs:,} answers; "
         f"{escape(criteria(fit))}</p>"
-        f"{html_table(estimates_table(fit.coefficients), 'Coefficients, logits')}"
+        f"{''.join(fixed_tables(fit, ', logits'))}"
         f"{html_table(components_table(fit.variance_components), 'Spread between levels (logits), correlations')}"
         f"{problems}"
     )

@@ -12,6 +12,7 @@ from ilhte_bayes.models.model import Model
 from ilhte_bayes.show.words import answer_words, arm_words, number, plural, signed, unit_word
 
 _MOST_ARMS = 10
+_MOST_CATEGORIES = 7  # with a share each
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def group_of_role(model: Model, role: str) -> Group | None:
 
 
 def arms_table(model: Model) -> pd.DataFrame:
-    """Levels of every group, answers, and the raw share of the answer, by arm and in all."""
+    """Levels of every group, answers, and raw shares of answers, by arm and in all."""
     arms, design = arms_of(model), model.design
     everyone = np.ones(design.n_rows, dtype=bool)
     rows = [] if arms is None else [(w, arms.of_row == k) for k, w in enumerate(arms.words)]
@@ -62,14 +63,27 @@ def arms_table(model: Model) -> pd.DataFrame:
             plural(unit_word(model, group)): np.unique(group.level[here]).size
             for group in design.groups
         }
-        share = float(np.average(design.score[here] == 1, weights=count))
-        out[words] = groups | {
-            "answers": int(count.sum()),
-            f"share of {answer_words(model)}": f"{100 * share:.0f} %",
-        }
+        total = {"answers": int(count.sum())}
+        out[words] = groups | total | _shares(model, design.score[here], count)
     frame = pd.DataFrame.from_dict(out, orient="index")
     frame.index.name = "arm" if rows else ""
     return frame
+
+
+def _shares(model: Model, score: np.ndarray, count: np.ndarray) -> dict[str, str]:
+    """Share of the answer; of ordinal answers of each category, or the mean score if many."""
+    levels = model.responses.response_coding.levels
+    if not (model.family.ordinal or model.family.nominal):
+        named = {f"share of {answer_words(model)}": 1}
+    elif len(levels) > _MOST_CATEGORIES and model.family.ordinal:
+        mean = float(np.average(score, weights=count))
+        return {f"mean score (0 to {len(levels) - 1})": number(mean)}
+    else:
+        named = {f"share of {answer_words(model)} = {level}": k for k, level in enumerate(levels)}
+    return {
+        words: f"{100 * float(np.average(score == k, weights=count)):.0f} %"
+        for words, k in named.items()
+    }
 
 
 def balance_table(model: Model) -> pd.DataFrame | None:

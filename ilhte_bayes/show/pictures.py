@@ -15,7 +15,7 @@ _CAPTIONS = {
     "effect_by_easiness": "Each point is an item; upright lines are 95 % intervals of its {noun}, "
     "level lines of its easiness. The line is what the fitted correlation implies, with its 95 % "
     "band.",
-    "item_curves": "Probability of the answer against ability, for persons whose covariates and "
+    "item_curves": "Probability of the answer (of ordinal answers the expected score) against ability, for persons whose covariates and "
     "clusters are average, in two arms; bands are 95 %. Items are ordered from the largest {noun} "
     "to the smallest, or, where the model makes it equal, from easy to hard; of more than twelve, twelve evenly spread ones are shown.",
     "prior_posterior": "What was believed before the answers were seen, and what after: where the "

@@ -28,6 +28,9 @@ def code(fit: Fit, beside: Sequence[Fit] = ()) -> str:
         "roles": _roles(model),
         "levels": _levels(model),
         "reference": _references(model),
+        "thresholds": None if model.thresholds == "common" else model.thresholds,
+        "own_slopes": list(model.own_slopes),
+        "logits": None if model.logits == "independent" else model.logits,
         "discrimination": model.discrimination,
         "ability": None if model.ability == "normal" else model.ability,
         "assignment": model.assignment.kind

@@ -4,9 +4,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, NotAvailable
 from ilhte_bayes.estimands.card import EffectCard, effect_card
 from ilhte_bayes.estimands.items import ItemEffects, item_effects
+from ilhte_bayes.estimands.scores import ScoreEffects, score_effects
 from ilhte_bayes.fits.comparison import compare
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.models.model import Model
@@ -14,10 +15,12 @@ from ilhte_bayes.show import answers as told
 from ilhte_bayes.show import diagnosis, integration, recipe
 from ilhte_bayes.show.comparison import comparison_table
 from ilhte_bayes.show.equal_effects import all_equal
-from ilhte_bayes.show.html_tables import components_table, estimates_table, html_table
+from ilhte_bayes.show.html_tables import components_table, fixed_tables, html_table
 from ilhte_bayes.show.model_words import equation_html, model_sentences, noun_of
+from ilhte_bayes.show.peers import peers_code
 from ilhte_bayes.show.people import arms_table, balance_table
 from ilhte_bayes.show.pictures import Picture, by_contrast, priors
+from ilhte_bayes.show.score_tables import expected_scores, score_table
 from ilhte_bayes.show.text import card_table, dropped_rows, items_table, method_words, trivial
 from ilhte_bayes.show.words import about, joined, number, plural, sentence, true_minus
 
@@ -45,16 +48,20 @@ class Results:
     fit: Fit
     effects: ItemEffects | None = field(default=None)
     card: EffectCard | None = field(default=None)
+    scores: ScoreEffects | None = field(default=None)
     beside: tuple[Fit, ...] = ()
 
 
 def results_of(fit: Fit, beside: Sequence[Fit] = ()) -> Results:
     """Item effects and card, as far as the model has them."""
-    effects = card = None
+    effects = card = scores = None
     with contextlib.suppress(ModelError):  # a model without treatment or items
         effects = item_effects(fit)
         card = effect_card(fit)  # or without persons
-    return Results(fit, effects, card, tuple(beside))
+    if effects is not None and fit.model.family.ordinal:
+        with contextlib.suppress(NotAvailable):  # abilities of a free shape
+            scores = score_effects(fit)
+    return Results(fit, effects, card, scores, tuple(beside))
 
 
 def sections(results: Results) -> list[Section]:
@@ -66,12 +73,14 @@ def sections(results: Results) -> list[Section]:
         _model(fit),
         _balance(fit.model),
         *_card(results),
+        *_scores(results),
         *_items(results),
         *_figures(results),
         _estimates(fit),
         *_beside(results),
         _diagnosis(fit),
         _recipe(results),
+        *_elsewhere(fit.model),
     ]
     return [section for section in out if section is not None]
 
@@ -173,6 +182,29 @@ def _card(results: Results) -> Iterator[Section]:
     )
 
 
+def _scores(results: Results) -> Iterator[Section]:
+    """Ordinal answers: what the effect is in points and probabilities."""
+    scores = results.scores
+    if scores is None:
+        return
+    table = score_table(scores.test, scores.noun)
+    by_item = score_table(expected_scores(scores.frame), scores.noun)
+    unit, *notes = scores.notes
+    yield Section(
+        f"The {scores.noun} in score points",
+        (
+            "What answers are expected to be in each arm: the sum of scores over a test, and the "
+            "share of answers at each category or above; then the score of one answer, by item.",
+        ),
+        html=(
+            html_table(table, "Tests", capital=False),
+            html_table(by_item, "Expected score by item", capital=False),
+        ),
+        remarks=(unit,),
+        notes=tuple(map(sentence, notes)),
+    )
+
+
 def _items(results: Results) -> Iterator[Section]:
     effects = results.effects
     if effects is None:
@@ -237,7 +269,7 @@ def _estimates(fit: Fit) -> Section:
         "All estimates",
         (intro,),
         html=(
-            html_table(estimates_table(fit.coefficients), "Coefficients"),
+            *fixed_tables(fit),
             html_table(
                 components_table(fit.variance_components), "Spread between levels, correlations"
             ),
@@ -283,6 +315,13 @@ def _recipe(results: Results) -> Section:
         ),
     ]
     return Section("How to repeat it", facts=tuple(facts), code=recipe.code(fit, results.beside))
+
+
+def _elsewhere(model: Model) -> Iterator[Section]:
+    """Categories, whose signs and names differ between programs: the model in others' code."""
+    if (model.family.ordinal or model.family.nominal) and model.formula.response.comparison is None:
+        intro = "The same model, by approximations and priors of their own; the table is d."
+        yield Section("In other programs", (intro,), code=peers_code(model))
 
 
 def lead(results: Results, *, title: str | None = None) -> dict[str, object]:

@@ -10,7 +10,7 @@ import pandas as pd
 from ilhte_bayes.models.ability import SENTENCE as SHAPE
 from ilhte_bayes.models.discrimination import SENTENCES
 from ilhte_bayes.show.integration import in_short, laplace_error, times
-from ilhte_bayes.show.words import count_of, number, range_of
+from ilhte_bayes.show.words import against_words, count_of, number, range_of, scale_words
 
 if TYPE_CHECKING:
     from ilhte_bayes.estimands.card import EffectCard
@@ -38,6 +38,10 @@ def model_lines(model: "Model") -> list[tuple[str, str]]:
         ("Formula", model.formula.text),
         ("Answers", f"{design.n_obs:,} ({model.family.name}); {groups}"),
     ]
+    if design.n_cuts:
+        lines.append(("Thresholds", thresholds_words(model)))
+    if design.logit is not None:
+        lines.append(("Categories", categories_words(model)))
     if model.discrimination is not None:
         lines.append(("Discrimination", SENTENCES[model.discrimination]))
     if model.ability != "normal":
@@ -49,6 +53,25 @@ def model_lines(model: "Model") -> list[tuple[str, str]]:
     lines += [("Left out", sentence) for sentence in dropped_rows(model)]
     lines += [("Note", note) for note in model.notes]
     return lines
+
+
+def categories_words(model: "Model") -> str:
+    """Which categories have coefficients, and whether their random effects hang together."""
+    how = {"independent": "not correlated", "correlated": "correlated"}[model.logits]
+    return (
+        f"{against_words(model)}, each with coefficients and random effects of its own; random "
+        f"effects of different categories {how}"
+    )
+
+
+def thresholds_words(model: "Model") -> str:
+    """Between which categories thresholds lie, and whether items share them."""
+    n = model.design.n_cuts
+    whose = {
+        "common": "the same for all items" if model.roles.item else "the same for all answers",
+        "item": "each item its own, around the common ones",
+    }[model.thresholds]
+    return f"{n} between {scale_words(model)}; {whose}"
 
 
 def trivial(levels: tuple[str, ...]) -> bool:
@@ -124,14 +147,25 @@ def describe_fit(fit: "Fit") -> str:
         "Spread between levels (logits) and correlations, 95 % intervals",
         format_table(fit.variance_components),
         "",
-        "Coefficients (logits), 95 % intervals",
-        format_table(fit.coefficients),
+        *_fixed_tables(fit),
     ]
     codings = [str(c) for c in fit.model.responses.codings if not trivial(c.levels)]
     if codings:
         lines += ["", *codings]
     lines += ["", *(f"Note: {problem}" for problem in fit.problems)] if fit.problems else []
     return "\n".join(lines)
+
+
+def _fixed_tables(fit: "Fit") -> list[str]:
+    """Thresholds, if the answers are ordinal, and coefficients: a headed table each."""
+    n_cuts, table = fit.model.design.n_cuts, fit.coefficients
+    title = "Coefficients (logits), 95 % intervals"
+    if not n_cuts:
+        return [title, format_table(table)]
+    lines = ["Thresholds (logits), 95 % intervals", format_table(fit.thresholds)]
+    if len(table) > n_cuts:
+        lines += ["", f"{title}; above 0: higher answers", format_table(table.iloc[n_cuts:])]
+    return lines
 
 
 def card_table(card: "EffectCard") -> pd.DataFrame:

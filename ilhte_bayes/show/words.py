@@ -85,7 +85,8 @@ def unit_word(model: "Model", group: Group) -> str:
 
 def term_words(term: str) -> str:
     """A column of the design in words: `arm[T.drug]:pre` is "arm = drug × pre"."""
-    return re.sub(r"\[(?:T\.|S\.)?([^\]]*)\]", r" = \1", term).replace(":", " × ")
+    levels = re.sub(r"\[(?:T\.|S\.)?([^\]]*)\]", r" = \1", term)
+    return re.sub(r":(?! )", " × ", levels)  # "car: pre" is a term of one category
 
 
 def arm_words(model: "Model", arm: object) -> str:
@@ -107,8 +108,29 @@ def contrast_arms(model: "Model", contrast: Contrast) -> tuple[str, str]:
 
 
 def answer_words(model: "Model") -> str:
-    """The answer whose probability is modelled: "resp >= 2", "y = 1"."""
+    """The answer whose probability is modelled, "resp >= 2", "y = 1"; ordinal, what was rated."""
     response, coding = model.formula.response, model.responses.response_coding
+    if model.family.ordinal or model.family.nominal:
+        return coding.column
     if response.comparison is not None:
         return response.text.replace(">=", "≥").replace("<=", "≤").replace("!=", "≠")
     return f"{coding.column} = {coding.levels[1]}"
+
+
+def outcome_words(model: "Model") -> str:
+    """What a treatment makes more or less likely, in a sentence: “resp ≥ 2”, or a higher answer."""
+    answer = quoted(answer_words(model))
+    if model.family.nominal:
+        return f"each answer of {answer}"
+    return f"a higher answer of {answer}" if model.family.ordinal else answer
+
+
+def against_words(model: "Model") -> str:
+    """Categories of a nominal answer against their reference: "car, train against bus"."""
+    first, *others = model.responses.response_coding.levels
+    return f"{', '.join(others)} against {first}"
+
+
+def scale_words(model: "Model") -> str:
+    """Categories of an ordinal answer, lowest first: "no < perhaps < yes"."""
+    return " < ".join(model.responses.response_coding.levels)

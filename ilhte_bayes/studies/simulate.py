@@ -13,6 +13,7 @@ import xarray as xr
 
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.formulas.design import Design, Group
+from ilhte_bayes.formulas.logits import columns_of_categories
 from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.model import Model, with_parts
 from ilhte_bayes.models.priors import (
@@ -27,6 +28,8 @@ from ilhte_bayes.models.priors import (
     correlated,
 )
 from ilhte_bayes.models.unconstrained import pairs_of
+
+_MOST_TRIES = 10_000  # draws from the prior until thresholds are in order for every answer
 
 
 class Simulated(NamedTuple):
@@ -53,12 +56,56 @@ def draw_from_prior(model: Model, rng: np.random.Generator) -> xr.Dataset:
     Raises
     ------
     ModelError
-        If a prior is flat: there is nothing to draw from.
+        If a prior is flat: there is nothing to draw from; or if thresholds drawn from their priors
+        are hardly ever in order.
+
+    Notes
+    -----
+    Thresholds have their priors on the condition that they are in order for every answer: draws in
+    which they are not are made again.
     """
+    for _ in range(_MOST_TRIES):
+        drawn = _draw_once(model, rng)
+        if model.design.n_ordered < 2 or _in_order(model.design, drawn):
+            return drawn
+    raise _out_of_order()
+
+
+def _out_of_order() -> ModelError:
+    return ModelError(
+        f"in {_MOST_TRIES:,} draws from the priors, thresholds were never in order for every "
+        "answer. Give each threshold a prior around its place, for example priors={'threshold[0|1]': "
+        "il.Normal(-1, 0.5)}, and slopes or items' deviations at single thresholds smaller SDs."
+    )
+
+
+def _draw_thresholds(model: Model, rng: np.random.Generator) -> list[float]:
+    """Common thresholds, in order."""
+    design = model.design
+    names = [design.parameter(term) for term in design.terms[: design.n_ordered]]
+    own = [model.priors[name] for name in names]
+    for _ in range(_MOST_TRIES):
+        drawn = [_draw(prior, name, rng) for prior, name in zip(own, names, strict=True)]
+        if len(set(own)) == 1:
+            return sorted(drawn)  # exchangeable: as if drawn until in order
+        if sorted(drawn) == drawn:
+            return drawn
+    raise _out_of_order()
+
+
+def _in_order(design: Design, parameters: xr.Dataset) -> bool:
+    """Whether every category has a positive probability in every row."""
+    return bool((np.diff(thresholds(design, parameters, np.arange(design.n_rows))) > 0).all())
+
+
+def _draw_once(model: Model, rng: np.random.Generator) -> xr.Dataset:
+    """Parameters and effects; items' thresholds may be out of order."""
     design, priors = model.design, model.priors
     values: dict[str, xr.DataArray] = {}
     if design.terms:
-        beta = [_draw(priors[name], name, rng) for name in map(design.parameter, design.terms)]
+        beta = _draw_thresholds(model, rng) if design.n_ordered else []
+        slopes = [design.parameter(term) for term in design.terms[design.n_ordered :]]
+        beta += [_draw(priors[name], name, rng) for name in slopes]
         values["beta"] = xr.DataArray(beta, {"term": list(design.terms)}, ("term",))
     for group in design.groups:
         name, column = group.name, f"{group.name}_column"
@@ -114,13 +161,29 @@ def simulate_answers(
 def linear_predictor(
     design: Design, parameters: xr.Dataset | Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    """(row,) logits of each row of a design, for one set of parameters with all random effects."""
+    """(row,) logits of each row of a design, for one set of parameters with all random effects.
+
+    Of nominal answers (row, category - 1).
+    """
+    if design.logit is not None:
+        return np.column_stack(
+            [_one_predictor(design, x, z, parameters) for x, z in columns_of_categories(design)]
+        )
+    return _one_predictor(design, design.x, [group.z for group in design.groups], parameters)
+
+
+def _one_predictor(
+    design: Design,
+    x: np.ndarray,
+    z: list[np.ndarray],
+    parameters: xr.Dataset | Mapping[str, np.ndarray],
+) -> np.ndarray:
     eta = np.zeros(design.n_rows)
     if design.terms:
-        eta += (design.x @ np.asarray(parameters["beta"]))[design.pattern]
-    for group in design.groups:
+        eta += (x @ np.asarray(parameters["beta"]))[design.pattern]
+    for group, own in zip(design.groups, z, strict=True):
         effects = np.asarray(parameters[f"re_{group.name}"])
-        eta += np.einsum("rk,rk->r", group.z[design.pattern], effects[group.level])
+        eta += np.einsum("rk,rk->r", own[design.pattern], effects[group.level])
     return eta
 
 

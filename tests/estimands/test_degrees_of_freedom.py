@@ -33,7 +33,7 @@ def ranks_by_brute_force(design):
 @pytest.fixture(scope="module")
 def district():
     """Unbalanced: a school without any variation of lep, teachers of one student kind."""
-    rng, n = np.random.default_rng(1), 400
+    rng, n = np.random.default_rng(1), 200
     table = pd.DataFrame(
         {
             "school": rng.integers(0, 8, n),
@@ -73,7 +73,7 @@ def test_ordinal_answers_count_every_threshold_once(district):
     design = il.Model(formula, district, family="cumulative").design
     ranks = rank_contributions(design)
     assert ranks.random == ranks_by_brute_force(design)
-    assert ranks.residual == 400 - 3 - sum(ranks.random.values())
+    assert ranks.residual == 200 - 3 - sum(ranks.random.values())
 
 
 def growth(formula):
@@ -115,3 +115,13 @@ def test_sd173_organisational(family, residual):
 def test_constant_within(district):
     design = il.Model("y ~ lep + frl + treat + (1 | school)", district).design
     assert constant_within(design, design.group("school")).tolist() == [True, False, True, True]
+
+
+def test_unordered_categories_count_each_logit_apart(district):
+    formula = "grade ~ lep + (lep || school)"
+    binary = il.Model(formula.replace("grade", "y"), district).design
+    several = il.Model(formula, district, family="multinomial").design
+    alone, found = rank_contributions(binary).random, rank_contributions(several).random
+    for (group, column), own in alone.items():
+        for category in (1, 2):
+            assert found[group, f"{category}: {column}"] == own

@@ -50,8 +50,8 @@ def test_inf_is_the_wald_interval(bacteria):
 def test_containment_is_wider(bacteria):
     exact, normal = (il.fixed_tests(bacteria, df=df).frame for df in ("containment", "inf"))
     assert (exact["lower"] < normal["lower"]).all()
-    # nothing but the intercept is constant within children here: treatment and week vary
-    assert exact.loc["Intercept", "df"] < 50
+    # 50 children less intercept and two arms, constant within each; 220 answers less 4 and these
+    assert exact["df"].tolist() == [47, 169, 169, 169]
 
 
 def clusters(n, seed=1):
@@ -74,11 +74,20 @@ def test_treatment_of_few_clusters_has_clusters_less_2():
     assert result.frame.loc["treat", "df"] == 8
     assert result.frame.loc["x", "df"] == 120 - 3 - 8  # answers less the rank of all columns
     assert "treat: 8 degrees of freedom, 10 levels of school less 2 columns" in repr(result)
+    assert "too many" not in repr(result)
 
 
 def test_treatment_of_40_clusters_has_containment():
     result = il.fixed_tests(cluster_fit(40))
     assert result.frame.loc["treat", "df"] == result.frame.loc["x", "df"] == 480 - 3 - 38
+
+
+def test_other_predictors_of_few_clusters_are_named(table):
+    """TVSFP: 28 schools; which column is the treatment is not said."""
+    model = il.Model("thk ~ prethk + cc * tv + (1 | school)", table("tvsfp"), family="cumulative")
+    text = repr(il.fixed_tests(il.laplace(model)))
+    assert "cc, tv, cc:tv: constant within the 28 levels of school" in text
+    assert "Read them with 24" in text  # 28 less the intercept and three columns
 
 
 def test_refusals(bacteria, fit_of_draws):

@@ -136,3 +136,18 @@ def test_refusals(table, caffeine):
         il.ladder(FORMULAS[:2], gaps)
     with pytest.raises(il.ModelError, match="different name"):
         il.ladder(FORMULAS[:2], data, names=["one", "one"])
+
+
+def test_peers_first_models_of_a_district(table):
+    """73,671 students: glmer on E1 and E2, clmm's AIC of the ordinal E1 (reference folder)."""
+    data = table("glimmix_sim_73671")
+    groups = "(1 | schoolid) + (1 | teacherid)"
+    steps = il.ladder([f"score_d ~ 1 + {groups}", f"score_d ~ lep + ec + {groups}"], data)
+    # glmer's log-likelihoods lie up to .001 low: twice that on criteria
+    assert steps.criteria.loc["Model 1", "bic"] == pytest.approx(89770.2495, abs=3e-3)
+    assert steps.criteria.loc["Model 2", "loglik"] == pytest.approx(-44338.3029, abs=1e-3)
+    assert steps.bic_units == "140 schoolid"
+    teacher = steps.frame["Model 1"].loc[("variance", "teacherid", "Intercept")]
+    # SE .0155433 of the SD .8012718, delta method
+    assert teacher["estimate"] == pytest.approx(0.8012718**2, rel=0.005)
+    assert teacher["se"] == pytest.approx(2 * 0.8012718 * 0.0155433, rel=0.01)

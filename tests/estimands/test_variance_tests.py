@@ -94,3 +94,16 @@ def test_draws_have_a_mean_and_an_sd(verbagg, fit_of_draws):
 def test_only_maximum_likelihood(caffeine):
     with pytest.raises(il.ModelError, match="this fit is MAP"):
         il.variance_tests(caffeine)
+
+
+def test_proc_glimmixs_listing_of_tvsfp(table):
+    """PROC GLIMMIX METHOD=LAPLACE, thk = cc|tv|prethk: its school variance, SE and criteria."""
+    formula = "thk ~ cc * tv * prethk + (1 | school)"
+    fit = il.laplace(il.Model(formula, table("tvsfp"), family="cumulative"))
+    row = il.variance_tests(fit).frame.loc[("school", "Intercept")]
+    assert round(row["variance"], 5) == 0.07520
+    assert round(row["se"], 5) == 0.03896
+    assert round(-2 * fit.loglik, 2) == 4233.05
+    assert round(fit.aic, 2) == 4255.05
+    # 28 schools: the Wald test has p = .027, the likelihood ratio .0005
+    assert row["p_lr"] < row["p_wald"] / 10

@@ -111,6 +111,18 @@ def test_fits_of_different_models_leave_gaps(ml, null):
     assert not any("different data" in note for note in found.notes)
 
 
+def test_thresholds_are_called_thresholds(trial):
+    fits = [
+        il.laplace(il.Model(f"resp ~ {x} + (1 | study/id)", trial, "cumulative"))
+        for x in ("treat", "1")
+    ]
+    table = comparison_table(il.compare(*fits))
+    assert list(table.index[:4]) == [
+        "threshold[0|1]", "threshold[1|2]", "threshold[2|3]", "beta[treat]"
+    ]  # fmt: skip
+    assert table.loc["beta[treat]", "diff."] == "-" != table.loc["threshold[0|1]", "diff."]
+
+
 def test_other_data_are_named(trial, ml):
     fewer = il.laplace(il.Model(FORMULA, trial.iloc[:5000]))
     (note,) = [n for n in il.compare(ml, fewer).notes if "different data" in n]

@@ -86,6 +86,18 @@ MODELS = {
     "noted": noted,
     "counted cells": lambda: il.Model("resp ~ C(site) + (1 | item) + (1 | wing)", trial()),
     "one fixed": lambda: il.Model("resp == 1 ~ 1 + (1 | id) + (1 | item)", trial()),
+    "ordinal": lambda: il.Model(
+        "resp ~ treat + (1 | id) + (treat | item)",
+        trial().assign(
+            resp=lambda t: pd.Categorical(
+                np.array(["no", "perhaps", "yes"])[(t["resp"] + t["item"] // 5 % 2).clip(0, 2)],
+                ["no", "perhaps", "yes"],
+                ordered=True,
+            )
+        ),
+        "cumulative",
+        thresholds="item",
+    ),
     "odd names": lambda: il.Model(
         "`right?` ~ `arm/dose` + (1 | id) + (`arm/dose` | `the item`)",
         trial().rename(columns={"resp": "right?", "treat": "arm/dose", "item": "the item"}),
@@ -168,7 +180,7 @@ def test_fitted_again_it_gives_the_same_numbers(fit, tmp_path):
     xr.testing.assert_identical(again.mode, fit.mode)
 
 
-@pytest.mark.parametrize("case", ["caffeine", "three arms", "observational"])
+@pytest.mark.parametrize("case", ["caffeine", "three arms", "observational", "ordinal"])
 def test_every_estimand_is_the_same(case, tmp_path):
     fit = il.laplace(MODELS[case](), objective="map")
     loaded = il.load(fit.save(tmp_path / "fit.nc"))

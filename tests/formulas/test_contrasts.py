@@ -26,6 +26,19 @@ def test_two_numbers_are_two_arms(make_trial):
     assert np.allclose(fixed, expected) and np.allclose(random, [[0, 1]])
 
 
+def test_thresholds_do_not_change_with_the_arm(make_trial):
+    formula = "rate ~ treat * pre + (1 | id) + (treat | item)"
+    model = il.Model(formula, make_trial(), "cumulative", thresholds="item")
+    ((_, fixed, random),) = changes(model, "treat")
+    pre = model.responses.patterns["pre"].to_numpy()
+    nothing = np.zeros_like(pre)
+    expected = np.column_stack([nothing] * 3 + [np.ones_like(pre), nothing, pre])
+    assert model.design.terms[:4] == ("0|1", "1|2", "2|3", "treat")
+    assert np.allclose(fixed, expected)
+    assert model.design.group("item").columns == ("Intercept", "treat", "spread", "bend")
+    assert np.allclose(random, [[0, 1, 0, 0]])
+
+
 def test_text_is_compared_with_its_reference(make_trial):
     trial = make_trial()
     trial["trt"] = trial["trt"].mask(trial["id"] % 3 == 0, "both")

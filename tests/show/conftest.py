@@ -46,6 +46,12 @@ def _caffeine(**options):
     )
 
 
+def _ordinal():
+    """Ten adjectives rated 0 to 3, each with thresholds of its own."""
+    table = il.load_dataset("caffeine")
+    return il.il_hte(table, clusters=["study"], family="cumulative", thresholds="item")
+
+
 def _three_arms():
     table = made_table(5, persons=240, items=9, arms=("control", "tablets", "tutoring"))
     return il.Model(
@@ -75,6 +81,7 @@ MAKERS = {
     "three_arms": lambda: il.laplace(_three_arms(), objective="map"),
     "constant": lambda: il.laplace(_caffeine(effects="constant"), objective="map"),
     "zero": lambda: il.laplace(_zero()),
+    "ordinal": lambda: il.laplace(_ordinal(), objective="map"),
 }
 
 

@@ -13,12 +13,13 @@ import pytest
 import ilhte_bayes as il
 from ilhte_bayes.show import pictures
 from ilhte_bayes.show.page import page_html
+from ilhte_bayes.show.peers import peers_code
 from ilhte_bayes.show.people import arms_table, balance_table
 from ilhte_bayes.show.recipe import code
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRAWN = ("caffeine_map", "three_arms", "draws")  # pages whose figures are drawn; it takes seconds
-CASES = [*DRAWN, "caffeine_ml", "verbagg", "constant", "zero"]
+CASES = [*DRAWN, "caffeine_ml", "verbagg", "constant", "zero", "ordinal"]
 SECTIONS = [
     "Who took part",
     "Data and coding",
@@ -158,7 +159,49 @@ def test_diagnostics_speak_of_the_engine_that_was_used(page):
     assert "Read the 1 note at the top" in words(page("caffeine_ml"))
 
 
-@pytest.mark.parametrize("case", ["caffeine_map", "verbagg"])
+def test_ordinal_answers_have_thresholds_score_points_and_other_programs_code(page, fit_of):
+    read, text = Reader(page("ordinal")), words(page("ordinal"))
+    expected = list(SECTIONS)
+    expected.insert(expected.index("Effect by item"), "The effect in score points")
+    titles = [title for level, title in read.headings if level == 2]
+    assert titles == [*expected, "In other programs"]
+    assert "a higher answer of “resp” is more likely under caffeine than under placebo" in text
+    assert "at every threshold" in text and "resp = 1:" not in text
+    assert "each item having its own" in text and "proportional odds" in text
+    assert "logit P( resp ≤ k)" in text.replace("P(resp", "P( resp")
+    assert "Distances between thresholds vary between items" in text
+    for level in range(4):
+        assert f"share of resp = {level}" in text.replace("Share", "share")
+    row = fit_of("ordinal").thresholds.loc["1|2"]
+    assert f"1|2 {row['estimate']:.2f} {row['se']:.2f}" in text
+    assert "The effect of treat on resp, item by item" in text
+
+
+def test_code_for_other_programs(fit_of):
+    text = peers_code(fit_of("ordinal").model)
+    clmm, brms, glimmix = text.split("\n\n")
+    assert "resp ~ treat + (1 | study) + (1 | study:id) + (treat | item), data = d" in clmm
+    assert 'levels = c("0", "1", "2", "3"), ordered = TRUE' in clmm
+    assert "thres(3, gr = item)" in brms and 'cumulative("logit")' in brms
+    assert "every slope has the other sign" in glimmix
+    for line in (
+        "class study id item", "model resp = treat / dist=multinomial link=clogit solution;",
+        "random intercept / subject=study;", "random intercept / subject=id(study);",
+        "random intercept treat / subject=item type=un;",
+    ):  # fmt: skip
+        assert line in glimmix
+    apart = il.Model(
+        "resp ~ treat + (0 + C(treat) || id) + (treat || item)",
+        il.load_dataset("caffeine"),
+        "cumulative",
+    )
+    text = peers_code(apart)
+    assert "(1 | item) + (0 + treat | item)" in text and "(treat || item)" in text
+    assert "random intercept / subject=id group=treat;" in text
+    assert "random intercept treat / subject=item type=vc;" in text
+
+
+@pytest.mark.parametrize("case", ["caffeine_map", "verbagg", "ordinal"])
 def test_code_on_the_page_makes_the_same_fit(fit_of, case, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     there: dict = {}

@@ -16,7 +16,7 @@ from scipy.stats import halfnorm, norm
 import ilhte_bayes as il
 from ilhte_bayes.show.plots import BLUE
 
-CASES = ["caffeine_ml", "caffeine_map", "verbagg", "large", "three_arms", "draws"]
+CASES = ["caffeine_ml", "caffeine_map", "verbagg", "large", "three_arms", "draws", "ordinal"]
 FIGURES = ["item_effects", "effect_by_easiness", "item_curves", "prior_posterior"]
 PAIRS = [
     (case, figure)
@@ -159,6 +159,25 @@ def test_curves_pass_through_the_items_probabilities(drawn, fit_of):
         # with the slope of the curve, at most 1/4
         assert abs(reference - expit(beta["Intercept"] + b)) < 0.02
         assert abs(treated - expit(beta.sum() + b + z)) < 0.02
+
+
+def test_curves_of_ordinal_answers_are_expected_scores(drawn, fit_of):
+    """At average ability, the sum over thresholds of the chance to pass them."""
+    fit = fit_of("ordinal")
+    own = fit.random_effects("item")["estimate"].unstack("term")
+    kappa = il.item_thresholds(fit)["estimate"].unstack()
+    panels = drawn("ordinal", "item_curves").figure.axes
+    assert panels[0].figure.get_supylabel() == "Expected score of resp"
+    for panel in panels:
+        item = panel.get_title()
+        b, z = own.loc[item, ["Intercept", "treat"]]
+        curves = [line for line in panel.lines if len(line.get_xdata()) > 2]
+        at = (b, b + z + fit.coefficients.loc["treat", "estimate"])
+        for curve, place in zip(curves, at, strict=True):
+            expected = expit(place - kappa.loc[item]).sum()
+            # medians of 2,000 draws: the score's SD is about .3, its median's error .008
+            assert abs(np.interp(0.0, *curve.get_data()) - expected) < 0.04
+        assert panel.get_ylim()[1] == pytest.approx(3.06)
 
 
 def test_items_are_spread_from_the_largest_effect_to_the_smallest(drawn, fit_of):

@@ -34,6 +34,17 @@ def test_card_has_a_line_for_each_target_and_a_column_for_each_scale(fit_of):
     assert "Effect of treatment, 95 % intervals (caffeine v placebo)" in repr(card)
 
 
+def test_thresholds_stand_apart_from_coefficients(fit_of):
+    text = repr(fit_of("ordinal"))
+    thresholds, coefficients = text.index("Thresholds (logits)"), text.index("Coefficients")
+    assert thresholds < text.index("2|3") < coefficients < text.rindex("treat ")
+    assert "above 0: higher answers" in text
+    assert "3 between 0 < 1 < 2 < 3; each item its own" in repr(fit_of("ordinal").model)
+    html = fit_of("ordinal")._repr_html_()
+    assert html.index("Thresholds, logits") < html.index("Coefficients, logits")
+    assert "Thresholds" not in repr(fit_of("caffeine_map"))
+
+
 def test_card_of_several_arms_names_them(fit_of):
     table = card_table(il.effect_card(fit_of("three_arms")))
     assert table.index.names == ["contrast", "target"]

@@ -80,3 +80,16 @@ def test_nuts_is_calibrated_with_clusters(capsys):
         print(f"\n{calibration}")
     table = calibration.uniformity()
     assert table["p"].min() > 0.01 / len(table)
+
+
+def test_nuts_of_ordinal_answers_is_calibrated(capsys):
+    """Four categories: thresholds in order, persons integrated out, gaps apart from them."""
+    table = trial(persons=60, items=6)
+    table["resp"] = np.random.default_rng(2).integers(0, 4, len(table))
+    priors = PRIORS | {"threshold": il.Normal(0, 1.5)}
+    formula = "resp ~ treat + (1|id) + (treat|item)"
+    model = il.Model(formula, table, family="cumulative", priors=priors)
+    calibration = sbc(model, N, **SIZE)
+    with capsys.disabled():
+        print(f"\n{calibration}")
+    assert calibration.uniformity()["p"].min() > 0.01 / calibration.ranks.shape[1]

@@ -7,7 +7,12 @@ from scipy import special, stats
 
 import ilhte_bayes as il
 from ilhte_bayes.models.priors import make_priors
-from ilhte_bayes.studies.simulate import draw_from_prior, linear_predictor, simulate_answers
+from ilhte_bayes.studies.simulate import (
+    draw_from_prior,
+    linear_predictor,
+    simulate_answers,
+    thresholds,
+)
 
 # Designs without persons, and items answered alike, are meant here.
 pytestmark = pytest.mark.filterwarnings("ignore::ilhte_bayes.errors.IlhteWarning")
@@ -159,3 +164,66 @@ def test_what_cannot_be_drawn_is_refused(make_trial):
         simulate_answers(model, {"beta": np.zeros(2)}, rng)
     with pytest.raises(il.ModelError, match=r"'beta' has shape \(3,\); the model's is \(2,\)"):
         simulate_answers(model, {"beta": np.zeros(3)}, rng)
+
+
+ORDINAL = "rate ~ treat + (1 | id) + (treat | item)"
+
+
+def ordinal(table: pd.DataFrame, kind: str = "common", **priors) -> il.Model:
+    options = {"family": "cumulative", "thresholds": kind, "roles": {"item": "item"}}
+    return il.Model(ORDINAL, table, priors={"threshold": il.Normal(0.2, 1)} | priors, **options)
+
+
+def test_thresholds_are_drawn_on_the_condition_that_they_are_in_order(make_trial):
+    """Of one prior they are its order statistics; of several, draws out of order are made again."""
+    table, rng = make_trial(6, 4), np.random.default_rng(7)
+    table["rate"] = np.arange(len(table)) % 4
+    model = ordinal(table)
+    same = [draw_from_prior(model, rng)["beta"][:3] for _ in range(500)]
+    expected = 0.2 + np.array([-0.8463, 0, 0.8463])  # of three standard normals
+    np.testing.assert_allclose(np.mean(same, axis=0), expected, atol=4 * 0.75 / np.sqrt(500))
+    other = ordinal(table, **{"threshold[1|2]": il.Normal(0.2, 0.1)})
+    found = np.array([draw_from_prior(other, rng)["beta"][:3] for _ in range(500)])
+    draws = np.random.default_rng(1).normal(0.2, [1, 0.1, 1], (400_000, 3))
+    draws = draws[(np.diff(draws) > 0).all(axis=1)]
+    error = draws.std(axis=0) / np.sqrt(500)
+    assert (np.abs(found.mean(axis=0) - draws.mean(axis=0)) < 4 * error).all()
+
+
+def test_items_thresholds_are_in_order_too(make_trial):
+    table, rng = make_trial(6, 4), np.random.default_rng(7)
+    table["rate"] = np.arange(len(table)) % 4
+    model = ordinal(table, "item", **{"sd_item": il.HalfNormal(0.7)})
+    for _ in range(10):
+        drawn = draw_from_prior(model, rng)
+        cuts = thresholds(model.design, drawn, np.arange(model.design.n_rows))
+        assert (np.diff(cuts, axis=1) > 0).all()
+        assert simulate_answers(model, drawn, rng).model.design.n_obs == len(table)
+
+
+def test_priors_that_put_thresholds_out_of_order_are_refused(make_trial):
+    table = make_trial(6, 4)
+    table["rate"] = np.arange(len(table)) % 4
+    wrong = {"threshold[0|1]": il.Normal(9, 0.1), "threshold[1|2]": il.Normal(-9, 0.1)}
+    with pytest.raises(il.ModelError, match="never in order"):
+        draw_from_prior(ordinal(table, **wrong), np.random.default_rng(1))
+
+
+def test_ordinal_answers_have_the_models_probabilities(make_trial):
+    """Persons of one ability, answering often: shares against the definition."""
+    table = pd.concat([make_trial(2, 3)] * 800, ignore_index=True)
+    table["rate"] = np.arange(len(table)) % 4
+    model = ordinal(table)
+    design = model.design
+    cuts = np.array([-1.0, 0.3, 1.2])
+    truth = {"beta": np.append(cuts, 0.5), "sd_id": [1.0], "sd_item": [1.0, 0.5]}
+    truth |= {"corr_item": np.eye(2), "re_id": [[0.4], [-0.6]]}
+    truth["re_item"] = [[0.5, 0.1], [-0.3, 0.2], [0.9, -0.4]]
+    new = simulate_answers(model, truth, np.random.default_rng(3)).model
+    eta = linear_predictor(new.design, truth)
+    for predictor in np.unique(eta):
+        rows = eta == predictor
+        shares = np.bincount(new.design.score[rows], new.design.count[rows], minlength=4) / 800
+        edges = np.concatenate([[0], special.expit(cuts - predictor), [1]])
+        np.testing.assert_allclose(shares, np.diff(edges), atol=4 * 0.5 / np.sqrt(800))
+    assert design.n_obs == 4800

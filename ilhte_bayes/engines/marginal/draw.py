@@ -34,10 +34,10 @@ def draw_approximation(fit: "Fit", n_draws: int = N_DRAWS, seed: int = _SEED) ->
         moved = _normal(rng, mode["psi_cov"].to_numpy(), n_draws)
         target: LaplaceObjective | IntegratedObjective
         if integrated := mode.attrs.get("integrated"):
-            target = IntegratedObjective(model.design, model.family, integrated, inside)
+            target = IntegratedObjective(model.rows, model.family, integrated, inside)
             scatter = _dense_scatter(target, target.evaluate(psi_hat), rng, n_draws)
         else:
-            target = LaplaceObjective(model.design, model.family, inside)
+            target = LaplaceObjective(model.rows, model.family, inside)
             scatter = _scatter(target, target.evaluate(psi_hat), rng, n_draws)
     variables: dict[str, tuple] = {
         "beta": (("chain", "draw", "term"), (psi_hat + moved)[None, :, target.parts[0]])

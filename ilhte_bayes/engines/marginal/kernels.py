@@ -32,19 +32,19 @@ def linear_predictor(rows: Rows, fixed, scaled, effects, eta):
 
 
 @jit
-def add_scaled_rows(rows: Rows, scaled, value, factor, out):
-    """Add A' (value * factor) to `out`, for one value and one factor a row."""
+def add_scaled_rows(rows: Rows, scaled, value, out):
+    """Add A' value to `out`, for one value a row."""
     d, n_other = rows.n_inner, rows.column_group.size
     pattern, start, base, group = rows.pattern, rows.start, rows.base, rows.column_group
     column_at = rows.column_at
     for j in range(start.size - 1):
         for r in range(start[j], start[j + 1]):
-            p, product = pattern[r], value[r] * factor[r]
+            p, own = pattern[r], value[r]
             for a in range(d):
-                out[j * d + a] += scaled[p, a] * product
+                out[j * d + a] += scaled[p, a] * own
             for k in range(n_other):
                 at = base[group[k], r] + column_at[k]
-                out[at] += scaled[p, d + k] * product
+                out[at] += scaled[p, d + k] * own
 
 
 @jit
@@ -578,12 +578,12 @@ def _few_inverse(factor, coupling, border, touched, own, to_border):
 
 @jit
 def collect_gradient(
-    rows: Rows, scaled, z, effects, slope, weight, third, spread, shift, by_pattern, by_factor
+    rows: Rows, scaled, z, effects, slope, weight, change, shift, by_pattern, by_factor
 ):
     """Sums over rows from which the gradient of the Laplace log-likelihood is made.
 
-    rho = slope - (third * spread - weight * a_r'shift) / 2 is the derivative by the row's linear
-    predictor, the movement of the mode included. by_pattern[p] += rho;
+    rho = slope - (change - weight * a_r'shift) / 2 is the derivative by the row's linear predictor,
+    the movement of the mode included; `change` is that of log|H| by way of the weights. by_pattern[p] += rho;
     by_factor[i, j] += z_i (rho effects_j - slope shift_j / 2) for columns i, j of one group.
     """
     d, n_other = rows.n_inner, rows.column_group.size
@@ -600,7 +600,7 @@ def collect_gradient(
             for k in range(n_other):
                 at[d + k] = base[group[k], r] + column_at[k]
                 moved += scaled[p, d + k] * shift[at[d + k]]
-            rho = slope[r] - 0.5 * (third[r] * spread[r] - weight[r] * moved)
+            rho = slope[r] - 0.5 * (change[r] - weight[r] * moved)
             by_pattern[p] += rho
             half = 0.5 * slope[r]
             for a in range(d):

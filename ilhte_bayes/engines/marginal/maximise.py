@@ -168,7 +168,7 @@ def _joint_step(objective: LaplaceObjective, psi: np.ndarray) -> tuple[np.ndarra
         moved = psi.copy()
         moved[fixed] += step
         # thresholds must not change places
-        if not objective.design.n_cuts or np.isfinite(objective.evaluate(moved).value):
+        if not objective.design.n_ordered or np.isfinite(objective.evaluate(moved).value):
             return moved, information
         step *= 0.5
     return psi, information

@@ -274,7 +274,8 @@ class LaplaceObjective:
     def _gradient_from(self, at: Evaluation, moment: np.ndarray) -> np.ndarray:
         rows, scaled = self.plan.rows, at.factor.scaled
         right = np.zeros(rows.n_effects)
-        kernels.add_scaled_rows(rows, scaled, self.third, self.eta, right)
+        self.family.weight_changes(self.weight, self.third, self.eta)
+        kernels.add_scaled_rows(rows, scaled, self.eta, right)
         shift = self.solve(at.factor, right)
         by_pattern = np.zeros(len(self.design.x))
         by_factor = np.zeros_like(moment)
@@ -285,7 +286,6 @@ class LaplaceObjective:
             at.effects,
             self.slope,
             self.weight,
-            self.third,
             self.eta,
             shift,
             by_pattern,
@@ -313,7 +313,8 @@ class LaplaceObjective:
         coupled = np.zeros((x.shape[1], rows.n_effects))
         for k, column in enumerate(x.T):
             np.take(column, rows.pattern, out=self.eta, mode="clip")  # "raise" would copy
-            kernels.add_scaled_rows(rows, at.factor.scaled, self.weight, self.eta, coupled[k])
+            self.eta *= self.weight
+            kernels.add_scaled_rows(rows, at.factor.scaled, self.eta, coupled[k])
         solved = np.array([self.solve(at.factor, right) for right in coupled])
         return x.T @ slope, (x.T * weight) @ x - coupled @ solved.T
 
@@ -329,10 +330,10 @@ class LaplaceObjective:
                 rows, self.design.x @ direction[self.parts[0]], moved, at.effects, self.eta
             )
             right = np.zeros(rows.n_effects)
-            kernels.add_scaled_rows(rows, scaled, self.weight, self.eta, right)
+            self.eta *= self.weight
+            kernels.add_scaled_rows(rows, scaled, self.eta, right)
             right *= -1.0
-            self.eta.fill(1.0)
-            kernels.add_scaled_rows(rows, moved, self.slope, self.eta, right)
+            kernels.add_scaled_rows(rows, moved, self.slope, right)
             out[k] = self.solve(at.factor, right)
         return out
 

@@ -1,9 +1,8 @@
-"""Item characteristic curves by arm: probability of the answer against ability."""
+"""Item characteristic curves by arm: probability of the answer, or expected score, by ability."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -14,10 +13,11 @@ from ilhte_bayes.estimands.ability import ability_sd
 from ilhte_bayes.estimands.items import changes_by_item, effects_at_zero
 from ilhte_bayes.estimands.parameters import parameter_draws
 from ilhte_bayes.estimands.persons import effect_draws
+from ilhte_bayes.estimands.thresholds import thresholds_by_item
+from ilhte_bayes.families.categories import shares
 from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
-from ilhte_bayes.formulas.columns import columns_where
-from ilhte_bayes.formulas.contrasts import Contrast
+from ilhte_bayes.formulas.contrasts import Contrast, fixed_in_arm, group_in_arm
 from ilhte_bayes.show.figures.canvas import (
     BLUE,
     GREY,
@@ -35,6 +35,8 @@ _SDS = (-2, -1, 1, 2)
 
 def item_curves(fit: Fit, *, contrast: str | None = None, ax: Axes | None = None) -> Axes:
     """Draw the probability of the answer against ability, in both arms, item by item.
+
+    Of ordinal answers the expected score, categories counting 0, 1, ..., K - 1.
 
     Up to 12 items: those with the largest and the smallest effect, and others evenly between.
 
@@ -56,12 +58,18 @@ def item_curves(fit: Fit, *, contrast: str | None = None, ax: Axes | None = None
     Raises
     ------
     NotAvailable
-        For families other than Bernoulli.
+        For multinomial answers, which have no score.
     """
-    if fit.model.family.name != "bernoulli":
+    if fit.model.family.nominal:
         raise NotAvailable(
-            f"item curves of family {fit.model.family.name!r} are not there yet. Compare the "
-            "response with a value, 'resp >= 2 ~ ...', and fit family='bernoulli'."
+            "item curves show a probability or an expected score, and multinomial answers have no "
+            "score. Compare the response with a value, 'resp == 2 ~ ...', and fit "
+            "family='bernoulli'."
+        )
+    if fit.model.design.has_own_slopes:
+        raise NotAvailable(
+            "item curves of models whose slopes differ by threshold are not there. Fit the model "
+            "with the same slopes at every threshold."
         )
     chosen = chosen_contrast(fit, contrast)
     logits = _logits(fit, chosen)
@@ -80,8 +88,8 @@ def item_curves(fit: Fit, *, contrast: str | None = None, ax: Axes | None = None
         panel.tick_params(labelbottom=True)
     label = f"Ability (logits from the average; dotted at ±1 and ±2 SD of {sd:.2f})"
     host.supxlabel(label, fontsize="medium")
-    answer = f"Probability of {plain(answer_words(fit.model))}"
-    host.supylabel(answer, fontsize="medium")
+    kind = "Expected score of" if fit.model.family.ordinal else "Probability of"
+    host.supylabel(f"{kind} {plain(answer_words(fit.model))}", fontsize="medium")
     handles = [
         (Patch(color=colour, alpha=0.2, linewidth=0), Line2D([], [], color=colour))
         for colour in (ORANGE, BLUE)
@@ -100,6 +108,8 @@ class _Logits:
     reference: np.ndarray  # (draw, item)
     treated: np.ndarray  # (draw, item)
     slope: np.ndarray  # (draw, item) discriminations
+    cuts: np.ndarray  # (draw, item, cut) thresholds; one of 0 for binary answers
+    steps: bool  # whether they are those of adjacent categories
     change: np.ndarray  # (item,) average effect over draws, or easiness where all are equal
     too_narrow: bool  # whether the spread of effects is estimated at 0
 
@@ -124,8 +134,10 @@ def _logits(fit: Fit, contrast: Contrast) -> _Logits:
     if np.ptp(change) < 1e-9:
         change = reference.mean(axis=0)
     zero = effects_at_zero(fit, name, weights)
-    labels = list(fit.model.design.group(name).labels)
-    return _Logits(labels, reference, treated, slope, change, zero)
+    group = fit.model.design.group(name)
+    cuts = thresholds_by_item(group, fit.model.design.n_cuts, beta, effects)
+    steps = bool(fit.model.design.n_categories)
+    return _Logits(list(group.labels), reference, treated, slope, cuts, steps, change, zero)
 
 
 def _columns_by_item(fit: Fit, name: str, contrast: Contrast) -> tuple[np.ndarray, np.ndarray]:
@@ -134,17 +146,8 @@ def _columns_by_item(fit: Fit, name: str, contrast: Contrast) -> tuple[np.ndarra
     design, group = model.design, model.design.group(name)
     patterns, treatment = model.responses.patterns, str(model.roles.treatment)
     answers = np.repeat(design.pattern, design.count)
-    column = pd.Series([contrast.from_arm] * len(patterns), index=patterns.index)
-    moved = patterns.assign(**{treatment: column.astype(patterns[treatment].dtype)})
-    names, x = columns_where(model.formula.fixed, patterns, answers, moved)
-    x = x[:, [list(names).index(term) for term in design.terms]]
-    z = np.hstack(
-        [
-            columns_where(term.columns, patterns, answers, moved)[1]
-            for term in model.formula.random
-            if term.name == group.name
-        ]
-    )
+    same = (model.formula, patterns, answers, treatment, contrast.from_arm)
+    x, z = fixed_in_arm(*same, design.terms), group_in_arm(*same, group)
     total = np.bincount(group.level, weights=design.count, minlength=group.n_levels)
 
     def by_item(matrix: np.ndarray) -> np.ndarray:
@@ -157,9 +160,21 @@ def _columns_by_item(fit: Fit, name: str, contrast: Contrast) -> tuple[np.ndarra
     return by_item(x), by_item(z)
 
 
-def _band(level: np.ndarray, slope: np.ndarray, ability: np.ndarray) -> np.ndarray:
-    """(3, ability) probability: 95 % band and median over draws."""
+def _band(
+    level: np.ndarray, slope: np.ndarray, cuts: np.ndarray, ability: np.ndarray, *, steps: bool
+) -> np.ndarray:
+    """(3, ability) probability, or expected score: 95 % band and median over draws."""
     tails = [0.025, 0.5, 0.975]
+    if cuts.shape[1] > 1:
+        places = level[:, None] + np.outer(slope, ability)
+        if steps:
+            each = (places[:, :, None] - cuts[:, None, :]).reshape(-1, cuts.shape[1])
+            chance = shares(np.cumsum(each, axis=1))
+            score = (chance @ np.arange(chance.shape[1])).reshape(places.shape)
+        else:
+            score = sum(expit(places - cut[:, None]) for cut in cuts.T)
+        return np.asarray(np.quantile(score, tails, axis=0))
+    level = level - cuts[:, 0]
     if (slope == 1.0).all():
         return np.asarray(expit(ability + np.quantile(level, tails)[:, None]))
     return np.asarray(expit(np.quantile(level + np.outer(ability, slope), tails, axis=1)))
@@ -177,13 +192,18 @@ def _panel(panel: Axes, logits: _Logits, item: int, ability: np.ndarray, sd: flo
     for k in _SDS:
         panel.axvline(k * sd, color=GREY, linewidth=0.6, linestyle=":")
     for draws, colour in ((logits.reference, ORANGE), (logits.treated, BLUE)):
-        lower, middle, upper = _band(draws[:, item], logits.slope[:, item], ability)
+        own = (draws[:, item], logits.slope[:, item], logits.cuts[:, item])
+        lower, middle, upper = _band(*own, ability, steps=logits.steps)
         panel.fill_between(ability, lower, upper, color=colour, alpha=0.2, linewidth=0)
         panel.plot(ability, middle, color=colour, linewidth=1.5)
     panel.set_title(plain(logits.items[item], 20), fontsize="small", pad=3)
     panel.set_xlim(ability[0], ability[-1])
-    panel.set_ylim(-0.02, 1.02)
-    panel.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
+    top = logits.cuts.shape[2]
+    panel.set_ylim(-0.02 * top, 1.02 * top)
+    if top == 1:
+        panel.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
+    else:
+        panel.set_yticks(np.unique(np.linspace(0, top, min(top, 4) + 1).round()))
     panel.tick_params(labelsize="small")
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)

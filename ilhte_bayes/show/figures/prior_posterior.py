@@ -112,7 +112,7 @@ def _sds(covariance: np.ndarray) -> np.ndarray:
 
 def _coefficients(fit: Fit, draws: np.ndarray) -> Iterator[_Parameter]:
     """Coefficients that the treatment changes."""
-    if fit.model.roles.treatment is None:
+    if fit.model.roles.treatment is None or fit.model.family.nominal:
         return
     contrasts = treatment_contrasts(fit)
     changed = np.zeros(len(fit.model.design.terms), dtype=bool)
@@ -139,6 +139,8 @@ def _sd_words(fit: Fit, group: Group, column: str) -> str:
     """First line of a label."""
     if group.split and group.variables[-1] == fit.model.roles.person:
         return f"SD of ability, {plain(part_words(column), 18)}"
+    if column in group.shapes:
+        return f"SD of the thresholds' {column}"
     if column != "Intercept":
         return f"SD of slopes of {plain(term_words(column), 18)}"
     known = {fit.model.roles.item: "SD of easiness", fit.model.roles.person: "SD of ability"}

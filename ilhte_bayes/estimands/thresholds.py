@@ -1,0 +1,68 @@
+"""Thresholds of every item: the common ones, and around them its own where it has any."""
+
+import numpy as np
+import pandas as pd
+
+from ilhte_bayes.errors import ModelError
+from ilhte_bayes.estimands.persons import effect_draws
+from ilhte_bayes.fits.draw_tables import flat, summary
+from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.formulas.design import Group
+
+
+def thresholds_by_item(
+    items: Group, n_cuts: int, beta: np.ndarray, effects: np.ndarray
+) -> np.ndarray:
+    """Thresholds kappa_k + delta_ik in logits, (..., item, cut); one of 0 for binary answers.
+
+    Parameters
+    ----------
+    items : Group
+        Of the design.
+    n_cuts : int
+    beta : (..., term) array
+        Thresholds first.
+    effects : (..., item, column) array
+        Of these items, or of others of their kind.
+    """
+    if not n_cuts:
+        return np.zeros((*effects.shape[:-1], 1))
+    common = np.broadcast_to(beta[..., None, :n_cuts], (*effects.shape[:-1], n_cuts))
+    if items.cut_z is None:
+        return np.asarray(common)
+    return np.asarray(common - effects @ items.cut_z.T)
+
+
+def item_thresholds(fit: Fit) -> pd.DataFrame:
+    """Thresholds of every item, in logits.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of ordinal answers, with an item role. With `thresholds="common"` all items have the same.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index (item, threshold); estimate (median over draws), se (their SD), lower, upper (95 %)
+        of kappa_k + delta_ik. The item's easiness is not in them: sum_k delta_ik = 0, and an item
+        is as easy as `item_effects(fit)["easiness"]` says.
+
+    Raises
+    ------
+    ModelError
+        If the answers are not ordinal, or the item column is not known.
+    """
+    design, name = fit.model.design, require_group(fit, "item")
+    if not design.n_cuts:
+        raise ModelError(
+            f"family {fit.model.family.name!r} has no thresholds. Fit family='cumulative'."
+        )
+    group = design.group(name)
+    drawn = thresholds_by_item(
+        group, design.n_cuts, flat(fit.draws, "beta"), effect_draws(fit, name)
+    )
+    table = summary(drawn.reshape(len(drawn), -1)) | {"estimate": np.median(drawn, axis=0).ravel()}
+    names = [name, "threshold"]
+    index = pd.MultiIndex.from_product([group.labels, design.terms[: design.n_cuts]], names=names)
+    return pd.DataFrame(table, index=index)
