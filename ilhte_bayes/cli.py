@@ -58,7 +58,8 @@ def demo() -> None:
     print(model, "\n")
     ml = il.laplace(model)
     say("maximum likelihood is done; sampling from the posterior\n")
-    post = il.sample(model, draws=500, seed=1, progress=sys.stderr.isatty())
+    shown = sys.stderr.isatty()
+    post = il.sample(model, draws=500, target_accept=0.9, seed=1, progress=shown)
     print(il.compare(ml, post), "\n")
     print(il.effect_card(post), "\n")
     print(il.item_effects(post), "\n")
@@ -175,7 +176,7 @@ def _print_item_effects(result: "Fit") -> None:
 
     try:
         print(f"\n{il.item_effects(result)!r}")
-        if result.model.family.ordinal:
+        if result.model.family.name == "cumulative":
             print(f"\n{il.score_effects(result)!r}")
     except ModelError as error:
         slopes = any(group.n_columns > 1 for group in result.model.design.groups)

@@ -93,7 +93,8 @@ def score_effects(fit: Fit, *, k: int | None = None, draws: int = 1000) -> Score
     ModelError
         If the treatment or item column is not known, or k or draws is below 1.
     NotAvailable
-        For models with discriminations, abilities of a free shape, or slopes by threshold.
+        For other families, and for models with discriminations, abilities of a free shape, or
+        slopes by threshold.
 
     Notes
     -----
@@ -112,6 +113,11 @@ def score_effects(fit: Fit, *, k: int | None = None, draws: int = 1000) -> Score
     ['score points', 'P(Y >= 1)']
     """
     require_plain(fit.model, "score_effects")
+    if fit.model.family.name not in ("bernoulli", "cumulative"):
+        raise NotAvailable(
+            f"scores of family {fit.model.family.name!r} are not there. il.item_effects(fit) has the "
+            "effects in logits; for score points fit family='cumulative'."
+        )
     if fit.model.design.has_own_slopes:
         raise NotAvailable(
             "scores of models whose slopes differ by threshold are not there. Fit the model with "

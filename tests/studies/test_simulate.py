@@ -227,3 +227,12 @@ def test_ordinal_answers_have_the_models_probabilities(make_trial):
         edges = np.concatenate([[0], special.expit(cuts - predictor), [1]])
         np.testing.assert_allclose(shares, np.diff(edges), atol=4 * 0.5 / np.sqrt(800))
     assert design.n_obs == 4800
+
+
+def test_partial_credit_answers_come_from_unordered_thresholds(make_trial):
+    model = il.Model("rate ~ treat + (1 | id)", make_trial(), family="adjacent")
+    rng = np.random.default_rng(2)
+    drawn = [draw_from_prior(model, rng) for _ in range(20)]
+    assert any((np.diff(one["beta"].to_numpy()[:3]) < 0).any() for one in drawn)
+    new = simulate_answers(model, drawn[0], rng).model
+    assert new.design.count.sum() == model.design.count.sum()
