@@ -268,7 +268,8 @@ def _problems_of_group(
         if value == 0.0:
             out.append(
                 f"the SD of {column} over {group.name} is estimated at 0, the edge of its "
-                f"range: a spread of 0 fits best, which does not show that there is none. {cure}"
+                "range: a spread of 0 fits best, which does not show that there is none. There is no "
+                "interval at an edge; NUTS has one."
             )
         if value * float(size) > 15:
             out.append(

@@ -2,6 +2,10 @@
 
 from scipy.stats import chi2
 
+# Two fits of one likelihood, both at their maximum, differ by about this: a variance estimated at 0
+# gives a statistic of 0, whichever side of it the search stopped.
+_ZERO = 1e-4
+
 
 def likelihood_ratio_p(statistic: float, parameters: int, variances: int) -> float:
     """P-value of a likelihood ratio between nested models.
@@ -19,8 +23,8 @@ def likelihood_ratio_p(statistic: float, parameters: int, variances: int) -> flo
     -----
     Without variances chi2 with as many degrees of freedom. With one, half the time its estimate is
     0 and the statistic has one degree of freedom less: the 50:50 mixture of chi2_{k-1} and chi2_k
-    (chi2_0 is 0). With more than one the same mixture is conservative: true weights of chi2_k are
-    below a half.
+    (chi2_0 is 0; a statistic of 0, to the accuracy of two fits, has p = 1). With more than one the
+    same mixture is conservative: true weights of chi2_k are below a half.
 
     References
     ----------
@@ -31,5 +35,7 @@ def likelihood_ratio_p(statistic: float, parameters: int, variances: int) -> flo
     upper = float(chi2.sf(statistic, parameters))
     if not variances:
         return upper
-    lower = float(chi2.sf(statistic, parameters - 1)) if parameters > 1 else float(statistic <= 0)
+    if statistic < _ZERO:
+        return 1.0
+    lower = float(chi2.sf(statistic, parameters - 1)) if parameters > 1 else 0.0
     return 0.5 * (lower + upper)

@@ -107,8 +107,9 @@ def ladder(
     Raises
     ------
     ModelError
-        If there are fewer than two, a fit is not by maximum likelihood, or the answers differ
-        (rows with missing values dropped in one model and not in another).
+        If there are fewer than two, a fit is not by maximum likelihood, likelihoods are not
+        approximated alike, or the answers differ (rows with missing values dropped in one model and
+        not in another).
 
     Notes
     -----
@@ -185,6 +186,19 @@ def _check(fits: Sequence[Fit], names: Sequence[str]) -> None:
                 "ones: rows with missing values are dropped by the columns a formula uses. Drop "
                 "them first: table.dropna(subset=[...]) with the columns of all formulas."
             )
+        if _approximation(fit) != _approximation(fits[0]):
+            raise ModelError(
+                f"{names[0]} is by {_approximation(fits[0])} and {name} by {_approximation(fit)}: "
+                "their log-likelihoods differ by the error of approximation too, and cannot be "
+                "compared. Fit all of them by il.laplace, or see il.compare(...)."
+            )
+
+
+def _approximation(fit: Fit) -> str:
+    """How the likelihood was computed, in words."""
+    if integrated := fit.mode.attrs.get("integrated"):
+        return f"{fit.engine} ({integrated} integrated exactly)"
+    return fit.engine
 
 
 def _parameters(fit: Fit) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ilhte_bayes.show.html_tables import html_table
-from ilhte_bayes.show.results import digits_of
+from ilhte_bayes.show.results import digits_of, p_value
 from ilhte_bayes.show.words import number, range_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _tests(found: "EqualSlopes") -> pd.DataFrame:
     if "p" in frame:
         out["chi-squared"] = [number(x, 2) for x in frame["chi2"]]
         out["df"] = frame["df"].astype(int)
-        out["p"] = ["< .0001" if p < 1e-4 else number(p, 4) for p in frame["p"]]
+        out["p"] = [p_value(p) for p in frame["p"]]
     else:
         out["gain"] = [number(x, 1) for x in frame["elpd_gain"]]
         out["SE"] = [number(x, 1) for x in frame["se"]]
@@ -55,15 +55,18 @@ def _tests(found: "EqualSlopes") -> pd.DataFrame:
 
 def _slopes(found: "EqualSlopes") -> pd.DataFrame:
     own = found.slopes
-    known = map(digits_of, own["se"])
-    digits = [d if d > 3 else 2 for d in known]  # more than two for small slopes alone
-    bounds = zip(own["lower"], own["upper"], digits, strict=True)
+    digits = [digits_of(se) for se in own["se"]]
+
+    def numbers(name: str) -> list[str]:
+        return [number(x, d) for x, d in zip(own[name], digits, strict=True)]
+
+    edges = zip(own["lower"], own["upper"], digits, strict=True)
     return pd.DataFrame(
         {
-            "slope": [number(x, d) for x, d in zip(own["estimate"], digits, strict=True)],
-            "SE": [number(x, d) for x, d in zip(own["se"], digits, strict=True)],
-            "95 % interval": [range_of(a, b, d) for a, b, d in bounds],
-            "common": [number(x, d) for x, d in zip(own["common"], digits, strict=True)],
+            "slope": numbers("estimate"),
+            "SE": numbers("se"),
+            "95 % interval": [range_of(a, b, d) for a, b, d in edges],
+            "common": numbers("common"),
         },
         index=own.index,
     )

@@ -18,6 +18,12 @@ def test_one_variance_is_half_of_chi2_with_one():
     assert likelihood_ratio_p(0.0, 1, 1) == 1.0
 
 
+def test_a_variance_of_0_has_p_1_whichever_side_of_0_the_statistic_is():
+    """The statistic of two numerical maxima is 0 only to about 1e-6; p must not be a coin's toss."""
+    assert likelihood_ratio_p(-1e-6, 1, 1) == likelihood_ratio_p(1e-6, 1, 1) == 1.0
+    assert likelihood_ratio_p(0.01, 1, 1) == pytest.approx(0.5 * chi2.sf(0.01, 1))
+
+
 def test_without_variances_it_is_chi2():
     assert likelihood_ratio_p(5.0, 2, 0) == pytest.approx(chi2.sf(5.0, 2))
 

@@ -151,3 +151,14 @@ def test_peers_first_models_of_a_district(table):
     # SE .0155433 of the SD .8012718, delta method
     assert teacher["estimate"] == pytest.approx(0.8012718**2, rel=0.005)
     assert teacher["se"] == pytest.approx(2 * 0.8012718 * 0.0155433, rel=0.01)
+
+
+def test_likelihoods_approximated_in_different_ways_are_refused():
+    """A quadrature fit beside a Laplace fit: the difference would be the error of Laplace."""
+    bacteria = il.load_dataset("bacteria")
+    small = il.quadrature(il.Model("yy ~ week + (1 | ID)", bacteria))
+    large = il.laplace(il.Model("yy ~ week + (week || ID)", bacteria))
+    with pytest.raises(
+        il.ModelError, match=r"by quadrature \(ID integrated .* by laplace.*compare"
+    ):
+        il.ladder([small, large])
