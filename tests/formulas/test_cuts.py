@@ -32,7 +32,7 @@ def a_table(seed: int, n_categories: int, persons: int = 12, items: int = 5) -> 
     table["pre"] = rng.normal(size=persons).round(1)[table["id"]]
     table["y"] = rng.integers(0, n_categories, len(table))
     table.loc[: n_categories - 1, "y"] = np.arange(n_categories)
-    kept = (rng.random(len(table)) > 0.3) | (table.index < 2 * items)
+    kept = (rng.random(len(table)) > 0.3) | (table.index < 2 * items) | (table["item"] == 0)
     return pd.concat([table[kept], table.iloc[: 2 * items]], ignore_index=True)
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import ilhte_bayes as il
 from tests.likelihood.test_kernel import FORMULAS, a_plan, a_trial
 
 pytestmark = pytest.mark.filterwarnings("ignore::ilhte_bayes.errors.IlhteWarning")
@@ -31,7 +30,7 @@ def test_each_person_is_in_a_unit_that_answered_alike(name, slope_group):
     plan = a_plan(name, table, slope_group=slope_group)
     units, level = plan.units, plan.group.level
     table_of = np.repeat(np.arange(plan.n_tables), np.diff(units.unit_start))
-    design = il.Model(FORMULAS[name], table, roles={"treatment": "treat"}).design
+    design = plan.rows
     for person, unit in enumerate(plan.person_unit):
         rows = np.flatnonzero(level == person)
         cells = np.bincount(plan.row_cell[rows], design.count[rows], plan.n_cells)

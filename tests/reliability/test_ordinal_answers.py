@@ -40,7 +40,7 @@ KINDS = {
         worded, {"levels": [*WORDS, "ever"]}, r"names 'ever', which no row"),
     "a category that nobody chose": (
         lambda t: t.assign(resp=t["resp"].replace({2: 4})), {},
-        r"holds 0, 1, 3, 4 only: a category that nobody chose.*rank\(method='dense'\)"),
+        r"holds 0, 1, 3, 4 only: .* a category that nobody chose.*rank\(method='dense'\)"),
     "one category": (lambda t: t.assign(resp=2), {}, "'resp' is 2 in all 300 rows"),
     "codes are not whole": (
         lambda t: t.assign(resp=t["resp"] / 2), {}, r"from 0 to 1.5; .*Recode them: .*rank"),
