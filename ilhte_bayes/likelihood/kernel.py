@@ -66,6 +66,7 @@ def value_and_gradient(units: Units, first, step, log_weight, tau, d, slope, sco
     mass = np.empty(n_nodes)
     by_cell = units.entry_cell.size > _REUSED * d.size
     logs, chances = _cell_curves(units, theta, d, slope, by_cell)
+    coarse_logs, coarse_theta = logs[:, ::_STRIDE].copy(), theta[::_STRIDE].copy()
     cell_mass = np.zeros(logs.shape)
     reference = np.empty(n_nodes)
     integrand = np.empty((n_nodes, BLOCK))
@@ -74,21 +75,31 @@ def value_and_gradient(units: Units, first, step, log_weight, tau, d, slope, sco
         v = units.table_class[t]
         if by_cell:
             low, high = _window(
-                units, t, theta, log_weight[v], tau[v], logs, score, mean, reference
+                units,
+                t,
+                n_nodes,
+                tau[v],
+                coarse_theta,
+                coarse_logs,
+                score,
+                mean,
+                reference,
+                normaliser,
             )
             _add_logs(units, t, logs, normaliser, low, high)
         else:
             tabulate(units, t, theta, d, odds, slope, by_slope, normaliser, product)
         mass[low:high] = 0.0
-        for u0 in range(units.unit_start[t], units.unit_start[t + 1], BLOCK):
-            u1 = min(u0 + BLOCK, units.unit_start[t + 1])
-            if u1 == u0 + 1:
-                value += _one_unit(
-                    units, u0, theta[low:high], log_weight[v, low:high], tau[v],
-                    normaliser[low:high], score[u0], mean, reference[low:high], mass[low:high],
-                    g_score, g_mean, g_tau[v : v + 1],
-                )  # fmt: skip
-                continue
+        last = units.unit_start[t + 1]
+        blocks_from = units.unit_start[t] if last - units.unit_start[t] > _FEW else last
+        for u in range(units.unit_start[t], blocks_from):
+            value += _one_unit(
+                units, u, theta[low:high], log_weight[v, low:high], tau[v],
+                normaliser[low:high], score[u], mean, reference[low:high], mass[low:high],
+                g_score, g_mean, g_tau[v : v + 1],
+            )  # fmt: skip
+        for u0 in range(blocks_from, last, BLOCK):
+            u1 = min(u0 + BLOCK, last)
             value += _block(
                 units, u0, u1, theta[low:high], log_weight[v, low:high], tau[v],
                 normaliser[low:high], score, mean, reference[low:high], integrand[: high - low],
@@ -153,32 +164,28 @@ def _cell_curves(units: Units, theta, d, slope, wanted):
 
 
 @jit
-def _window(units: Units, t, theta, log_weight, tau, logs, score, mean, coarse):
-    """Nodes low..high outside which none of the table's units has mass, or all nodes.
+def _window(units: Units, t, n, tau, theta, logs, score, mean, coarse, height):
+    """Nodes low..high outside which none of the table's units has mass, or all n nodes.
 
-    The logarithm of a unit's integrand is concave, so that a few nodes far apart bound it: beyond
-    one that lies 36 below another, everything does (e^-36 is 0 to rounding).
+    The logarithm of a unit's integrand is concave, so that a few nodes far apart (`theta`, `logs`)
+    bound it: beyond one that lies 36 below another, everything does (e^-36 is 0 to rounding).
     """
-    first, last, n = units.unit_start[t], units.unit_start[t + 1], theta.size
-    if last - first > _FEW or tau == 0.0 or n < 3 * _STRIDE:
+    first, last, n_coarse = units.unit_start[t], units.unit_start[t + 1], theta.size
+    if last - first > _FEW or tau == 0.0 or n_coarse < 4:
         return 0, n
-    n_coarse = (n - 1) // _STRIDE + 1
-    coarse[:n_coarse] = 0.0
-    for e in range(units.table_start[t], units.table_start[t + 1]):
-        own, times = logs[units.entry_cell[e]], float(units.entry_count[e])
-        for k in range(n_coarse):
-            coarse[k] += times * own[k * _STRIDE]
+    _add_logs(units, t, logs, coarse, 0, n_coarse)
     low, high = n, 0
     for u in range(first, last):
         m, s, highest = mean[units.unit_mean[u]], score[u], -np.inf
         for k in range(n_coarse):
-            at = theta[k * _STRIDE]
-            highest = max(highest, s * at - coarse[k] - 0.5 * tau * (at - m) * (at - m))
-        start, stop = -1, n_coarse
-        for k in range(n_coarse):
-            at = theta[k * _STRIDE]
-            if s * at - coarse[k] - 0.5 * tau * (at - m) * (at - m) >= highest - _NOTHING:
-                start, stop = (k if start < 0 else start), k
+            away = theta[k] - m
+            height[k] = s * theta[k] - coarse[k] - 0.5 * tau * away * away
+            highest = max(highest, height[k])
+        start, stop = 0, n_coarse - 1
+        while height[start] < highest - _NOTHING:
+            start += 1
+        while height[stop] < highest - _NOTHING:
+            stop -= 1
         low = min(low, max(start - 1, 0) * _STRIDE)
         high = max(high, min((stop + 1) * _STRIDE + 1, n))
     return low, high
@@ -187,20 +194,22 @@ def _window(units: Units, t, theta, log_weight, tau, logs, score, mean, coarse):
 @jit
 def _add_logs(units: Units, t, logs, normaliser, low, high):
     """As `tabulate`, from the cells' curves."""
-    normaliser[low:high] = 0.0
+    out = normaliser[low:high]  # indices from 0 let the loops run in parallel
+    out[:] = 0.0
     for e in range(units.table_start[t], units.table_start[t + 1]):
-        own, times = logs[units.entry_cell[e]], float(units.entry_count[e])
-        for q in range(low, high):
-            normaliser[q] += times * own[q]
+        own, times = logs[units.entry_cell[e], low:high], float(units.entry_count[e])
+        for q in range(out.size):
+            out[q] += times * own[q]
 
 
 @jit
 def _add_mass(units: Units, t, mass, cell_mass, low, high):
     """Where the table's persons are, for each of its cells."""
+    here = mass[low:high]
     for e in range(units.table_start[t], units.table_start[t + 1]):
-        own, times = cell_mass[units.entry_cell[e]], float(units.entry_count[e])
-        for q in range(low, high):
-            own[q] += times * mass[q]
+        own, times = cell_mass[units.entry_cell[e], low:high], float(units.entry_count[e])
+        for q in range(here.size):
+            own[q] += times * here[q]
 
 
 @jit
@@ -309,7 +318,7 @@ def _one_unit(
         highest = max(highest, integrand[q])
     total, first, second = 0.0, 0.0, 0.0
     for q in range(theta.size):
-        f = np.exp(integrand[q] - highest)
+        f = _exp_below_0(integrand[q] - highest)
         integrand[q] = f
         total += f
     share = count / total
@@ -322,6 +331,22 @@ def _one_unit(
     g_mean[units.unit_mean[u]] += tau * first
     g_tau[0] -= 0.5 * second
     return count * (highest + np.log(total))
+
+
+@numba.njit(inline="always", fastmath=_FAST, error_model="numpy")
+def _exp_below_0(x):
+    """exp(x) for x <= 0, to 1e-13 relative; e^-60 below -60.
+
+    (e^(x / 1024))^1024 by a Taylor polynomial and ten squarings: only sums and products, so that
+    a loop of it works on several numbers at once, as one of np.exp does not.
+    """
+    t = max(x, -60.0) / 1024.0
+    e = 1.0 + t * (1.0 + t / 2.0 * (1.0 + t / 3.0 * (1.0 + t / 4.0 * (
+        1.0 + t / 5.0 * (1.0 + t / 6.0 * (1.0 + t / 7.0 * (1.0 + t / 8.0)))
+    ))))  # fmt: skip
+    for _ in range(10):
+        e *= e
+    return e
 
 
 @jit
