@@ -117,6 +117,12 @@ def equal_slopes(
     3
     """
     model = fit.model
+    if model.family.name != "cumulative":
+        raise ModelError(
+            f"equal slopes at all thresholds are an assumption of family='cumulative'; this model "
+            f"is {model.family.name!r}. Build it with family='cumulative', of three categories or "
+            "more."
+        )
     if fit.objective == "map":
         raise ModelError(
             "il.equal_slopes compares likelihoods, and this fit is MAP. Fit il.laplace(model), or "

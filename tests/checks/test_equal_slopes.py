@@ -117,6 +117,9 @@ def test_what_cannot_be_tested_is_refused(table):
     binary = il.laplace(il.Model("y >= 1 ~ x + (1 | school)", table))
     with pytest.raises(il.ModelError, match="family='cumulative'"):
         il.equal_slopes(binary)
+    adjacent = il.laplace(il.Model("y ~ x + (1 | school)", table, "adjacent"))
+    with pytest.raises(il.ModelError, match="this model is 'adjacent'"):
+        il.equal_slopes(adjacent)
     own = il.Model("y ~ x + (1 | school)", table, "cumulative", own_slopes="x")
     with pytest.raises(il.ModelError, match="already"):
         il.equal_slopes(il.laplace(own))
