@@ -24,6 +24,7 @@ from ilhte_bayes.models.unconstrained import (
 )
 
 _SMALL = 6.0  # SDs so many times smaller than the largest plausible one get finer nodes when met
+_APART = 0.05  # logits between thresholds where chains start
 _JITTER = 0.1  # posterior SDs by which chains start apart; at the mode itself a gradient may be 0
 
 
@@ -145,7 +146,7 @@ def _sample(buffer: np.ndarray, size: int, run: Run) -> Any:
 def start_near_mode(pilot: Fit, layout: Layout) -> dict[str, np.ndarray]:
     """Parameters at the mode, a little inside the edges of their range."""
     mode = pilot.mode
-    out = {"beta": mode["beta"].to_numpy()}
+    out = {"beta": _in_order(mode["beta"].to_numpy(), layout.design.n_ordered)}
     for group in layout.design.groups:
         name = group.name
         corr = np.nan_to_num(mode[f"corr_{name}"].to_numpy())
@@ -153,6 +154,18 @@ def start_near_mode(pilot: Fit, layout: Layout) -> dict[str, np.ndarray]:
         out[f"corr_{name}"] = 0.95 * corr + 0.05 * np.eye(len(corr))
         out[f"sd_{name}"] = np.maximum(mode[f"sd_{name}"].to_numpy(), SMALLEST_START)
         out[f"re_{name}"] = mode[f"re_{name}"].to_numpy()
+    return out
+
+
+def _in_order(beta: np.ndarray, n_ordered: int) -> np.ndarray:
+    """Coefficients with thresholds a little apart.
+
+    Around a category that nobody chose (in answers simulated, or left after others were taken out)
+    the likelihood has them pass each other; only their prior and their order keep them apart.
+    """
+    out = beta.copy()
+    for k in range(1, n_ordered):
+        out[k] = max(out[k], out[k - 1] + _APART)
     return out
 
 

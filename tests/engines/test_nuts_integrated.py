@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import ilhte_bayes as il
+from ilhte_bayes.checks.refit import model_of
 
 NUMBERS = {"chains": 2, "seed": 4, "progress": False}
 
@@ -121,3 +122,13 @@ def same_posterior(one: il.Fit, other: il.Fit) -> None:
         error = 4 * a["se"] * np.sqrt(2 / ess)
         assert (np.abs(a["estimate"] - b["estimate"]) < error).all()
         np.testing.assert_allclose(a["se"], b["se"], rtol=6 / np.sqrt(2 * ess))
+
+
+def test_a_category_that_is_left_empty_keeps_thresholds_in_order():
+    """Answers left out, or simulated, may leave a category without any: only priors say of it."""
+    wine = il.load_dataset("wine")
+    model = il.Model("rating ~ temp + (1 | judge)", wine, "cumulative")
+    count = np.where(model.design.score == 2, 0, model.design.count)
+    fit = il.sample(model_of(model, count), draws=200, tune=200, **NUMBERS)
+    thresholds = fit.tree["posterior"]["beta"].to_numpy()[..., :4]
+    assert (np.diff(thresholds, axis=-1) > 0).all()

@@ -86,7 +86,8 @@ def test_nuts_of_ordinal_answers_is_calibrated(capsys):
     """Four categories: thresholds in order, persons integrated out, gaps apart from them."""
     table = trial(persons=60, items=6)
     table["resp"] = np.random.default_rng(2).integers(0, 4, len(table))
-    priors = PRIORS | {"threshold": il.Normal(0, 1.5)}
+    cuts = {"threshold[0|1]": -1.5, "threshold[1|2]": 0.0, "threshold[2|3]": 1.5}
+    priors = PRIORS | {name: il.Normal(mean, 0.7) for name, mean in cuts.items()}
     formula = "resp ~ treat + (1|id) + (treat|item)"
     model = il.Model(formula, table, family="cumulative", priors=priors)
     calibration = sbc(model, N, **SIZE)
