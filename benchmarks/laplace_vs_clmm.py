@@ -16,8 +16,6 @@ import dataclasses
 import datetime
 import json
 import math
-import os
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -25,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from laplace_vs_glmer import ONE_THREAD, ROOT, machine, our_versions
+from laplace_vs_glmer import ONE_THREAD, ROOT, last_line, machine, our_versions
 
 OUTPUT = Path(__file__).with_suffix(".csv")
 
@@ -132,7 +130,7 @@ def fit_ours(case: Case, data_folder: Path) -> dict[str, Any]:
 def run_ours(name: str, data_folder: Path) -> dict[str, Any]:
     """`fit_ours` in a fresh process."""
     command = [sys.executable, __file__, "--worker", name, "--data", str(data_folder)]
-    return _last_line(command)
+    return last_line(command, ONE_THREAD)
 
 
 def run_clmm(name: str, data_folder: Path) -> dict[str, Any]:
@@ -141,19 +139,9 @@ def run_clmm(name: str, data_folder: Path) -> dict[str, Any]:
     script, table = ROOT / "benchmarks" / "clmm_timing.R", data_folder / f"{case.data}.csv.gz"
     levels, groups = ",".join(map(str, case.levels)), ",".join(case.groups)
     command = ["Rscript", str(script), name, case.peer, str(table), case.response, levels, groups]
-    told = _last_line(command)
+    told = last_line(command, ONE_THREAD)
     told["versions"] = "; ".join(f"{k} {v}" for k, v in told["versions"].items())
     return told | {"compile_seconds": math.nan}
-
-
-def _last_line(command: list[str]) -> dict[str, Any]:
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | ONE_THREAD, text=True, stdout=subprocess.PIPE
-    )
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with status {done.returncode}; see above.")
-    told: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return told
 
 
 def measure(name: str, options: argparse.Namespace) -> list[Row]:

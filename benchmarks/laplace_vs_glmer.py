@@ -139,14 +139,14 @@ def run_ours(case: Case, data_folder: Path, threads: int) -> Measured:
     """`fit_ours` in a fresh process, so that thread limits hold before numpy is imported."""
     command = [sys.executable, __file__, "--worker", case.name]
     command += ["--data", str(data_folder), "--threads", str(threads)]
-    told = _last_line(command, ONE_THREAD | {"NUMBA_NUM_THREADS": str(threads)})
+    told = last_line(command, ONE_THREAD | {"NUMBA_NUM_THREADS": str(threads)})
     return Measured(**told)
 
 
 def run_peer(case: str, engine: str, data_folder: Path) -> Measured:
     """One R process through glmer_timing.R."""
     script = str(ROOT / "benchmarks" / "glmer_timing.R")
-    told = _last_line(["Rscript", script, case, engine, str(data_folder)], ONE_THREAD)
+    told = last_line(["Rscript", script, case, engine, str(data_folder)], ONE_THREAD)
     for message in told["messages"]:
         print(f"  {engine} says: {message}")
     coefficients = told["coefficients"]
@@ -163,7 +163,8 @@ def run_peer(case: str, engine: str, data_folder: Path) -> Measured:
     )
 
 
-def _last_line(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
+def last_line(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
+    """Run a command and read the JSON of its last line."""
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | environment, text=True, stdout=subprocess.PIPE
     )

@@ -113,10 +113,10 @@ def score_effects(fit: Fit, *, k: int | None = None, draws: int = 1000) -> Score
     ['score points', 'P(Y >= 1)']
     """
     require_plain(fit.model, "score_effects")
-    if fit.model.family.name not in ("bernoulli", "cumulative"):
+    if fit.model.family.nominal:
         raise NotAvailable(
-            f"scores of family {fit.model.family.name!r} are not there. il.item_effects(fit) has the "
-            "effects in logits; for score points fit family='cumulative'."
+            "answers without an order have no score, family='multinomial': the effects on each "
+            "category are in fit.coefficients and fit.random_effects(group)."
         )
     if fit.model.design.has_own_slopes:
         raise NotAvailable(

@@ -4,26 +4,21 @@ Rows are pairs of categories (see `formulas.logits`): a block of K (K - 1) / 2 f
 first K - 1 of which hold eta_k - eta_0.
 """
 
+from dataclasses import dataclass, replace
+from typing import Self
+
 import numba
 import numpy as np
+from scipy import special
+
+from ilhte_bayes.families.cumulative import refuse_empty_categories
+from ilhte_bayes.formulas.design import Design
+from ilhte_bayes.formulas.logits import split_pairs
 
 
 def rows_of_answer(n_categories: int) -> int:
     """Rows that one answer takes."""
     return n_categories * (n_categories - 1) // 2
-
-
-def log_probability(
-    eta: np.ndarray, score: np.ndarray, count: np.ndarray, n_categories: int
-) -> float:
-    """Sum over answers of count * log P(score | eta)."""
-    size = rows_of_answer(n_categories)
-    own = eta.reshape(-1, size)[:, : n_categories - 1]
-    shown = np.column_stack([np.zeros(len(own)), own])
-    highest = shown.max(axis=1)
-    total = highest + np.log(np.exp(shown - highest[:, None]).sum(axis=1))
-    answered = shown[np.arange(len(shown)), score[::size]]
-    return float(count[::size] @ (answered - total))
 
 
 def start_logits(score: np.ndarray, count: np.ndarray, n_categories: int) -> np.ndarray:
@@ -115,3 +110,46 @@ def weight_changes(weight, mean, variance, n_categories):
         for k in range(1, n_categories):
             r = first + k - 1
             variance[r] = change[k] - 2.0 * mean[r] * total
+
+
+@dataclass(frozen=True, slots=True)
+class InCategories:
+    """What `adjacent` and `multinomial` share: answers whose rows are pairs of categories."""
+
+    n_categories: int = 2
+
+    def of(self, n_categories: int) -> Self:
+        """The family for answers of so many categories."""
+        return replace(self, n_categories=n_categories)
+
+    def check(self, n_categories: int, response: str, labels: tuple[str, ...]) -> None:
+        """Refuse categories that nobody chose."""
+        refuse_empty_categories(n_categories, response, labels)
+
+    def rows(self, design: Design) -> Design:
+        """Split every answer into pairs of categories (see `formulas.logits`)."""
+        return split_pairs(design)
+
+    def log_probability(self, eta: np.ndarray, score: np.ndarray, count: np.ndarray) -> float:
+        """Sum over answers of count * log P(score | eta)."""
+        size = rows_of_answer(self.n_categories)
+        own = eta.reshape(-1, size)[:, : self.n_categories - 1]
+        shown = np.column_stack([np.zeros(len(own)), own])
+        answered = shown[np.arange(len(shown)), score[::size]]
+        return float(count[::size] @ (answered - special.logsumexp(shown, axis=1)))
+
+    def derivatives(
+        self,
+        eta: np.ndarray,
+        score: np.ndarray,
+        count: np.ndarray,
+        slope: np.ndarray,
+        weight: np.ndarray,
+        third: np.ndarray,
+    ) -> float:
+        """Fill slopes and weights of pairs; `third` holds the probabilities."""
+        return float(fill_pairs(eta, score, count, self.n_categories, slope, weight, third))
+
+    def weight_changes(self, weight: np.ndarray, third: np.ndarray, variance: np.ndarray) -> None:
+        """Of all rows of an answer, written on the pairs with the first category."""
+        weight_changes(weight, third, variance, self.n_categories)

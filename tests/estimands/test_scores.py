@@ -86,6 +86,30 @@ def test_both_arms_of_every_item_by_gauss_hermite(fit, table):
             assert found["expected score"] == pytest.approx(expected.sum(), abs=1e-8)
 
 
+def test_adjacent_categories_by_gauss_hermite(table):
+    """Both arms: P(Y = k) in proportion to exp(k eta - tau_1 - .. - tau_k), ability integrated."""
+    fit = il.laplace(il.il_hte(table, family="adjacent"), objective="map")
+    frame = il.score_effects(fit, draws=20).frame
+    beta, tau = fit.coefficients["estimate"]["treat"], fit.thresholds["estimate"].to_numpy()
+    z, w = np.polynomial.hermite_e.hermegauss(81)
+    for item in "abcd":
+        u = fit.random_effects("item")["estimate"][item]
+        for arm, column in enumerate(("reference", "treated")):
+            eta = u["Intercept"] + arm * (beta + u["treat"]) + fit.sd("id").iloc[0] * z
+            odds = np.exp(np.outer(eta, np.arange(4)) - np.concatenate([[0.0], np.cumsum(tau)]))
+            share = (w / w.sum()) @ (odds / odds.sum(axis=1, keepdims=True))
+            found = frame.loc[(CONTRAST, item), column].to_numpy()
+            # 81 nodes and the trapezoid sum are both exact to 1e-9 at SDs near 1
+            np.testing.assert_allclose(found[1:], share[::-1].cumsum()[::-1][1:], atol=1e-8)
+            assert found[0] == pytest.approx(share @ np.arange(4), abs=1e-8)
+
+
+def test_unordered_answers_have_no_score(table):
+    fit = il.laplace(il.il_hte(table[table["item"] != "d"], family="multinomial"))
+    with pytest.raises(il.NotAvailable, match="no score"):
+        il.score_effects(fit)
+
+
 def test_points_of_the_test_are_the_sum_over_its_items(fit):
     scores = il.score_effects(fit, draws=20)
     by_item = scores.frame.xs("expected score", level="outcome").loc[CONTRAST]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ilhte_bayes as il
-from ilhte_bayes.families.categories import fill_pairs, log_probability, weight_changes
+from ilhte_bayes.families.categories import InCategories, fill_pairs, weight_changes
 from ilhte_bayes.formulas.logits import columns_of_categories, pairs_of_categories
 
 pytestmark = pytest.mark.filterwarnings("ignore::ilhte_bayes.errors.IlhteWarning")
@@ -52,7 +52,9 @@ def test_pairs_hold_the_gradient_and_information_of_the_answer(n_categories, see
     mu = np.exp(eta) / np.exp(eta).sum(axis=1, keepdims=True)
     expected = count @ np.log(mu[np.arange(n), answer])
     assert value == pytest.approx(expected, rel=1e-12, abs=1e-12)
-    assert log_probability(rows.ravel(), score, times, n_categories) == pytest.approx(expected)
+    assert InCategories(n_categories).log_probability(rows.ravel(), score, times) == pytest.approx(
+        expected
+    )
     across = np.array([np.eye(n_categories)[k] - np.eye(n_categories)[low] for k, low in pairs])
     for r in range(n):
         own = slice(r * len(pairs), (r + 1) * len(pairs))
