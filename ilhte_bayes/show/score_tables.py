@@ -13,13 +13,18 @@ if TYPE_CHECKING:
 
 
 def score_table(frame: pd.DataFrame, noun: str) -> pd.DataFrame:
-    """Cells as shown, "0.42 [0.30, 0.55]"."""
-    if frame.index.get_level_values("contrast").nunique() == 1:
+    """Cells as shown: both arms, by name where there are two with names, and the effect."""
+    contrasts = frame.index.get_level_values("contrast").unique()
+    reference, other = "reference arm", "other arm"
+    if len(contrasts) == 1:
         frame = frame.droplevel("contrast")
+        names = str(contrasts[0]).split(" v ")
+        if len(names) == 2 and not names[1].replace(".", "").isdigit():  # not "treat 1 v 0"
+            other, reference = names
     return pd.DataFrame(
         {
-            "reference arm": [number(value) for value in frame["reference"]],
-            "other arm": [number(value) for value in frame["treated"]],
+            reference: [number(value) for value in frame["reference"]],
+            other: [number(value) for value in frame["treated"]],
             noun: [number(value) for value in frame["effect"]],
             "95 % interval": [
                 range_of(a, b) for a, b in zip(frame["lower"], frame["upper"], strict=True)
