@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ilhte_bayes"
 LAYERS = [
     "errors", "data", "formulas", "families", "likelihood", "models", "fits", "engines",
-    "estimands", "checks", "show", "studies", "cli",
+    "estimands", "checks", "sensitivity", "show", "studies", "cli",
 ]  # fmt: skip
 
 # Records that forward to a later stage inside a function: tab completion, and how they print.

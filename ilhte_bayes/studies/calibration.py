@@ -23,9 +23,10 @@ import xarray as xr
 from ilhte_bayes.engines.nuts import sample
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.models.model import Model
+from ilhte_bayes.models.prior_draws import draw_from_prior
+from ilhte_bayes.models.simulated import Simulated, simulate_answers
 from ilhte_bayes.studies import uniformity
 from ilhte_bayes.studies.quantities import Quantity, default_quantities
-from ilhte_bayes.studies.simulate import Simulated, draw_from_prior, simulate_answers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure

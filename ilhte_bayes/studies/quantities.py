@@ -15,8 +15,8 @@ from ilhte_bayes.likelihood.plan import Plan, make_plan, most_information
 from ilhte_bayes.likelihood.unit_summaries import unit_moments
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.priors import correlated
+from ilhte_bayes.models.simulated import linear_predictor
 from ilhte_bayes.models.unconstrained import pairs_of
-from ilhte_bayes.studies.simulate import linear_predictor
 
 # model (with its answers) and draws (chain, draw, ...) -> (chain, draw) array
 Quantity = Callable[[Model, xr.Dataset], np.ndarray]

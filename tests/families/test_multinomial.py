@@ -153,7 +153,7 @@ def test_effects_by_item_are_refused():
 
 
 def test_simulated_answers_have_the_shares_of_the_formula():
-    from ilhte_bayes.studies.simulate import simulate_answers
+    from ilhte_bayes.models.simulated import simulate_answers
 
     table = chosen(persons=4000, items=5)
     model = il.Model("y ~ treat + (1 | id)", table, "multinomial")

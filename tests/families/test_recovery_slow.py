@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import ilhte_bayes as il
-from ilhte_bayes.studies.simulate import simulate_answers
+from ilhte_bayes.models.simulated import simulate_answers
 
 pytestmark = [
     pytest.mark.slow,

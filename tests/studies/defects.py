@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from ilhte_bayes.models.model import Model, with_parts
+from ilhte_bayes.models.prior_draws import draw_from_prior
 from ilhte_bayes.studies.calibration import Engine, nuts
-from ilhte_bayes.studies.simulate import draw_from_prior
 
 
 class Recorded:

@@ -5,8 +5,9 @@ import pytest
 from scipy import integrate, special, stats
 
 import ilhte_bayes as il
+from ilhte_bayes.models.prior_draws import draw_from_prior
+from ilhte_bayes.models.simulated import simulate_answers
 from ilhte_bayes.studies.quantities import default_quantities
-from ilhte_bayes.studies.simulate import draw_from_prior, simulate_answers
 
 # Designs without persons, and items answered alike, are meant here.
 pytestmark = pytest.mark.filterwarnings("ignore::ilhte_bayes.errors.IlhteWarning")

@@ -1,0 +1,1 @@
+"""Model and fit → would the answer change? Identification, look-alikes, anchors, missing answers."""
