@@ -214,7 +214,7 @@ def as_json(result: "Fit") -> dict[str, Any]:
         "family": model.family.name,
         "formula": model.formula.text,
         "n_obs": result.n_obs,
-        "groups": {group.name: group.n_levels for group in model.design.groups},
+        "groups": {group.name: group.n_counted for group in model.design.groups},
         "loglik": None if result.sampled else _number(result.loglik),
         "aic": _number(result.aic) if ml else None,
         "bic": _number(result.bic()) if ml else None,
