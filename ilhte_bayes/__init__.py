@@ -31,6 +31,10 @@ _PUBLIC = {
     "variance_tests": "estimands.variance_tests",
     "ladder": "estimands.ladder",
     "centre": "data.centring",
+    "reduce": "data.reduction",
+    "Reduced": "data.reduction",
+    "read_reduced": "data.reduction_file",
+    "read_irw": "data.irw",
     "loo": "checks.loo",
     "with_log_likelihood": "checks.loo",
     "equal_slopes": "checks.equal_slopes",
@@ -58,6 +62,9 @@ if TYPE_CHECKING:
     from ilhte_bayes.checks.equal_slopes import equal_slopes
     from ilhte_bayes.checks.loo import loo, with_log_likelihood
     from ilhte_bayes.data.centring import centre
+    from ilhte_bayes.data.irw import read_irw
+    from ilhte_bayes.data.reduction import Reduced, reduce
+    from ilhte_bayes.data.reduction_file import read_reduced
     from ilhte_bayes.data.datasets import datasets, load_dataset
     from ilhte_bayes.engines.conditional import conditional
     from ilhte_bayes.engines.laplace import laplace
