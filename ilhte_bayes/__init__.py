@@ -29,6 +29,7 @@ _PUBLIC = {
     "odds_ratios": "estimands.predict",
     "fixed_tests": "estimands.fixed_tests",
     "variance_tests": "estimands.variance_tests",
+    "boundary_test": "estimands.boundary_test",
     "ladder": "estimands.ladder",
     "centre": "data.centring",
     "loo": "checks.loo",
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
         ModelError,
         NotAvailable,
     )
+    from ilhte_bayes.estimands.boundary_test import boundary_test
     from ilhte_bayes.estimands.card import effect_card
     from ilhte_bayes.estimands.fixed_tests import fixed_tests
     from ilhte_bayes.estimands.items import item_effects
