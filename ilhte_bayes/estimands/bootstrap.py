@@ -46,9 +46,8 @@ def bootstrap_ratios(
     """
     parameters = null_in_full(null, full.model)
     _same_columns(null, full, parameters)
-    trials = range(n)
-    if progress:
-        trials = steps(trials, n, f"{n:,} simulated trials, two fits each")
+    words = f"{n:,} simulated trials, two fits each"
+    trials = steps(range(n), n, words) if progress else iter(range(n))
     with threadpool_limits(limits=1, user_api="blas"):
         return np.array([_ratio(null, full, parameters, (seed, k)) for k in trials])
 

@@ -11,7 +11,6 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import minimize
 
-from ilhte_bayes.engines.marginal.covariance import Coordinates
 from ilhte_bayes.engines.marginal.integrated import IntegratedObjective
 from ilhte_bayes.engines.marginal.maximise import MarginalObjective
 from ilhte_bayes.engines.marginal.objective import ROUGH, LaplaceObjective
@@ -75,12 +74,13 @@ def point(target: MarginalObjective, parameters: xr.Dataset) -> np.ndarray:
 
 def in_order_of(target: MarginalObjective, mode: xr.Dataset) -> np.ndarray:
     """Positions in a fit's coordinates, whose groups may come in another order, of the target's."""
-    at, where = target.n_fixed, {}
+    at = n_fixed = target.parts[0].stop
+    where = {}
     sizes = {c.group: c.size for c in target.coordinates}
     for name in mode.attrs["group_order"]:
         where[name] = np.arange(at, at + sizes[name])
         at += sizes[name]
-    parts = [np.arange(target.n_fixed), *(where[c.group] for c in target.coordinates)]
+    parts = [np.arange(n_fixed), *(where[c.group] for c in target.coordinates)]
     return np.concatenate(parts).astype(int)
 
 
@@ -159,10 +159,8 @@ def _on(target: MarginalObjective, psi: np.ndarray, held: HeldSD | None) -> np.n
     """The nearest point at which the held SD has its value."""
     if held is None:
         return psi.copy()
-    c, part, row = _held_row(target, held)
-    out = psi.copy()
-    w = out[part][row]
-    out[np.arange(part.start, part.stop)[row]] = held.sd * w / np.linalg.norm(w)
+    at, out = _held_at(target, held), psi.copy()
+    out[at] *= held.sd / np.linalg.norm(out[at])
     return out
 
 
@@ -172,19 +170,18 @@ def _by_free(
     """Gradient by the free coordinates, from that by the factor."""
     if held is None:
         return gradient
-    _, part, row = _held_row(target, held)
-    at = np.arange(part.start, part.stop)[row]
+    at = _held_at(target, held)
     size = float(np.linalg.norm(free[at]))
     unit, out = free[at] / size, gradient.copy()
     out[at] = held.sd / size * (gradient[at] - unit * float(unit @ gradient[at]))
     return out
 
 
-def _held_row(target: MarginalObjective, held: HeldSD) -> tuple[Coordinates, slice, np.ndarray]:
-    """Coordinates that make up one row of a group's factor."""
+def _held_at(target: MarginalObjective, held: HeldSD) -> np.ndarray:
+    """Coordinates that make up the SD's row of its group's factor."""
     c = target.coordinates[held.k]
     mark = np.zeros((len(c.columns),) * 2)
     for block in c.blocks:
         if held.column in block:
             mark[held.column, [j for j in block if j <= held.column]] = 1.0
-    return c, target.parts[held.k + 1], np.flatnonzero(c.from_factor(mark))
+    return target.parts[held.k + 1].start + np.flatnonzero(c.from_factor(mark))
