@@ -23,9 +23,7 @@ def drawn(density, n, seed):
     return np.interp(uniform, reached / reached[-1], GRID)
 
 
-@pytest.mark.parametrize(
-    "spread, bayes_factor", [(0.0, 9.996), (0.1, 6.817), (0.2, 0.806), (0.23, 0.197)]
-)
+@pytest.mark.parametrize("spread, bayes_factor", [(0.0, 9.996), (0.1, 6.817), (0.2, 0.806)])
 def test_the_density_is_found_to_its_error(spread, bayes_factor):
     """30 sets of 4,000 draws each; the density at 0 is from a tenth to the whole of the peak."""
     density = posterior_of_an_sd(0.04, spread)

@@ -16,7 +16,7 @@ def test_holm_is_that_of_statsmodels():
 def test_moderators_are_what_interacts_with_treatment(make_trial):
     formula = "resp ~ trt * pre + trt * age + pre:age + (1 | id) + (1 | item)"
     model = il.Model(formula, make_trial(), roles={"treatment": "trt"})
-    assert moderated_terms(model) == {"pre": ["trt[T.drug]:pre"], "age": ["trt[T.drug]:age"]}
+    assert moderated_terms(model) == {"pre": ["trt[T.placebo]:pre"], "age": ["trt[T.placebo]:age"]}
     notes = il.fixed_tests(il.laplace(model)).notes
     (note,) = [text for text in notes if "Moderators" in text]
     assert "one of a family of 2 (2 moderators)" in note

@@ -10,6 +10,7 @@ from scipy.special import expit
 from scipy.stats import chi2
 
 import ilhte_bayes as il
+from ilhte_bayes.estimands.profile_sd import Profile
 
 PER_CELL = 60
 ITEMS = 6
@@ -128,12 +129,17 @@ def trial(trial_table):
     return trial_table(3, persons=120, items=8, spread=0.5)
 
 
-def held_by_a_tight_prior(model, sd):
-    """Log-likelihood with the SD of effects at a value, by MAP: all other priors are flat."""
-    priors = {"beta": il.Flat(), "sd": il.Flat(), "corr": il.Flat()}
-    tight = il.Gamma(1e8, 1e8 / sd)  # its SD is 1e-4 of its mean
-    model = model.with_priors(priors).with_priors({"sd_item[treat]": tight})
-    return il.laplace(model, objective="map").loglik
+def near(model, sd):
+    """MAP with a prior that pulls the SD of effects to a value, and flat ones for the rest.
+
+    Given the SD it ends at, everything else is at its maximum likelihood.
+    """
+    flat = {"beta": il.Flat(), "sd": il.Flat()}
+    if any(len(block) > 1 for group in model.design.groups for block in group.blocks):
+        flat["corr"] = il.Flat()
+    pull = il.Gamma(1e4, 1e4 / sd)  # its SD is 1 % of its mean
+    model = model.with_priors(flat).with_priors({"sd_item[treat]": pull})
+    return il.laplace(model, objective="map")
 
 
 @pytest.mark.parametrize("formula", ["(treat | item)", "(treat || item)"])
@@ -142,9 +148,18 @@ def test_the_bound_is_where_the_likelihood_has_dropped(trial, formula):
     fit = il.laplace(model)
     row = il.item_variation(fit).frame.iloc[0]
     assert row["upper_bound"] > row["estimate"] == fit.sd("item")["treat"]
-    lost = 2 * (fit.loglik - held_by_a_tight_prior(model, row["upper_bound"]))
+    check_drop(fit, row["upper_bound"])
+
+
+def check_drop(fit, bound):
+    """At the bound, and beside it against fits whose prior pulls the SD there."""
+    profile = Profile(fit, "item", "treat")
     # the bound is found to 1e-4 logits, where twice the log-likelihood falls by 10 a logit or so
-    assert lost == pytest.approx(chi2.isf(0.10, 1), abs=5e-3)
+    assert profile.drop(bound) == pytest.approx(chi2.isf(0.10, 1), abs=5e-3)
+    for sd in (0.8 * bound, bound):
+        pulled = near(fit.model, sd)
+        lost = 2 * (fit.loglik - pulled.loglik)
+        assert profile.drop(pulled.sd("item")["treat"]) == pytest.approx(lost, abs=1e-4)
 
 
 def test_quadrature_has_its_own_bound(trial):
@@ -164,8 +179,7 @@ def test_an_sd_estimated_at_0_has_a_bound(trial_table):
     assert fit.sd("item")["treat"] == 0.0
     found = il.item_variation(fit)
     bound = found.frame["upper_bound"].iloc[0]
-    lost = 2 * (fit.loglik - held_by_a_tight_prior(model, bound))
-    assert lost == pytest.approx(chi2.isf(0.10, 1), abs=5e-3)
+    check_drop(fit, bound)
     assert "does not show that effects are equal" in "".join(found.notes)
 
 

@@ -10,7 +10,7 @@ CASES = {
     "bernoulli": ("resp", "treat + pre", "(1 | item) + (1 | id)", "(treat | item) + (1 | id)"),
     "cumulative": ("rate", "treat", "(1 | item) + (1 | id)", "(treat || item) + (1 | id)"),
     "adjacent": ("rate", "treat", "(1 | id)", "(1 | item) + (1 | id)"),
-    "multinomial": ("rate", "1", "(1 | id)", "(1 | item) + (1 | id)"),
+    "multinomial": ("rate", "treat", "(1 | id)", "(1 | item) + (1 | id)"),
 }
 
 
