@@ -178,10 +178,12 @@ def test_failures_are_counted_and_bounded(pair, monkeypatch):
 
 
 def test_columns_of_one_name_that_differ_are_refused(pair):
-    """A full model whose treatment column holds something else than the null's."""
+    """A full model in which the items' columns have changed names."""
     null, full = pair
-    design = full.model.design
-    other = replace(design, x=design.x * [1.0, 0.0] + [0.0, 1.0] * design.x[::-1] ** 2 + 0.1)
-    odd = il.laplace(with_parts(full.model, design=other))
+    groups = tuple(
+        replace(g, z=np.ascontiguousarray(g.z[:, ::-1])) for g in full.model.design.groups
+    )
+    design = replace(full.model.design, groups=groups)
+    odd = il.laplace(with_parts(full.model, design=design))
     with pytest.raises(il.ModelError, match="coded in different ways"):
         module.bootstrap_ratios(null, odd, 2, seed=1, progress=False)
