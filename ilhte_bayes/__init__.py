@@ -31,6 +31,7 @@ _PUBLIC = {
     "variance_tests": "estimands.variance_tests",
     "boundary_test": "estimands.boundary_test",
     "item_variation": "estimands.item_variation",
+    "sd_upper_bound": "estimands.profile_sd",
     "simultaneous": "estimands.simultaneous",
     "ladder": "estimands.ladder",
     "centre": "data.centring",
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from ilhte_bayes.estimands.ladder import ladder
     from ilhte_bayes.estimands.persons import persons
     from ilhte_bayes.estimands.predict import odds_ratios, predict
+    from ilhte_bayes.estimands.profile_sd import sd_upper_bound
     from ilhte_bayes.estimands.scores import score_effects
     from ilhte_bayes.estimands.simultaneous import simultaneous
     from ilhte_bayes.estimands.thresholds import item_thresholds

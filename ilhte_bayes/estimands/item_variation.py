@@ -10,7 +10,7 @@ from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.estimands.density_at_zero import DensityAtZero, density_at_zero
 from ilhte_bayes.estimands.items import ItemWeights, changes_by_item, treatment_contrasts
 from ilhte_bayes.estimands.parameters import parameter_draws
-from ilhte_bayes.estimands.profile_sd import upper_bound
+from ilhte_bayes.estimands.profile_sd import sd_upper_bound
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.draw_tables import TAILS
 from ilhte_bayes.fits.fit import Fit, require_group
@@ -124,7 +124,7 @@ def _of_maximum(fit: Fit, name: str, weights: dict[str, ItemWeights], noun: str)
             unfit.append(label)
             continue
         row = fit.variance_components.loc[(name, f"sd[{found.column}]")]
-        bound = upper_bound(fit, name, found.column)
+        bound = sd_upper_bound(fit, name, found.column)
         rows[label] = {
             "estimate": found.times * float(row["estimate"]),
             "se": found.times * float(row["se"]),
@@ -159,6 +159,8 @@ def _of_draws(
     notes = [
         f"Upper bound: 95 % of the posterior is below. p negligible: share below {negligible:g}."
     ]
+    if fit.model.discrimination == "loaded":
+        notes.append("Items discriminate differently: this is the SD of effects on ability.")
     for label, weight in weights.items():
         draws = sd_of_effects(fit, name, weight)
         prior = _half_normal(fit, name, weight)
@@ -172,7 +174,7 @@ def _of_draws(
         density = density_at_zero(draws)
         factor = np.exp(density.log_density - prior.log_density(0.0))
         error = density.error * _slowness(fit, draws, density)
-        notes += _on_refusal(label, density, prior, negligible)
+        notes += _on_refusal(label, density, prior)
         for scale in _SCALES:
             other = HalfNormal(prior.sd * scale)
             change = np.exp(other.log_density(draws) - prior.log_density(draws))
@@ -238,9 +240,7 @@ def _slowness(fit: Fit, draws: np.ndarray, density: DensityAtZero) -> float:
     return float(np.sqrt(max(1.0, draws.size / float(effective))))
 
 
-def _on_refusal(
-    label: str, density: DensityAtZero, prior: HalfNormal, negligible: float
-) -> list[str]:
+def _on_refusal(label: str, density: DensityAtZero, prior: HalfNormal) -> list[str]:
     if np.isfinite(density.log_density):
         return []
     most = float(np.exp(density.highest - prior.log_density(0.0)))

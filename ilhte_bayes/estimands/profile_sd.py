@@ -14,7 +14,7 @@ from ilhte_bayes.engines.marginal.warm import (
     point,
     scale_of,
 )
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.fits.fit import Fit
 
 # 2.71: chi2_1 at 90 %, which is the mixture 1/2 chi2_0 + 1/2 chi2_1 at 95 %
@@ -22,6 +22,7 @@ CRITICAL = float(chi2.isf(0.10, 1))
 _START = 0.2  # logits, the first bound tried
 _LARGEST = 50.0  # logits; beyond it there is no bound
 _PRECISE = 1e-4  # logits
+_NEXT_TO_0 = 1e-3  # logits: as good as 0, and a search has a direction
 
 
 class Profile:
@@ -50,7 +51,7 @@ class Profile:
         self.psi = fit.mode["psi"].to_numpy()[in_order_of(self.target, fit.mode)].copy()
         off = point(self.target, fit.mode)
         part = self.target.parts[self.k + 1]
-        if self._sd(self.psi) < 1e-3:
+        if self._sd(self.psi) < _NEXT_TO_0:
             self.psi[part] = off[part]
 
     def _sd(self, psi: np.ndarray) -> float:
@@ -68,12 +69,12 @@ class Profile:
         return 2.0 * (self.fit.loglik - self.at(sd).value)
 
 
-def upper_bound(fit: Fit, group: str, column: str) -> float:
+def sd_upper_bound(fit: Fit, group: str, column: str = "Intercept") -> float:
     """One-sided 95 % upper bound of an SD, in logits; infinite where the likelihood has none.
 
     The largest SD s that a one-sided likelihood ratio test at 5 % does not reject: twice the
-    log-likelihood lost by holding the SD at s is 2.71. At an estimate of 0 the loss is counted from
-    0, which makes the bound larger than it need be, never smaller.
+    log-likelihood lost by holding the SD at s, all else at its maximum, is 2.71. At an estimate of
+    0 the loss is counted from 0, which makes the bound larger than it need be, never smaller.
 
     Parameters
     ----------
@@ -81,7 +82,24 @@ def upper_bound(fit: Fit, group: str, column: str) -> float:
         By maximum likelihood (`il.laplace`, `il.quadrature`).
     group, column : str
         Names of the group and of its random column.
+
+    Raises
+    ------
+    ModelError
+        If the fit is not by maximum likelihood, or has no such random column.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> fit = il.laplace(il.Model("yy ~ trt + (1 | ID)", il.load_dataset("bacteria")))
+    >>> bool(il.sd_upper_bound(fit, "ID") > fit.sd("ID")["Intercept"])
+    True
     """
+    columns = fit.model.design.group(group).columns
+    if column not in columns:
+        raise ModelError(
+            f"{column!r} is no random column of {group}; it has {listed(list(columns))}. Name one."
+        )
     with threadpool_limits(limits=1, user_api="blas"):
         profile = Profile(fit, group, column)
         low = float(fit.sd(group)[column])
@@ -91,5 +109,5 @@ def upper_bound(fit: Fit, group: str, column: str) -> float:
             if high > _LARGEST:
                 return float("inf")
         if low == 0.0:
-            low = 1e-3  # as good as 0, and with a direction
+            low = _NEXT_TO_0
         return float(brentq(lambda sd: profile.drop(sd) - CRITICAL, low, high, xtol=_PRECISE))

@@ -183,6 +183,17 @@ def test_an_sd_estimated_at_0_has_a_bound(trial_table):
     assert "does not show that effects are equal" in "".join(found.notes)
 
 
+def test_any_sd_has_a_bound(trial):
+    fit = il.laplace(il.Model("resp ~ treat + (1 | id) + (1 | item)", trial))
+    bound = il.sd_upper_bound(fit, "id")
+    assert Profile(fit, "id", "Intercept").drop(bound) == pytest.approx(2.7055, abs=5e-3)
+    # the profile is steeper than a normal's below and flatter above, but near it
+    row = fit.variance_components.loc[("id", "sd[Intercept]")]
+    assert bound == pytest.approx(row["estimate"] + 1.645 * row["se"], rel=0.03)
+    with pytest.raises(il.ModelError, match="no random column of id"):
+        il.sd_upper_bound(fit, "id", "treat")
+
+
 def test_a_column_coded_by_halves_counts_once(trial):
     """Treatment as -1/2 and 1/2, or as 0 and 2: the effect, and its bound, stay the same."""
     halves = trial.assign(treat=trial["treat"] - 0.5)
