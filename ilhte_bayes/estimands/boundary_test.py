@@ -97,7 +97,7 @@ def boundary_test(
     --------
     >>> import ilhte_bayes as il
     >>> trial = il.load_dataset("caffeine")
-    >>> same = il.il_hte(trial, response="resp >= 2", clusters=["study"], effects="common")
+    >>> same = il.il_hte(trial, response="resp >= 2", clusters=["study"], effects="constant")
     >>> own = il.il_hte(trial, response="resp >= 2", clusters=["study"])
     >>> list(il.boundary_test(same, own).frame.index)
     ['chi-squared', 'mixture', 'halved']
