@@ -26,7 +26,8 @@ _PUBLIC = {
     "persons": "estimands.persons",
     "variance_shares": "estimands.variance_shares",
     "predict": "estimands.predict",
-    "odds_ratios": "estimands.predict",
+    "contrasts": "estimands.contrasts",
+    "odds_ratios": "estimands.odds_ratios",
     "fixed_tests": "estimands.fixed_tests",
     "variance_tests": "estimands.variance_tests",
     "ladder": "estimands.ladder",
@@ -72,11 +73,13 @@ if TYPE_CHECKING:
         NotAvailable,
     )
     from ilhte_bayes.estimands.card import effect_card
+    from ilhte_bayes.estimands.contrasts import contrasts
     from ilhte_bayes.estimands.fixed_tests import fixed_tests
     from ilhte_bayes.estimands.items import item_effects
     from ilhte_bayes.estimands.ladder import ladder
+    from ilhte_bayes.estimands.odds_ratios import odds_ratios
     from ilhte_bayes.estimands.persons import persons
-    from ilhte_bayes.estimands.predict import odds_ratios, predict
+    from ilhte_bayes.estimands.predict import predict
     from ilhte_bayes.estimands.scores import score_effects
     from ilhte_bayes.estimands.thresholds import item_thresholds
     from ilhte_bayes.estimands.variance_shares import variance_shares
