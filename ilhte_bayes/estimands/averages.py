@@ -125,9 +125,7 @@ def _product_rule(directions: np.ndarray) -> tuple[np.ndarray, np.ndarray] | Non
     sizes = [nodes.size for nodes, _ in rules]
     if np.prod(sizes, dtype=float) > 4 * _MOST_NODES:
         return None
-    nodes = np.array(list(itertools.product(*(nodes for nodes, _ in rules)))).reshape(
-        -1, len(rules)
-    )
+    nodes = np.array(list(itertools.product(*(nodes for nodes, _ in rules))), dtype=float)
     weights = np.ones(1)
     for _, own in rules:
         weights = np.multiply.outer(weights, own).ravel()

@@ -64,17 +64,17 @@ def test_one_direction_is_one_integral():
 
 
 def test_many_directions_are_averaged_at_random_points():
-    """Five categories with wide, different SDs: against two million draws."""
+    """Five categories with wide, different SDs: against half a million draws."""
     rng = np.random.default_rng(2)
     covariance = np.diag([4.0, 9.0, 2.0, 6.0]) + 1.0
     eta = np.array([0.5, -1.0, 0.0, 1.0])
     assert needs_points(covariance[None])
     ours = average_shares(eta[None], covariance[None])[0]
-    drawn = rng.multivariate_normal(eta, covariance, size=2_000_000)
+    drawn = rng.multivariate_normal(eta, covariance, size=500_000)
     odds = np.exp(np.column_stack([np.zeros(len(drawn)), drawn]))
-    # draws know a share with SD .35 to .00025, points of such a net to about .0002; 4 of both
+    # draws know a share with SD .35 to .0005, points of such a net to about .0002; 4 of both
     expected = (odds / odds.sum(axis=1, keepdims=True)).mean(axis=0)
-    np.testing.assert_allclose(ours, expected, atol=0.0013)
+    np.testing.assert_allclose(ours, expected, atol=0.0022)
     # the same points whatever the case, and smooth: a derivative by differences makes sense
     moved = [
         average_shares(eta[None], (covariance * (1 + h))[None])[0] for h in (-1e-4, 1e-4, 0.02)
