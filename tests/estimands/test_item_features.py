@@ -3,21 +3,24 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
 import ilhte_bayes as il
 from ilhte_bayes.estimands.item_features import FALL, SHARE, WITH, WITHOUT
 
 
-def featured(trial_table, *, gain=0.9, persons=300, items=24, seed=2, spread=0.3):
+def featured(*, gain=0.9, persons=300, items=24, seed=2, spread=0.3):
     """A trial whose effect is larger by `gain` on open items, every other one."""
-    table = trial_table(seed, persons=persons, items=items, effect=0.3, spread=spread)
-    table["open"] = (table["item"] % 2 == 0).astype(int)
     rng = np.random.default_rng(seed)
-    # some wrong answers of treated persons to open items become right ones
-    more = (table["treat"] == 1) & (table["open"] == 1) & (table["resp"] == 0)
-    chance = 1 - np.exp(-gain)  # odds times exp(gain), whatever they were
-    table.loc[more & (rng.random(len(table)) < chance), "resp"] = 1
-    return table
+    person, item = (grid.ravel() for grid in np.indices((persons, items)))
+    treat, is_open = person % 2, item % 2
+    effect = 0.3 + gain * (np.arange(items) % 2) + spread * rng.normal(size=items)
+    logit = rng.normal(size=persons)[person] + 0.5 * rng.normal(size=items)[item]
+    logit += effect[item] * treat
+    score = (rng.random(logit.size) < expit(logit)).astype(int)
+    return pd.DataFrame(
+        {"resp": score, "id": person, "item": item + 1, "treat": treat, "open": is_open}
+    )
 
 
 def drawn(fit_of_draws, model, gamma, sd):
@@ -28,8 +31,8 @@ def drawn(fit_of_draws, model, gamma, sd):
 
 
 @pytest.fixture(scope="module")
-def model(trial_table):
-    table = featured(trial_table, persons=30, items=6)
+def model():
+    table = featured(persons=30, items=6)
     return il.Model("resp ~ treat * open + (1 | id) + (treat || item)", table, roles=ROLES)
 
 
@@ -37,8 +40,8 @@ ROLES = {"treatment": "treat", "person": "id", "item": "item"}
 
 
 @pytest.fixture(scope="module")
-def smaller(trial_table):
-    table = featured(trial_table, persons=30, items=6)
+def smaller():
+    table = featured(persons=30, items=6)
     return il.Model("resp ~ treat + open + (1 | id) + (treat || item)", table, roles=ROLES)
 
 
@@ -70,9 +73,9 @@ def test_a_negative_fall_and_one_that_is_not_defined_are_said(model, smaller, fi
     assert "It is not defined" in repr(zero)
 
 
-def test_the_smaller_model_is_made_as_its_formula_would(trial_table):
+def test_the_smaller_model_is_made_as_its_formula_would():
     """One call and two fits agree; the feature that was simulated is found."""
-    table = featured(trial_table)
+    table = featured()
     fit = il.laplace(il.il_hte(table, item_features="open"))
     made = il.item_features(fit)
     formula = "resp ~ treat + open + (1 | id) + (treat | item)"
@@ -100,8 +103,8 @@ def test_ordinal_answers():
     )
 
 
-def test_refusals(trial_table, model, fit_of_draws):
-    table = featured(trial_table, persons=40, items=6)
+def test_refusals(model, fit_of_draws):
+    table = featured(persons=40, items=6)
     with pytest.raises(il.ModelError, match="no item feature meets the treatment"):
         il.item_features(il.laplace(il.il_hte(table)))
     constant = il.Model("resp ~ treat * open + (1 | id) + (1 | item)", table, roles=ROLES)

@@ -85,7 +85,7 @@ def test_draws(trial_table, fit_of_draws):
     """Two draws of four items: means of each draw."""
     model = il.Model(
         "resp ~ treat + (1 | id) + (treat || item)",
-        trial_table(1, persons=30, items=4),
+        trial_table(1, persons=60, items=4),
         roles={"treatment": "treat", "person": "id", "item": "item"},
     )
     effects = np.random.default_rng(1).normal(size=(2, 4, 2))
