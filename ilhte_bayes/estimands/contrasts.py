@@ -16,7 +16,7 @@ from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.estimands.settings import (
     Average,
     Setting,
-    make_setting,
+    make_settings,
     read_average,
     read_newdata,
     setting_words,
@@ -105,12 +105,14 @@ def contrasts(
     if name in given:
         raise DataError(f"{name!r} stands in newdata, too: its values are those of the contrast.")
     pairs, labels, per = _pairs(model, name, values)
-    settings = [
-        make_setting(model, row | named, average, shift)
+    wanted_settings = [
+        (row | named, shift)
         for row in given.to_dict("records")
         for pair in pairs
         for named, shift in pair
     ]
+    every, shifts = zip(*wanted_settings, strict=True)
+    settings = make_settings(model, every, average, shifts)
     made = quantities_of(model)
     frame = _estimates(fit, settings, made, comparisons, per)
     rows = given.itertuples(index=False, name=None)

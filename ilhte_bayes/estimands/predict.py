@@ -20,7 +20,7 @@ from ilhte_bayes.estimands.settings import (
     UNITS,
     Average,
     Setting,
-    make_setting,
+    make_settings,
     read_average,
     read_newdata,
     setting_words,
@@ -94,7 +94,7 @@ def predict(
     given = read_newdata(model, newdata)
     pieces, notes = [], []
     for each in averages:
-        settings = [make_setting(model, row, each) for row in given.to_dict("records")]
+        settings = make_settings(model, given.to_dict("records"), each)
         pieces.append(_frame(fit, given, settings, each))
         notes += setting_words(model, given, each)
         notes += [note for note in draw_words(fit, settings) if note not in notes]

@@ -1,16 +1,17 @@
 """What a prediction averages over: covariates and levels that are named, and all that is not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from ilhte_bayes.errors import DataError, ModelError, listed
-from ilhte_bayes.estimands.levels import levels_above
+from ilhte_bayes.estimands.named_levels import known_by_level, named_levels
 from ilhte_bayes.formulas.cuts import columns_at_cut
-from ilhte_bayes.formulas.design import Design, Group
+from ilhte_bayes.formulas.design import Design
 from ilhte_bayes.formulas.logits import columns_of_categories
 from ilhte_bayes.formulas.new_values import (
     Values,
@@ -27,6 +28,9 @@ UNITS: dict[str, str] = {
     "population": "average over units",
     "observed": "answers observed",
 }
+
+
+_TOGETHER = 100_000  # covariate patterns whose columns are made at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,52 +79,97 @@ def read_newdata(model: Model, newdata: Values) -> pd.DataFrame:
     return given
 
 
-def make_setting(
-    model: Model, row: Mapping[str, Any], average: Average, shift: Mapping[str, float] | None = None
-) -> Setting:
-    """Put what is not named in a row of `newdata` at what `average` says.
+def make_settings(
+    model: Model,
+    rows: Sequence[Mapping[str, Any]],
+    average: Average,
+    shifts: Sequence[Mapping[str, float]] = (),
+) -> list[Setting]:
+    """Put what is not named in rows of `newdata` at what `average` says.
 
     Parameters
     ----------
     model : Model
-    row : mapping
+    rows : sequence of mapping
         Covariate or group -> value.
     average : {"population", "typical", "observed"}
-    shift : mapping, optional
-        Added to numeric covariates, for slopes.
+    shifts : sequence of mapping, optional
+        For each row what is added to numeric covariates, for slopes.
     """
-    design, responses = model.design, model.responses
-    named = named_levels(design, row)
-    frame, pattern, weight = _covariates(model, row, named, average)
-    for name, step in (shift or {}).items():
-        frame = frame.assign(**{name: frame[name].astype(float) + step})
-    x, z = predictors(design_at(model.formula, responses, design, frame), model)
+    levels = [named_levels(model.design, row) for row in rows]
+    cases = [_covariates(model, *both, average) for both in zip(rows, levels, strict=True)]
+    for case, shift in zip(cases, shifts, strict=False):
+        moved = {name: case.frame[name].astype(float) + step for name, step in shift.items()}
+        case.frame = case.frame.assign(**moved)
+    out: list[Setting] = []
+    for part in _batches([len(case.frame) for case in cases]):
+        columns = _columns(model, [case.frame for case in cases[part]])
+        for case, named, (x, z) in zip(cases[part], levels[part], columns, strict=True):
+            known, integrated = _effects(model, named, case.pattern.size, average)
+            weight = case.weight / case.weight.sum()
+            out.append(Setting(x, z, case.pattern, weight, known, integrated))
+    return out
+
+
+@dataclass(slots=True)
+class _Cases:
+    """Cases of one average before their columns are made."""
+
+    frame: pd.DataFrame  # (pattern, covariate), coded
+    pattern: np.ndarray  # (case,)
+    weight: np.ndarray  # (case,)
+
+
+def _batches(sizes: list[int]) -> list[slice]:
+    """Neighbours whose columns are made together, which is quicker, as far as memory bears it."""
+    total = np.cumsum(sizes) // _TOGETHER
+    starts = [0, *(np.flatnonzero(np.diff(total)) + 1).tolist(), len(sizes)]
+    return [slice(a, b) for a, b in pairwise(starts)]
+
+
+def _columns(
+    model: Model, frames: list[pd.DataFrame]
+) -> list[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """Columns of every predictor for each of several frames."""
+    together = pd.concat(frames, ignore_index=True)
+    if together.empty and together.shape[1] == 0:  # a model without covariates
+        together = pd.DataFrame(index=range(sum(map(len, frames))))
+    x, z = predictors(design_at(model.formula, model.responses, model.design, together), model)
+    ends = np.cumsum([len(frame) for frame in frames])
+    pieces = [slice(end - len(frame), end) for end, frame in zip(ends, frames, strict=True)]
+    return [(x[at], {name: own[at] for name, own in z.items()}) for at in pieces]
+
+
+def _effects(
+    model: Model, named: Mapping[str, int], size: int, average: Average
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Levels whose estimated effects are used, and groups that are averaged over."""
     levels, integrated = {}, []
-    for group in design.groups:
+    for group in model.design.groups:
         level = named.get(group.name)
         if level is not None and level >= 0:
-            levels[group.name] = np.full(pattern.size, level)
+            levels[group.name] = np.full(size, level)
         elif average == "observed" and level is None:
             levels[group.name] = group.level
         elif average != "typical":
             integrated.append(group.name)
-    return Setting(x, z, pattern, weight / weight.sum(), levels, tuple(integrated))
+    return levels, tuple(integrated)
 
 
 def _covariates(
     model: Model, row: Mapping[str, Any], levels: Mapping[str, int], average: Average
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+) -> _Cases:
     """Covariate values, and each case's row of them and weight."""
     design, responses = model.design, model.responses
     patterns = responses.patterns
     given = [name for name in patterns.columns if name in row]
     named = {name: coded_values(responses, name, pd.Series([row[name]])) for name in given}
-    for name, at in _known_by_level(model, levels).items():
+    for name, at in known_by_level(model, levels).items():
         if name not in named:
             named[name] = patterns[name].iloc[[at]].reset_index(drop=True)
     if average == "typical":
         frame, _ = reference_rows(responses, 1)
-        return frame.assign(**named), np.zeros(1, dtype=int), np.ones(1)
+        return _Cases(frame.assign(**named), np.zeros(1, dtype=int), np.ones(1))
     rest = patterns.drop(columns=list(named))
     kind = np.zeros(len(patterns), dtype=int)
     if rest.shape[1]:
@@ -130,8 +179,8 @@ def _covariates(
     frame = frame.assign(**{name: _repeated(value, len(frame)) for name, value in named.items()})
     own = kind[design.pattern]
     if average == "observed":
-        return frame, own, design.count.astype(float)
-    return frame, np.arange(len(frame)), np.bincount(own, design.count, len(frame))
+        return _Cases(frame, own, design.count.astype(float))
+    return _Cases(frame, np.arange(len(frame)), np.bincount(own, design.count, len(frame)))
 
 
 def _repeated(value: pd.Series, n: int) -> pd.Series:
@@ -157,70 +206,6 @@ def predictors(design: Design, model: Model) -> tuple[np.ndarray, dict[str, np.n
     return np.stack([x for x, _ in columns], axis=1), z
 
 
-def named_levels(design: Design, row: Mapping[str, Any]) -> dict[str, int]:
-    """Group -> position of the level that a row names, or -1 for one that is not in the data.
-
-    What a named level lies in, a person's school, is known with it.
-    """
-    found = {group.name: _named_level(group, row) for group in design.groups}
-    named = {name: level for name, level in found.items() if level is not None}
-    if not named:
-        return {}
-    above = levels_above(design)
-    for name, level in list(named.items()):
-        for outer in above[name]:
-            if outer not in named and level >= 0:
-                at = int(np.argmax(design.group(name).level == level))
-                named[outer] = int(design.group(outer).level[at])
-    return named
-
-
-def _known_by_level(model: Model, levels: Mapping[str, int]) -> dict[str, int]:
-    """Covariates that belong to named levels, an item's features or a person's arm: their pattern."""
-    design, patterns = model.design, model.responses.patterns
-    out: dict[str, int] = {}
-    for group in design.groups:
-        at = levels.get(group.name, -1)
-        if at < 0:
-            continue
-        first = np.unique(group.level, return_index=True)[1]
-        for name in map(str, patterns.columns):
-            code = pd.factorize(patterns[name])[0][design.pattern]
-            if np.array_equal(code, code[first][group.level]):
-                out.setdefault(name, int(design.pattern[first[at]]))
-    return out
-
-
-def _named_level(group: Group, row: Mapping[str, Any]) -> int | None:
-    """Position of a named level; -1 for one that is not in the data, None for none named.
-
-    Of nested groups, `school:id`, all variables are named, or the innermost alone if its ids say
-    which level it is.
-    """
-    inner = group.variables[-1]
-    if inner not in row or pd.isna(row[inner]):
-        return None
-    labels = [str(label) for label in group.labels]
-    given = [row.get(name) for name in group.variables]
-    if not any(pd.isna(value) for value in given):
-        wanted = ":".join(_text(value) for value in given)
-        return labels.index(wanted) if wanted in labels else -1
-    found = [k for k, label in enumerate(labels) if label.endswith(f":{_text(row[inner])}")]
-    if len(found) > 1:
-        raise DataError(
-            f"{inner} = {row[inner]!r} is found in {len(found)} levels of {group.name}, first "
-            f"{labels[found[0]]!r}. Name {_plain([v for v in group.variables if v not in row])} too."
-        )
-    return found[0] if found else -1
-
-
-def _text(value: object) -> str:
-    """A level's name: whole numbers without a point."""
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
-
-
 def setting_words(model: Model, given: pd.DataFrame, average: Average) -> list[str]:
     """What was averaged over, or held, in sentences."""
     design = model.design
@@ -229,7 +214,7 @@ def setting_words(model: Model, given: pd.DataFrame, average: Average) -> list[s
     new = [g.name for g in design.groups if any(row.get(g.name, 0) < 0 for row in rows)]
     others = [g.name for g in design.groups if g.name not in own]
     first = next((row for row in rows if any(level >= 0 for level in row.values())), {})
-    fixed = [name for name in _known_by_level(model, first) if name not in given]
+    fixed = [name for name in known_by_level(model, first) if name not in given]
     covariates = [str(c) for c in model.responses.patterns if c not in given and c not in fixed]
     words = [_average_words(model, covariates, others, average)]
     if own:

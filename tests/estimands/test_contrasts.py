@@ -125,6 +125,26 @@ def test_draws_of_a_posterior(make_trial, fit_of_draws):
     assert found["lower"] == pytest.approx(np.quantile(gap, 0.025))
 
 
+def test_a_typical_units_slope_in_closed_form(people):
+    """The derivative of expit(a + b x) is b p (1 - p)."""
+    fit = il.laplace(il.Model("y ~ t + x + (1 | g)", people))
+    found = il.contrasts(fit, {"x": "slope"}, {"t": 1}, average="typical")
+    beta = fit.coefficients["estimate"]
+    p = expit(beta["Intercept"] + beta["t"])
+    # central differences with a step of a thousandth of an SD
+    assert found.frame["estimate"].item() == pytest.approx(beta["x"] * p * (1 - p), rel=1e-6)
+
+
+def test_slopes_of_transformed_columns(people):
+    """What is moved is the covariate, not its column: d/dx of a + b x^2 at the table's rows."""
+    fit = il.laplace(il.Model("y ~ t + I(x**2) + (1 | g)", people))
+    found = il.contrasts(fit, {"x": "slope"}).frame["estimate"].item()
+    beta = fit.coefficients["estimate"]
+    eta = beta["Intercept"] + beta["t"] * people["t"] + beta.iloc[2] * people["x"] ** 2
+    own = 2 * beta.iloc[2] * people["x"] * expit(eta) * (1 - expit(eta))
+    assert found == pytest.approx(own.mean(), rel=1e-5)
+
+
 def test_text(people):
     text = repr(il.contrasts(il.laplace(il.Model("y ~ t + x + (1 | g)", people)), {"t": [0, 1]}))
     assert "x as in the table's 400 answers" in text

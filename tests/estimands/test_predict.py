@@ -281,6 +281,30 @@ def test_persons_who_were_integrated_out_have_effects_too(make_trial):
     np.testing.assert_allclose(found, shares, atol=0.04)
 
 
+def test_ids_that_two_schools_use_need_their_school(make_trial, fit_of_draws):
+    trial = make_trial().assign(id=lambda t: t["id"] // 10)  # 0 to 3, in every school
+    model = il.Model("resp ~ 1 + (1 | school:id)", trial[["resp", "school", "id"]])
+    fit = fit_of_draws(model, np.zeros((2, 1)), {"school:id": np.ones((2, 1))})
+    with pytest.raises(il.DataError, match="Name school too"):
+        il.predict(fit, {"id": 1})
+    assert len(il.predict(fit, {"id": 1, "school": 2}, "population")) == 1
+
+
+def test_the_error_of_random_points_is_said(fit_of_draws):
+    """Six categories with wide, correlated effects: the error that is printed is the error."""
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"y": rng.integers(0, 6, 200), "g": np.arange(200) % 20})
+    model = il.Model("y ~ 1 + (1 | g)", table, "multinomial")
+    fit = fit_with(fit_of_draws, model, np.zeros(5), [np.full(5, 2.5)])
+    found = il.predict(fit, average="population")
+    # all but the first category are alike by symmetry: how unlike they come out is the error
+    chance = found.frame["estimate"].to_numpy()[1:]
+    printed = float(repr(found).split("standard error ")[1].rstrip("."))
+    assert 0 < printed < 0.001
+    assert np.abs(chance - chance.mean()).max() < 4 * printed
+    assert found.frame["estimate"].sum() == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize(
     "call, words",
     [
