@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.errors import DataError, ModelError, listed
-from ilhte_bayes.estimands.named_levels import known_by_level, named_levels
+from ilhte_bayes.estimands.named_levels import LevelNames
 from ilhte_bayes.formulas.cuts import columns_at_cut
 from ilhte_bayes.formulas.design import Design
 from ilhte_bayes.formulas.logits import columns_of_categories
@@ -96,8 +96,12 @@ def make_settings(
     shifts : sequence of mapping, optional
         For each row what is added to numeric covariates, for slopes.
     """
-    levels = [named_levels(model.design, row) for row in rows]
-    cases = [_covariates(model, *both, average) for both in zip(rows, levels, strict=True)]
+    names = LevelNames(model)
+    levels = [names.levels(row) for row in rows]
+    cases = [
+        _covariates(model, row, names.covariates(named), average)
+        for row, named in zip(rows, levels, strict=True)
+    ]
     for case, shift in zip(cases, shifts, strict=False):
         moved = {name: case.frame[name].astype(float) + step for name, step in shift.items()}
         case.frame = case.frame.assign(**moved)
@@ -157,14 +161,14 @@ def _effects(
 
 
 def _covariates(
-    model: Model, row: Mapping[str, Any], levels: Mapping[str, int], average: Average
+    model: Model, row: Mapping[str, Any], known: Mapping[str, int], average: Average
 ) -> _Cases:
     """Covariate values, and each case's row of them and weight."""
     design, responses = model.design, model.responses
     patterns = responses.patterns
     given = [name for name in patterns.columns if name in row]
     named = {name: coded_values(responses, name, pd.Series([row[name]])) for name in given}
-    for name, at in known_by_level(model, levels).items():
+    for name, at in known.items():
         if name not in named:
             named[name] = patterns[name].iloc[[at]].reset_index(drop=True)
     if average == "typical":
@@ -209,12 +213,13 @@ def predictors(design: Design, model: Model) -> tuple[np.ndarray, dict[str, np.n
 def setting_words(model: Model, given: pd.DataFrame, average: Average) -> list[str]:
     """What was averaged over, or held, in sentences."""
     design = model.design
-    rows = [named_levels(design, row) for row in given.to_dict("records")]
+    names = LevelNames(model)
+    rows = [names.levels(row) for row in given.to_dict("records")]
     own = [g.name for g in design.groups if any(row.get(g.name, -1) >= 0 for row in rows)]
     new = [g.name for g in design.groups if any(row.get(g.name, 0) < 0 for row in rows)]
     others = [g.name for g in design.groups if g.name not in own]
     first = next((row for row in rows if any(level >= 0 for level in row.values())), {})
-    fixed = [name for name in known_by_level(model, first) if name not in given]
+    fixed = [name for name in names.covariates(first) if name not in given]
     covariates = [str(c) for c in model.responses.patterns if c not in given and c not in fixed]
     words = [_average_words(model, covariates, others, average)]
     if own:
