@@ -238,9 +238,7 @@ def _items_table(
     less[:, chosen] -= 1.0 / chosen.size
     beyond = NormalDistribution(less @ effects.mean, less @ effects.covariance @ less.T)
     low, high = beyond.interval()
-    return frame.assign(
-        from_anchors=beyond.mean, from_anchors_lower=low, from_anchors_upper=high
-    )
+    return frame.assign(from_anchors=beyond.mean, from_anchors_lower=low, from_anchors_upper=high)
 
 
 def _notes(fit: Fit, noun: str) -> list[str]:
