@@ -285,8 +285,7 @@ def load_plan(path: str | PathLike[str]) -> AnalysisPlan:
     above, seal, digest = text.rpartition(_SEAL)
     block = _BLOCK.search(text)
     try:
-        held = json.loads(block.group(1)) if block else None
-        plan = AnalysisPlan(**_from_json(held))
+        plan = AnalysisPlan(**_from_json(json.loads(block.group(1) if block else "")))
     except (ValueError, TypeError, KeyError, AttributeError) as wrong:
         raise DataError(
             f"{source.name} holds no plan that can be read: its block between ```json and ``` is "
@@ -339,8 +338,9 @@ def plain_target(target: str) -> str:
 
 
 def _read(model: Model, given: str | Mapping | Planned | Sequence) -> list[Planned]:
-    one = isinstance(given, str | Mapping | Planned)
-    return [_planned(model, each) for each in ([given] if one else given)]
+    if isinstance(given, str | Mapping | Planned):
+        return [_planned(model, given)]
+    return [_planned(model, each) for each in given]
 
 
 def _planned(model: Model, given: object) -> Planned:

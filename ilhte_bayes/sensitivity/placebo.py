@@ -1,5 +1,7 @@
 """Answers before treatment as a placebo: the same model must find no effect in them."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -86,11 +88,11 @@ def placebo(
     return Result(frame, f"Before treatment, where no {noun} can be (logits)", tuple(notes))
 
 
-class _Where:
+class _Where(NamedTuple):
     """Which rows are before treatment, in words; and the others, for their arms."""
 
-    def __init__(self, sentence: str, later: pd.DataFrame | None):
-        self.sentence, self.later = sentence, later
+    sentence: str
+    later: pd.DataFrame | None
 
 
 def _rows_before(
@@ -132,8 +134,9 @@ def _with_arms(
     if arm in rows and rows[arm].nunique() > 1:
         return rows, ""
     keys = [c for c in model.roles.clusters if c in rows and c != person] + [person]
-    source, said = later, "later rows"
-    if later is None or arm not in later or later[arm].nunique() < 2:
+    if later is not None and arm in later and later[arm].nunique() > 1:
+        source, said = later, "later rows"
+    else:
         source, said, keys = _arms_in_model(model, arm, person), "the model's table", [person]
     arms = source[[*keys, arm]].dropna().drop_duplicates()
     twice = arms.duplicated(keys)

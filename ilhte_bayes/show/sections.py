@@ -156,7 +156,7 @@ def _plan(results: Results) -> Iterator[Section]:
     if results.plan is None:
         return
     intro, tables, notes = plan_parts(results.plan, results.fit, results.card, results.scores)
-    html = tuple(html_table(table, caption, capital=False) for caption, table in tables.items())
+    html = tuple(html_table(table, caption) for caption, table in tables.items())
     yield Section("Planned and done", (intro,), html=html, notes=notes)
 
 
