@@ -20,8 +20,10 @@ from ilhte_bayes.models.model import Model
 from ilhte_bayes.sensitivity.second_stage import Deviations, draw_deviations
 from ilhte_bayes.sensitivity.unpooled import unpooled_effects
 
+_CROWDED = 0.4  # share of items that deviate, of a half at most
+
 IDENTIFICATION = (
-    "What identifies what. Assignment to arms identifies the expected answers by item and arm, and "
+    "What identifies what. {source} the expected answers by item and arm, and "
     "with them the {noun} on each item, beta_1 + zeta_i: adding a constant to beta_1 and taking it "
     "from every zeta_i changes no expected answer. E(zeta) = 0 adds a definition: beta_1 is the "
     "mean {noun} on items of this kind, whatever it consists of. That it is a change in ability, "
@@ -141,12 +143,23 @@ def anchors(fit: Fit | Model, *, items: Sequence | str = (), df: float = 4.0) ->
             notes += _agreement(effects, chosen, contrast)
         rows["sparse: most items zero"] = SampledDistribution(sparse.beta[:, None])
         rows[f"heavy tails: t, {df:g} df"] = SampledDistribution(heavy.beta[:, None])
+        notes.append(_how_sparse(sparse, contrast))
         frames[contrast] = _averages(own.average.loc[contrast], rows)
         tables[contrast] = _items_table(effects, sparse, chosen, pd.Index(labels, name=name))
     frame = pd.concat(frames, names=["contrast", "assumption"])
     table = pd.concat(tables, names=["contrast", name])
     notes = [*_notes(fit, own.noun), *notes]
-    return Anchors(frame, table, own.noun, IDENTIFICATION.format(noun=own.noun), tuple(notes))
+    return Anchors(frame, table, own.noun, _identification(fit, own.noun), tuple(notes))
+
+
+def _identification(fit: Fit, noun: str) -> str:
+    """The paragraph, claiming randomisation only where somebody stated it."""
+    kind = fit.model.assignment.kind if fit.model.assignment else None
+    source = {
+        "randomised": "Randomisation identifies",
+        "observational": "The table identifies",
+    }.get(str(kind), "Randomisation, if arms were randomised, identifies")
+    return IDENTIFICATION.format(source=source, noun=noun)
 
 
 def _positions(items: Sequence | str, labels: list, name: str) -> np.ndarray:
@@ -200,6 +213,15 @@ def _agreement(effects: NormalDistribution, chosen: np.ndarray, contrast: str) -
     ]
 
 
+def _how_sparse(sparse: Deviations, contrast: str) -> str:
+    """How many items deviate if at least half do not."""
+    differing, n = float(sparse.differs.sum(axis=1).mean()), sparse.differs.shape[1]
+    said = f"Sparse ({contrast}): {differing:.1f} of {n} items are expected to deviate"
+    if differing > _CROWDED * n:
+        return f"{said}, close to the most allowed: few deviations do not describe these items."
+    return f"{said}."
+
+
 def _averages(own: pd.Series, rows: dict[str, Distribution]) -> pd.DataFrame:
     out = {"mean zero (the model's)": own}
     for label, distribution in rows.items():
@@ -250,6 +272,12 @@ def _notes(fit: Fit, noun: str) -> list[str]:
         "have no deviation, the others' are normal. Heavy tails: a few may deviate far. The last "
         "three hold if deviations are as described, which few items can hardly show.",
     ]
+    if len(fit.model.responses.patterns.columns) > 1:
+        notes.append(
+            f"Where the model lets the {noun} vary with other variables, or with features of items, "
+            "an item's deviation holds that too: items are compared by their whole "
+            f"{noun}, averaged over the answers to them."
+        )
     if fit.model.ability != "normal":
         notes.append("Items on their own were estimated with normal abilities.")
     if noun == "difference":

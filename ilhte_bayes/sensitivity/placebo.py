@@ -209,13 +209,17 @@ def _spread_p(model: Model, name: str, column: str) -> float:
     return likelihood_ratio_p(statistic, dropped, 1)
 
 
+def _p(value: float) -> str:
+    return "p < .001" if value < 0.0005 else f"p = {value:.3f}".replace("0.", ".", 1)
+
+
 def _words(frame: pd.DataFrame, noun: str) -> list[str]:
     averages = frame[[q.startswith("average") for q in frame.index.get_level_values("quantity")]]
     spreads = frame.drop(averages.index)
     out = []
     if (averages["p"] < _FEW).any():
         out.append(
-            f"The arms differed before treatment (p = {averages['p'].min():.3f}): by chance, or "
+            f"The arms differed before treatment ({_p(averages['p'].min())}): by chance, or "
             "because assignment failed. Adjust for answers before treatment, covariates=[...], and "
             "say so."
         )
@@ -227,7 +231,7 @@ def _words(frame: pd.DataFrame, noun: str) -> list[str]:
         )
     if (spreads["p"] < _FEW).any():
         out.append(
-            f"Items differed between arms before treatment (p = {spreads['p'].min():.3f}): "
+            f"Items differed between arms before treatment ({_p(spreads['p'].min())}): "
             f"{noun}s that differ by item after it are then not all due to treatment."
         )
     elif spreads["p"].notna().any():

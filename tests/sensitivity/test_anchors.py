@@ -37,6 +37,8 @@ def test_the_planted_items_are_found(found):
     differs = found.items["p_differs"].droplevel("contrast")
     assert (differs[["q1", "q2"]] > 0.95).all()
     assert (differs.drop(["q1", "q2"]) < 0.6).all()
+    (said,) = [note for note in found.notes if note.startswith("Sparse (")]
+    assert f"{differs.sum():.1f} of 10 items" in said
     deviation = found.items.droplevel("contrast").loc[["q1", "q2"]]
     assert (deviation["lower"] < OFF).all() and (deviation["upper"] > OFF).all()
 
@@ -73,6 +75,7 @@ def test_it_prints_within_a_page(found):
     assert max(map(len, text.splitlines())) <= 100
     assert "only invariance adds" in text and "chi2(2)" in text
     assert "P(differs)" in found._repr_html_()
+    assert "Randomisation, if arms were randomised, identifies" in text.replace("\n", " ")
 
 
 def test_ordinal_answers_and_several_arms(make_answers):
