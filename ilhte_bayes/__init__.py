@@ -38,6 +38,14 @@ _PUBLIC = {
     "simultaneous": "estimands.simultaneous",
     "ladder": "estimands.ladder",
     "centre": "data.centring",
+    "anchors": "sensitivity.anchors",
+    "placebo": "sensitivity.placebo",
+    "missing_answers": "sensitivity.missing_answers",
+    "absent_persons": "sensitivity.absent_persons",
+    "analysis_plan": "models.analysis_plan",
+    "load_plan": "models.analysis_plan",
+    "Planned": "models.analysis_plan",
+    "blinded": "data.blinding",
     "loo": "checks.loo",
     "with_log_likelihood": "checks.loo",
     "equal_slopes": "checks.equal_slopes",
@@ -64,6 +72,7 @@ __all__ = [*_PUBLIC, "plot"]
 if TYPE_CHECKING:
     from ilhte_bayes.checks.equal_slopes import equal_slopes
     from ilhte_bayes.checks.loo import loo, with_log_likelihood
+    from ilhte_bayes.data.blinding import blinded
     from ilhte_bayes.data.centring import centre
     from ilhte_bayes.data.datasets import datasets, load_dataset
     from ilhte_bayes.engines.conditional import conditional
@@ -99,6 +108,7 @@ if TYPE_CHECKING:
     from ilhte_bayes.fits.comparison import compare
     from ilhte_bayes.fits.fit import Fit
     from ilhte_bayes.fits.storage import load
+    from ilhte_bayes.models.analysis_plan import Planned, analysis_plan, load_plan
     from ilhte_bayes.models.model import Model, il_hte
     from ilhte_bayes.models.priors import (
         LKJ,
@@ -110,6 +120,10 @@ if TYPE_CHECKING:
         Normal,
         StudentT,
     )
+    from ilhte_bayes.sensitivity.absent_persons import absent_persons
+    from ilhte_bayes.sensitivity.anchors import anchors
+    from ilhte_bayes.sensitivity.missing_answers import missing_answers
+    from ilhte_bayes.sensitivity.placebo import placebo
     from ilhte_bayes.show import plots as plot
     from ilhte_bayes.show.page import report
 
