@@ -101,37 +101,38 @@ def check_persons(people: Any, columns: Columns) -> None:
     ------
     DataError
     """
-    import narwhals as nw
-
-    varying = people.group_by(*columns.path).agg(nw.len().alias(N)).filter(nw.col(N) > 1)
-    n = int(pandas_of(varying.select(nw.len().alias(N)))[N].iloc[0])
-    if not n:
+    if not _several(people, columns)[0]:
         return
-    # at most a few persons are looked at: which of the columns is it?
-    some = pandas_of(varying.sort(*columns.path).head(3))[list(columns.path)]
-    who = [" in ".join(f"{c} {row[c]}" for c in columns.path[::-1]) for _, row in some.iterrows()]
-    arms = people.select(*columns.path, columns.treatment).unique()
-    arms = arms.group_by(*columns.path).agg(nw.len().alias(N)).filter(nw.col(N) > 1)
-    in_two = int(pandas_of(arms.select(nw.len().alias(N)))[N].iloc[0])
-    if in_two:
-        some = pandas_of(arms.sort(*columns.path).head(3))[list(columns.path)]
-        who = [_who(row, columns) for _, row in some.iterrows()]
-        several = f"{in_two} persons are" if in_two > 1 else "one person is"
+    n, who = _several(people.select(*columns.path, columns.treatment).unique(), columns)
+    if n:
+        several = f"{n} persons are" if n > 1 else "one person is"
         raise DataError(
-            f"{several} in more than one arm of {columns.treatment!r}: "
-            f"{listed_plainly(who, in_two)}. Each person belongs to one arm: mend these rows. "
-            "Persons who were meant to change arm have two sum scores, one for each: such a trial "
-            "needs the table itself, il.il_hte(table, crossover=True)."
+            f"{several} in more than one arm of {columns.treatment!r}: {who}. Each person belongs "
+            "to one arm: mend these rows. Persons who were meant to change arm have a sum score in "
+            "each: such a trial needs the table itself, il.il_hte(table, crossover=True)."
         )
+    n, who = _several(people, columns)
     raise DataError(
         f"covariates ({', '.join(columns.covariates)}) differ between the answers of {n:,} "
-        f"person(s): {listed_plainly(who, n)}. A sum score belongs to one value of each: leave "
-        "these covariates out of il.reduce, or fit the table itself."
+        f"person(s): {who}. A sum score belongs to one value of each: leave these covariates out "
+        "of il.reduce, or fit the table itself."
     )
 
 
-def _who(row: pd.Series, columns: Columns) -> str:
-    return " in ".join(f"{name} {row[name]}" for name in columns.path[::-1])
+def _several(people: Any, columns: Columns) -> tuple[int, str]:
+    """How many persons have several rows here, and the first of them."""
+    import narwhals as nw
+
+    found = people.group_by(*columns.path).agg(nw.len().alias(N)).filter(nw.col(N) > 1)
+    n = int(pandas_of(found.select(nw.len().alias(N)))[N].iloc[0])
+    if not n:
+        return 0, ""
+    first = pandas_of(found.sort(*columns.path).head(3))
+    who = [
+        " in ".join(f"{name} {row[name]}" for name in columns.path[::-1])
+        for row in first.to_dict("records")
+    ]
+    return n, listed_plainly(who, n)
 
 
 def check_nesting(people: Any, columns: Columns) -> tuple[str, ...]:

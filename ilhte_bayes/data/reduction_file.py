@@ -88,14 +88,15 @@ def read_reduced(path: str | os.PathLike[str]) -> "Reduced":
         raise DataError(f"no file at '{source}'. Check the path.")
     try:
         table = pq.read_table(source)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{source.name!r} is damaged ({error}). Reduce and save anew.") from None
+    try:
         about = json.loads((table.schema.metadata or {})[_KEY])
     except (KeyError, ValueError):
         raise DataError(
             f"{source.name!r} is no file that Reduced.save wrote. A table of answers is reduced "
             f"first: il.reduce({str(source)!r}, ...).save('reduced.parquet')."
         ) from None
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{source.name!r} is damaged ({error}). Reduce and save anew.") from None
     if about["format"] > FORMAT:
         raise DataError(
             f"{source.name!r} is of format {about['format']}; this program reads formats up to "

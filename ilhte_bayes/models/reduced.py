@@ -104,5 +104,6 @@ def require_persons(model: "Model", name: str) -> None:
     if model.design.reduced:
         raise NotAvailable(
             f"{name} looks at who answered what, and a reduced table has kept sum scores alone. "
-            "Fit with il.quadrature(model) or il.sample(model); for this, fit the table itself."
+            "Fit with il.quadrature(model) or il.sample(model) (--engine quadrature or nuts); for this, "
+            "fit the table itself."
         )
