@@ -9,6 +9,7 @@ from glob import glob
 from os import PathLike
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ilhte_bayes.data.coded import MISSING_TEXT
@@ -90,7 +91,9 @@ def _files(
             "files are reduced by DuckDB, which is not installed. Type: pip install "
             "'ilhte-bayes[duckdb]'; or give a Dask, Spark, Polars or pandas frame."
         ) from None
+    spilled = stack.enter_context(TemporaryDirectory(prefix="ilhte-"))
     connection = stack.enter_context(duckdb.connect())
+    connection.execute(f"set temp_directory = '{spilled}'")  # what memory does not hold
     _set_limits(connection, memory_limit, duckdb.Error)
     try:
         if kinds == {"parquet"}:

@@ -35,7 +35,7 @@ from ilhte_bayes.formulas.logits import Logits, with_correlated_logits
 from ilhte_bayes.models.ability import Ability, read_ability
 from ilhte_bayes.models.discrimination import Discrimination, read_discrimination
 from ilhte_bayes.models.priors import Prior, Priors, change_priors, make_priors
-from ilhte_bayes.models.reduced import build_reduced
+from ilhte_bayes.models.reduced import build_reduced, require_kept
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -491,6 +491,8 @@ def il_hte(
     groups, shifts, over, features = lists
     named = [treatment, person, item, *groups, *shifts, *over, *features]
     columns = set(table.columns)
+    if isinstance(data, Reduced):
+        require_kept(named, table.columns.tolist())
     if absent := [name for name in named if name not in columns]:
         word = _argument_of(absent[0], treatment, person, item)
         require_columns(

@@ -45,7 +45,7 @@ def build_reduced(
     table, answers, persons = kind_rows(reduced)
     roles = reduced.roles
     needed = needed_columns(formula, table.columns.tolist())
-    _check_columns(needed.columns, table.columns.tolist(), reduced)
+    require_kept(needed.columns, table.columns.tolist())
     if not any(group[-1] == roles.person for group in needed.groups):
         raise ModelError(
             f"the formula has no random term for persons, (1 | {roles.person}), and a reduced "
@@ -85,7 +85,13 @@ def build_reduced(
     }
 
 
-def _check_columns(needed: Sequence[str], kept: Sequence[str], reduced: Reduced) -> None:
+def require_kept(needed: Sequence[str], kept: Sequence[str]) -> None:
+    """Refuse columns that `il.reduce` was not told of.
+
+    Raises
+    ------
+    DataError
+    """
     if absent := [name for name in needed if name not in kept]:
         raise DataError(
             f"the reduced table has not kept {listed(absent)}; it has {listed(kept, 12)}. Reduce "
