@@ -78,10 +78,10 @@ if TYPE_CHECKING:
     from ilhte_bayes.checks.loo import loo, with_log_likelihood
     from ilhte_bayes.data.blinding import blinded
     from ilhte_bayes.data.centring import centre
+    from ilhte_bayes.data.datasets import datasets, load_dataset
     from ilhte_bayes.data.irw import read_irw
     from ilhte_bayes.data.reduction import Reduced, reduce
     from ilhte_bayes.data.reduction_file import read_reduced
-    from ilhte_bayes.data.datasets import datasets, load_dataset
     from ilhte_bayes.engines.conditional import conditional
     from ilhte_bayes.engines.laplace import laplace
     from ilhte_bayes.engines.nuts import sample

@@ -235,5 +235,3 @@ def kind_rows(reduced: Reduced) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     table[reduced.roles.item] = np.tile(reduced.item, 2)[here]
     table[reduced.response] = np.repeat([0, 1], asked.size)[here]
     return table, answers[here], reduced.persons[kind]
-
-

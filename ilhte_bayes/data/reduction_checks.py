@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.data.coded import encode
-from ilhte_bayes.data.reduction_queries import BITS, GAP, N, PERSONS, any_gap, flag_gaps
+from ilhte_bayes.data.reduction_queries import BITS, GAP, PERSONS, N, any_gap, flag_gaps
 from ilhte_bayes.data.reduction_source import Columns, pandas_of
 from ilhte_bayes.data.rows import Dropped
 from ilhte_bayes.errors import DataError, listed_plainly
@@ -31,7 +31,9 @@ def complete(frame: Any, columns: Columns) -> tuple[Any, Dropped]:
     n_rows = int(totals[N].iloc[0])
     if n_rows == 0:
         raise DataError("the table has no rows. Give a table in long form, one row an answer.")
-    gaps = {name: int(totals[flag].iloc[0]) for name, flag in zip(columns.needed, flags, strict=True)}
+    gaps = {
+        name: int(totals[flag].iloc[0]) for name, flag in zip(columns.needed, flags, strict=True)
+    }
     by_column = {name: n for name, n in gaps.items() if n}
     if not by_column:
         return frame, Dropped(0, {}, {}, {})

@@ -51,6 +51,11 @@ def save_reduced(reduced: "Reduced", path: str | os.PathLike[str]) -> Path:
     return target
 
 
+def opened_reduced(source: Any) -> Any:
+    """A reduced table where this is the path of one, else what was given."""
+    return read_reduced(source) if is_reduced(source) else source
+
+
 def is_reduced(source: Any) -> bool:
     """Whether this is the path of a file that `Reduced.save` wrote."""
     import pyarrow as pa
@@ -160,9 +165,7 @@ def _rebuilt(rows: pd.DataFrame, about: dict[str, Any]) -> "Reduced":
     return Reduced(
         response=about["response"],
         roles=Roles(**roles),
-        kinds=pd.DataFrame(
-            {name: kinds[f"column_{k}"] for k, name in enumerate(about["columns"])}
-        ),
+        kinds=pd.DataFrame({name: kinds[f"column_{k}"] for k, name in enumerate(about["columns"])}),
         **{name: kinds[name].to_numpy(np.int64) for name in ("persons", "score", "booklet")},
         **{name: rows[name].to_numpy(np.int64) for name in ("kind", "ones")},
         item=_plain(rows["item"]),

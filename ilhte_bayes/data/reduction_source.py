@@ -5,9 +5,9 @@ import secrets
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from glob import glob
 from os import PathLike
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,6 @@ from ilhte_bayes.errors import DataError, listed
 
 if TYPE_CHECKING:
     import narwhals as nw
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,15 @@ def opened(
                 "memory_limit is for files, which DuckDB reads here; another engine has its own "
                 "settings. Leave it out."
             )
-        yield _framed(source, columns), name
+        try:
+            yield _framed(source, columns), name
+        except Exception as error:
+            if type(error).__name__ == "OutOfMemoryException" and memory_limit is not None:
+                raise DataError(
+                    f"DuckDB cannot count {name} within memory_limit={memory_limit!r}, although "
+                    "it writes to disk what it can. Raise the limit: some 150 bytes a person."
+                ) from error
+            raise
 
 
 def _paths(source: Any) -> bool:
@@ -75,9 +82,7 @@ def _paths(source: Any) -> bool:
     return all(isinstance(one, str | PathLike) for one in source)
 
 
-def _files(
-    source: Any, memory_limit: str | None, stack: contextlib.ExitStack
-) -> tuple[Any, str]:
+def _files(source: Any, memory_limit: str | None, stack: contextlib.ExitStack) -> tuple[Any, str]:
     """A DuckDB relation on files, in a database of its own."""
     many = [source] if isinstance(source, str | PathLike) else source
     paths = [path for one in many for path in _found(Path(one).expanduser())]
@@ -92,7 +97,7 @@ def _files(
             "'ilhte-bayes[duckdb]'; or give a Dask, Spark, Polars or pandas frame."
         ) from None
     spilled = stack.enter_context(TemporaryDirectory(prefix="ilhte-"))
-    connection = stack.enter_context(duckdb.connect())
+    connection: Any = stack.enter_context(duckdb.connect())
     connection.execute(f"set temp_directory = '{spilled}'")  # what memory does not hold
     _set_limits(connection, memory_limit, duckdb.Error)
     try:
@@ -154,7 +159,9 @@ def _framed(source: Any, columns: Columns) -> Any:
             "il.reduce(..., response=, treatment=, person=, item=)."
         )
     frame = frame.select(*columns.needed)
-    texts = [name for name, kind in frame.collect_schema().items() if kind in (nw.Categorical, nw.Enum)]
+    texts = [
+        name for name, kind in frame.collect_schema().items() if kind in (nw.Categorical, nw.Enum)
+    ]
     return frame.with_columns(nw.col(texts).cast(nw.String)) if texts else frame
 
 
@@ -190,5 +197,3 @@ def pandas_of(frame: Any) -> Any:
     import narwhals as nw
 
     return (frame.collect() if isinstance(frame, nw.LazyFrame) else frame).to_pandas()
-
-

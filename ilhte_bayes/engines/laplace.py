@@ -29,8 +29,8 @@ from ilhte_bayes.formulas.cuts import GAP
 from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.models.reduced import require_persons
 from ilhte_bayes.models.priors import LKJ, Exponential, Gamma
+from ilhte_bayes.models.reduced import require_persons
 
 Objective = Literal["ml", "map"]
 _DENSITY = "ilhte_bayes.models.posterior"  # what NUTS compiles

@@ -15,7 +15,7 @@ from ilhte_bayes.data.checks import check_nesting, check_trial
 from ilhte_bayes.data.coding import Coding, code_response, require_order
 from ilhte_bayes.data.flow import flow_by_arm
 from ilhte_bayes.data.reduction import Reduced, kind_rows
-from ilhte_bayes.data.reduction_file import is_reduced, read_reduced
+from ilhte_bayes.data.reduction_file import opened_reduced
 from ilhte_bayes.data.responses import Responses, read_responses
 from ilhte_bayes.data.roles import IRW_ITEM, IRW_PERSON, IRW_TREATMENT, Roles, read_roles
 from ilhte_bayes.data.rows import Rows, complete_rows
@@ -160,7 +160,7 @@ class Model:
         logits: Logits = "independent",
     ) -> None:
         chosen, parsed = get_family(family), parse_formula(formula)
-        data = read_reduced(data) if is_reduced(data) else data
+        data = opened_reduced(data)
         began = time.perf_counter()
         if isinstance(data, Reduced):
             _refuse_beside_reduced(roles, roster)
@@ -479,7 +479,7 @@ def il_hte(
         raise DataError(
             f"effects={effects!r}; it is 'item' (one effect for each item) or 'constant'."
         )
-    data = read_reduced(data) if is_reduced(data) else data
+    data = opened_reduced(data)
     if isinstance(data, Reduced):
         names = (response, treatment, person, item)
         response, treatment, person, item = _names_of(data, names)

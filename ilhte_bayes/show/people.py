@@ -59,10 +59,7 @@ def arms_table(model: Model) -> pd.DataFrame:
     out = {}
     for words, here in [*rows, ("all", everyone)]:
         count = design.count[here]
-        groups = {
-            plural(unit_word(model, group)): _counted(group, here)
-            for group in design.groups
-        }
+        groups = {plural(unit_word(model, group)): _counted(group, here) for group in design.groups}
         total = {"answers": int(count.sum())}
         out[words] = groups | total | _shares(model, design.score[here], count)
     frame = pd.DataFrame.from_dict(out, orient="index")

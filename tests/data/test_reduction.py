@@ -231,6 +231,13 @@ def test_what_cannot_be_read_is_said(source, words):
         il.reduce(source)
 
 
+def test_too_little_memory_is_said(trial, tmp_path):
+    with pytest.raises(il.DataError, match="within memory_limit='2MB'"):
+        il.reduce(as_parquet(trial, tmp_path), memory_limit="2MB", **COLUMNS)
+    with pytest.raises(il.DataError, match="memory_limit='much' is no amount"):
+        il.reduce(as_parquet(trial, tmp_path), memory_limit="much", **COLUMNS)
+
+
 def test_a_missing_column_is_named(trial):
     with pytest.raises(il.DataError, match="column 'answer' not found"):
         il.reduce(trial, response="answer")
@@ -259,7 +266,7 @@ def test_a_change_of_one_count_is_noticed(reduced, tmp_path):
 
 def test_a_table_of_answers_is_no_reduction(trial, tmp_path):
     trial.to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(il.DataError, match="no file that Reduced.save wrote"):
+    with pytest.raises(il.DataError, match=r"no file that Reduced\.save wrote"):
         il.read_reduced(tmp_path / "t.parquet")
 
 
@@ -284,9 +291,10 @@ def test_totals_and_scores_by_arm(trial, reduced):
     assert (totals["ones"] == plain["sum"].loc[totals.index]).all()
     assert (totals["answers"] == plain["size"].loc[totals.index]).all()
     scores = t.groupby(["treat", "id"])["resp"].sum().reset_index()
-    assert reduced.score_counts().loc[2, "drug"] == (
-        (scores["resp"] == 2) & (scores["treat"] == "drug")
-    ).sum()
+    assert (
+        reduced.score_counts().loc[2, "drug"]
+        == ((scores["resp"] == 2) & (scores["treat"] == "drug")).sum()
+    )
 
 
 def test_rows_in_long_form_are_all_the_answers(reduced):
