@@ -78,6 +78,24 @@ def new_rows(formula: Formula, responses: "Responses", design: Design, at: Value
     return NewRows(given, tuple(held), x, own_slopes, z)
 
 
+def coded_values(at: Values, responses: "Responses") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(row, covariate) values as the caller wrote them, and as the model codes them.
+
+    Raises
+    ------
+    DataError
+        For a covariate the formula does not have, or a level the table did not have.
+    """
+    patterns = responses.patterns
+    given = _given(at, list(map(str, patterns.columns)))
+    names = {c.column: c.levels for c in responses.codings}
+    coded = {
+        name: _coded(name, given[name], patterns[name], names.get(name, ()))
+        for name in map(str, given.columns)
+    }
+    return given, pd.DataFrame(coded, index=given.index)
+
+
 def _given(at: Values, known: list[str]) -> pd.DataFrame:
     """One row for each wanted combination, only covariates of the formula."""
     if isinstance(at, pd.DataFrame):

@@ -13,6 +13,7 @@ from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.show import answers as told
 from ilhte_bayes.show import diagnosis, integration, recipe
+from ilhte_bayes.show.card_words import card_tables_html
 from ilhte_bayes.show.comparison import comparison_table
 from ilhte_bayes.show.equal_effects import all_equal
 from ilhte_bayes.show.html_tables import components_table, fixed_tables, html_table
@@ -21,7 +22,7 @@ from ilhte_bayes.show.peers import peers_code
 from ilhte_bayes.show.people import arms_table, balance_table
 from ilhte_bayes.show.pictures import Picture, by_contrast, priors
 from ilhte_bayes.show.score_tables import expected_scores, score_table
-from ilhte_bayes.show.text import card_table, dropped_rows, items_table, method_words, trivial
+from ilhte_bayes.show.text import dropped_rows, items_table, method_words, trivial
 from ilhte_bayes.show.words import about, joined, number, plural, sentence, true_minus
 
 
@@ -174,12 +175,9 @@ def _card(results: Results) -> Iterator[Section]:
         "items."
     )
     title = f"The {card.noun}, for four questions"
-    caption = f"{card.noun.capitalize()} [95 % interval]"
-    table = html_table(card_table(card), caption)
     unit, *notes = card.notes
-    yield Section(
-        title, (intro,), html=(table,), remarks=(unit,), notes=tuple(map(sentence, notes))
-    )
+    tables = tuple(card_tables_html(card))
+    yield Section(title, (intro,), html=tables, remarks=(unit,), notes=tuple(map(sentence, notes)))
 
 
 def _scores(results: Results) -> Iterator[Section]:

@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 import ilhte_bayes as il
 from ilhte_bayes.estimands.ability import ability_sd
-from ilhte_bayes.estimands.card import _mean_over_items
+from ilhte_bayes.estimands.card_targets import mean_over_items
 from ilhte_bayes.estimands.items import changes_by_item, treatment_contrasts
 from ilhte_bayes.estimands.parameters import parameter_draws
 
@@ -111,7 +111,7 @@ def test_these_items_of_a_maximised_fit_move_with_its_parameters(caffeine):
     # they go with the coefficient as far as there: .970, known to (1 - .970^2) / sqrt(2000)
     draws, (contrast,) = parameter_draws(caffeine), treatment_contrasts(caffeine)
     weights = changes_by_item(caffeine, "item", contrast)
-    ours = _mean_over_items(caffeine, "item", weights, draws)
+    ours = mean_over_items(caffeine, "item", weights, draws)
     theirs = posterior["beta"].sel(term="treat").to_numpy().ravel()
     expected = np.corrcoef(mean, theirs)[0, 1]
     assert np.corrcoef(ours, draws.beta[:, 1])[0, 1] == pytest.approx(expected, abs=0.008)

@@ -1,0 +1,44 @@
+"""Probabilities of answers averaged over a spread of logits: normal, or of a free shape, or both."""
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.special import expit
+
+from ilhte_bayes.families.categories import shares
+
+_Z = np.arange(-8.0, 8.01, 0.25)  # trapezoid nodes: exact to 1e-11 up to an SD of 3 logits
+_MASS = np.exp(-0.5 * _Z**2) / np.exp(-0.5 * _Z**2).sum()
+_DIRECT = 500  # more places than this are read off a spline
+_SPACE = 0.05  # logits between its knots; it is off by 1e-8
+
+# Values (logits) and probabilities of a deviate that is not normal, such as ability of a free shape.
+type Shape = tuple[np.ndarray, np.ndarray] | None
+
+
+def average_logistic(place: np.ndarray, sd: float, shape: Shape = None) -> np.ndarray:
+    """E[1 / (1 + exp(-(place + sd Z + U)))], Z standard normal, U of a shape; as `place`."""
+    nodes, mass = _nodes(sd, shape)
+    if place.size <= _DIRECT:
+        return np.asarray(expit(place[..., None] + nodes) @ mass)
+    low, high = place.min(), place.max()
+    known = np.linspace(low, high, int((high - low) / _SPACE) + 4)
+    return np.asarray(CubicSpline(known, expit(known[:, None] + nodes) @ mass)(place))
+
+
+def average_steps(place: np.ndarray, sd: float, shape: Shape = None) -> np.ndarray:
+    """E[P(Y >= c)] of adjacent categories whose log-odds, one by one, are place (cell, cut) + sd Z + U."""
+    out = np.zeros(place.shape)
+    for node, mass in zip(*_nodes(sd, shape), strict=True):
+        chance = shares(np.cumsum(place + node, axis=1))
+        out += mass * np.cumsum(chance[:, :0:-1], axis=1)[:, ::-1]
+    return out
+
+
+def _nodes(sd: float, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """Values of the deviate, and their probabilities."""
+    if sd == 0.0:
+        return shape if shape is not None else (np.zeros(1), np.ones(1))
+    if shape is None:
+        return sd * _Z, _MASS
+    values, mass = shape
+    return np.add.outer(values, sd * _Z).ravel(), np.outer(mass, _MASS).ravel()
