@@ -22,6 +22,7 @@ _PUBLIC = {
     "item_effects": "estimands.items",
     "effect_card": "estimands.card",
     "score_effects": "estimands.scores",
+    "sum_score_effect": "estimands.score_effect",
     "item_thresholds": "estimands.thresholds",
     "persons": "estimands.persons",
     "variance_shares": "estimands.variance_shares",
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from ilhte_bayes.estimands.ladder import ladder
     from ilhte_bayes.estimands.persons import persons
     from ilhte_bayes.estimands.predict import odds_ratios, predict
+    from ilhte_bayes.estimands.score_effect import sum_score_effect
     from ilhte_bayes.estimands.scores import score_effects
     from ilhte_bayes.estimands.thresholds import item_thresholds
     from ilhte_bayes.estimands.variance_shares import variance_shares

@@ -68,7 +68,7 @@ def card_notes(
             "agree."
         )
     else:
-        notes += [_of_items(c, s, len(contrasts)) for c, s in zip(contrasts, samples, strict=True)]
+        notes.append(_of_items(contrasts, samples))
     notes += _of_moderators(fit, contrasts, noun)
     notes.append(missing if missing else _of_answers(fit, average))
     if noun == "difference":
@@ -76,16 +76,28 @@ def card_notes(
     return tuple(notes)
 
 
-def _of_items(contrast: Contrast, sample: ItemSample, n: int) -> str:
-    """The share of the standard error that rests on the sample of items."""
+def _of_items(contrasts: Sequence[Contrast], samples: Sequence[ItemSample]) -> str:
+    """The share of the standard error that rests on the sample of items; t's degrees of freedom."""
+    shares = [f"{100 * sample.share:.0f} %" for sample in samples]
+    dfs = [" / ".join(_df(value) for value in sample.df) for sample in samples]
+    if len(contrasts) > 1:
+        labels = [contrast.label for contrast in contrasts]
+        shares = [f"{a} ({b})" for a, b in zip(shares, labels, strict=True)]
+        dfs = [f"{a} ({b})" for a, b in zip(dfs, labels, strict=True)]
     text = (
-        f"{100 * sample.share:.0f} % of the squared standard error for the item population comes "
-        "from the sample of items: more persons do not remove it, more items do"
+        f"Of the squared standard error for the item population {', '.join(shares)} comes from the "
+        "sample of items: more persons do not remove it, more items do."
     )
-    if np.isfinite(sample.df[0]):
-        text += f". Its interval is that of t with {sample.df[0]:.1f} degrees of freedom"
-        text += f" (new item {sample.df[1]:.1f}, new test {sample.df[2]:.1f})"
-    return f"{contrast.label}: {text}." if n > 1 else f"{text}."
+    if all(np.isinf(sample.df).all() for sample in samples):
+        return text
+    return (
+        f"{text} Intervals are those of t; degrees of freedom for population / new item / new test: "
+        f"{', '.join(dfs)}."
+    )
+
+
+def _df(value: float) -> str:
+    return "normal" if np.isinf(value) else f"{value:.0f}"
 
 
 def _of_moderators(fit: Fit, contrasts: Sequence[Contrast], noun: str) -> list[str]:

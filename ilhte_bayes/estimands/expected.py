@@ -190,9 +190,9 @@ class Arm:
         """(cell, cut) probabilities over deviates of these variances (cell,), and over ability."""
         average = average_steps if self.adjacent else average_logistic
         shape: Shape = draw.shape if self.shaped else None
+        if variance.min() == variance.max():
+            return average(places, float(np.sqrt(variance[0])), shape)
         kinds, kind = np.unique(variance, return_inverse=True)
-        if kinds.size == 1:
-            return average(places, float(np.sqrt(kinds[0])), shape)
         out = np.empty(places.shape)
         for k, value in enumerate(kinds):
             out[kind == k] = average(places[kind == k], float(np.sqrt(value)), shape)
@@ -224,16 +224,17 @@ def _quadratic(
     parts: tuple[Deviate, ...], draw: Draw, place: np.ndarray, a: np.ndarray
 ) -> np.ndarray:
     """(cell,) variance of groups' effects together, at places, for items of discriminations a."""
-    out = np.zeros(place.size)
+    pure, mixed, twice = (np.zeros(1) for _ in range(3))  # by power of a
     for part in parts:
         covariance = draw.covariance[part.name]
         own, loaded = part.z * ~part.loaded, part.z * part.loaded
-        pure, mixed, twice = (
-            np.einsum("pi,ij,pj->p", left, covariance, right).round(12)[place]
-            for left, right in ((own, own), (own, loaded), (loaded, loaded))
-        )
-        out += pure + 2.0 * a * mixed + a**2 * twice
-    return np.maximum(out, 0.0)
+        pure = pure + ((own @ covariance) * own).sum(axis=1)
+        if part.loaded.any():
+            mixed = mixed + ((own @ covariance) * loaded).sum(axis=1)
+            twice = twice + ((loaded @ covariance) * loaded).sum(axis=1)
+    n = max(pure.size, mixed.size)
+    pure, mixed, twice = (np.broadcast_to(v, n)[place * (n > 1)] for v in (pure, mixed, twice))
+    return np.maximum(pure + 2.0 * a * mixed + a**2 * twice, 0.0).round(12)
 
 
 def _merged(

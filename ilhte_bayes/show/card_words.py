@@ -11,6 +11,7 @@ from ilhte_bayes.show.html_tables import html_table
 from ilhte_bayes.show.results import p_value
 from ilhte_bayes.show.text import method_words
 from ilhte_bayes.show.words import (
+    about,
     answer_words,
     count_of,
     number,
@@ -65,11 +66,10 @@ def describe_card(card: "EffectCard") -> str:
     for contrast in contrasts:
         many = len(contrasts) > 1
         lines += ["", f"{contrast}"] if many else []
-        for table in (card_table(card), answers):
-            if table is None:
-                continue
-            if table is answers:
-                lines += ["", answers_title(card)]
+        blocks = [("", card_table(card))]
+        blocks += [(f"\n{answers_title(card)}", answers)] if answers is not None else []
+        for heading, table in blocks:
+            lines += [heading] if heading else []
             lines.append((table.loc[contrast] if many else table).to_string())
     return "\n".join([*lines, "", *card.notes])
 
@@ -101,7 +101,7 @@ def card_paragraph(card: "EffectCard") -> str:
         f"{method_words(fit)})."
     ]
     if model.assignment is not None and model.assignment.kind == "randomised":
-        out.append(sentence(model.assignment.sentence))
+        out.append(about(model, model.assignment.sentence))
     for contrast in _contrasts(card):
         out += _contrast_sentences(card, contrast, items)
     out += _cautions(card)
