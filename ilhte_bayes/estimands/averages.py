@@ -9,6 +9,7 @@ from ilhte_bayes.families.categories import shares
 _Z = np.arange(-8.0, 8.01, 0.25)  # trapezoid nodes: exact to 1e-11 up to an SD of 3 logits
 _MASS = np.exp(-0.5 * _Z**2) / np.exp(-0.5 * _Z**2).sum()
 _DIRECT = 500  # more places than this are read off a spline
+_MOST = 200_000  # numbers worked on at a time
 _SPACE = 0.05  # logits between its knots; it is off by 1e-8
 
 # Values (logits) and probabilities of a deviate that is not normal, such as ability of a free shape.
@@ -27,10 +28,14 @@ def average_logistic(place: np.ndarray, sd: float, shape: Shape = None) -> np.nd
 
 def average_steps(place: np.ndarray, sd: float, shape: Shape = None) -> np.ndarray:
     """E[P(Y >= c)] of adjacent categories whose log-odds, one by one, are place (cell, cut) + sd Z + U."""
-    out = np.zeros(place.shape)
-    for node, mass in zip(*_nodes(sd, shape), strict=True):
-        chance = shares(np.cumsum(place + node, axis=1))
-        out += mass * np.cumsum(chance[:, :0:-1], axis=1)[:, ::-1]
+    nodes, mass = _nodes(sd, shape)
+    out, each = np.zeros(place.shape), max(1, _MOST // place.size)
+    for start in range(0, nodes.size, each):
+        some = slice(start, start + each)
+        rows = (place + nodes[some, None, None]).reshape(-1, place.shape[1])
+        chance = shares(np.cumsum(rows, axis=1))
+        at_least = np.cumsum(chance[:, :0:-1], axis=1)[:, ::-1]
+        out += np.tensordot(mass[some], at_least.reshape(-1, *place.shape), 1)
     return out
 
 

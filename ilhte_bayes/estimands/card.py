@@ -191,20 +191,24 @@ def _rows(
     """In logits and in SDs of ability."""
     in_logits, on_ability = target_draws(fit, name, weights, draws, k, sample)
     these, population = own_estimates(fit, name, weights)
-    in_sds = float(np.median(on_ability["item population"] / unit))  # of a new item or test too
     rows = {}
-    for at, (target, values) in enumerate(in_logits.items()):
-        rows[target, "logits"] = _row(values, population if at else these)
-        rows[target, "SDs of ability"] = _row(on_ability[target] / unit, in_sds if at else None)
+    for target, values in in_logits.items():
+        # a new item and a new test are expected to be as the population is
+        own = target.startswith("these")
+        one = on_ability[target if own else "item population"]
+        middle = these if own else population
+        in_sds = np.median(one / unit) if fit.sampled else middle / np.median(unit)
+        rows[target, "logits"] = _row(values, middle)
+        rows[target, "SDs of ability"] = _row(on_ability[target] / unit, float(in_sds))
     return rows
 
 
-def _row(values: np.ndarray, middle: float | None) -> dict[str, float]:
-    """Estimate (the fit's own, or the median of draws), interval and probability of a plus."""
+def _row(values: np.ndarray, middle: float) -> dict[str, float]:
+    """Estimate, interval and probability of a plus."""
     distribution = SampledDistribution(values[:, None])
     lower, upper = distribution.interval()
     return {
-        "estimate": float(np.median(values)) if middle is None else middle,
+        "estimate": middle,
         "lower": float(lower[0]),
         "upper": float(upper[0]),
         "p_positive": float(distribution.positive()[0]),
