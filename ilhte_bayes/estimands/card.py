@@ -1,5 +1,6 @@
 """The effect card: one treatment effect, four questions it can answer, on four scales."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.ability import AbilitySD, ability_sd
 from ilhte_bayes.estimands.card_notes import card_notes
-from ilhte_bayes.estimands.card_scales import answer_rows, draws_of, why_not
+from ilhte_bayes.estimands.card_scales import Rows, answer_rows, draws_of, why_not
 from ilhte_bayes.estimands.card_targets import (
     ItemSample,
     item_sample,
@@ -20,7 +21,7 @@ from ilhte_bayes.estimands.expected import Average
 from ilhte_bayes.estimands.items import ItemWeights, changes_by_item, treatment_contrasts
 from ilhte_bayes.estimands.parameters import ParameterDraws, parameter_draws
 from ilhte_bayes.fits.fit import Fit, require_group
-from ilhte_bayes.formulas.contrasts import contrasts_at
+from ilhte_bayes.formulas.contrasts import Contrast, contrasts_at
 from ilhte_bayes.formulas.new_values import Values
 
 
@@ -152,34 +153,61 @@ def effect_card(
         )
     contrasts = treatment_contrasts(fit)
     contrasts = contrasts_at(contrasts, fit.model.responses, str(fit.model.roles.treatment), at)
+    found = card_draws(fit, name, contrasts, k, sd, average)
+    frame = pd.concat(
+        {c.label: _frame(rows) for c, rows in zip(contrasts, found.rows, strict=True)},
+        names=["contrast"],
+    )
+    items = pd.DataFrame(
+        {
+            "share": [s.share for s in found.samples],
+            "df": [s.df[0] for s in found.samples],
+            "sd": [s.sd for s in found.samples],
+        },
+        index=pd.Index([c.label for c in contrasts], name="contrast"),
+    )
+    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    notes = card_notes(
+        fit, name, contrasts, found.weights, found.samples, found.unit, sd, average, found.missing
+    )
+    return EffectCard(frame, items, average, noun, notes, fit)
+
+
+@dataclass(frozen=True, slots=True)
+class CardDraws:
+    """What a card summarises: for each contrast, draws and an estimate by (target, scale)."""
+
+    rows: list[Rows]
+    weights: list[ItemWeights]
+    samples: list[ItemSample]
+    unit: np.ndarray  # (draw,) SD of ability, logits
+    missing: str | None  # why there are no probabilities and score points
+
+
+def card_draws(
+    fit: Fit,
+    name: str,
+    contrasts: Sequence[Contrast],
+    k: int,
+    sd: AbilitySD,
+    average: Average,
+) -> CardDraws:
+    """Draws of all targets on all scales."""
     draws = parameter_draws(fit)
     unit = ability_sd(fit, draws, sd)
     missing = why_not(fit, name)
     expected = [] if missing else draws_of(fit, name)
     weights = [changes_by_item(fit, name, contrast) for contrast in contrasts]
     samples = [item_sample(fit, name, w, draws, k) for w in weights]
-    pieces = {}
+    rows = []
     for contrast, own, sample in zip(contrasts, weights, samples, strict=True):
-        rows = _rows(fit, name, own, draws, unit, k, sample)
+        rows.append(_logit_rows(fit, name, own, draws, unit, k, sample))
         if expected:
-            found = answer_rows(fit, name, contrast, expected, k, sample, average)
-            rows |= {key: _row(*value) for key, value in found.items()}
-        pieces[contrast.label] = _frame(rows)
-    frame = pd.concat(pieces, names=["contrast"])
-    items = pd.DataFrame(
-        {
-            "share": [s.share for s in samples],
-            "df": [s.df[0] for s in samples],
-            "sd": [s.sd for s in samples],
-        },
-        index=pd.Index([c.label for c in contrasts], name="contrast"),
-    )
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
-    notes = card_notes(fit, name, contrasts, weights, samples, unit, sd, average, missing)
-    return EffectCard(frame, items, average, noun, notes, fit)
+            rows[-1] |= answer_rows(fit, name, contrast, expected, k, sample, average)
+    return CardDraws(rows, weights, samples, unit, missing)
 
 
-def _rows(
+def _logit_rows(
     fit: Fit,
     name: str,
     weights: ItemWeights,
@@ -187,19 +215,19 @@ def _rows(
     unit: np.ndarray,
     k: int,
     sample: ItemSample,
-) -> dict[tuple[str, str], dict[str, float]]:
+) -> Rows:
     """In logits and in SDs of ability."""
     in_logits, on_ability = target_draws(fit, name, weights, draws, k, sample)
     these, population = own_estimates(fit, name, weights)
-    rows = {}
+    rows: Rows = {}
     for target, values in in_logits.items():
         # a new item and a new test are expected to be as the population is
         own = target.startswith("these")
         one = on_ability[target if own else "item population"]
         middle = these if own else population
         in_sds = np.median(one / unit) if fit.sampled else middle / np.median(unit)
-        rows[target, "logits"] = _row(values, middle)
-        rows[target, "SDs of ability"] = _row(on_ability[target] / unit, float(in_sds))
+        rows[target, "logits"] = values, middle
+        rows[target, "SDs of ability"] = on_ability[target] / unit, float(in_sds)
     return rows
 
 
@@ -215,10 +243,10 @@ def _row(values: np.ndarray, middle: float) -> dict[str, float]:
     }
 
 
-def _frame(rows: dict[tuple[str, str], dict[str, float]]) -> pd.DataFrame:
+def _frame(rows: Rows) -> pd.DataFrame:
     """Targets in order, and within each the scales."""
     targets = list(dict.fromkeys(target for target, _ in rows))
     keys = [key for target in targets for key in rows if key[0] == target]
-    frame = pd.DataFrame([rows[key] for key in keys])
+    frame = pd.DataFrame([_row(*rows[key]) for key in keys])
     frame.index = pd.MultiIndex.from_tuples(keys, names=["target", "scale"])
     return frame
