@@ -10,15 +10,16 @@ from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.ability import AbilitySD, ability_sd
 from ilhte_bayes.estimands.card_notes import card_notes
 from ilhte_bayes.estimands.card_scales import Rows, answer_rows, draws_of, why_not
-from ilhte_bayes.estimands.card_targets import (
-    ItemSample,
-    item_sample,
-    own_estimates,
-    target_draws,
-)
+from ilhte_bayes.estimands.card_targets import own_estimates, target_draws
 from ilhte_bayes.estimands.distribution import SampledDistribution
 from ilhte_bayes.estimands.expected import Average
-from ilhte_bayes.estimands.items import ItemWeights, changes_by_item, treatment_contrasts
+from ilhte_bayes.estimands.item_sample import ItemSample, item_sample
+from ilhte_bayes.estimands.items import (
+    ItemWeights,
+    average_over_population,
+    changes_by_item,
+    treatment_contrasts,
+)
 from ilhte_bayes.estimands.parameters import ParameterDraws, parameter_draws
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.contrasts import Contrast, contrasts_at
@@ -158,6 +159,10 @@ def effect_card(
         {c.label: _frame(rows) for c, rows in zip(contrasts, found.rows, strict=True)},
         names=["contrast"],
     )
+    for contrast, own in zip(contrasts, found.weights, strict=True):  # no error of simulation
+        average_row = average_over_population(fit, name, own)
+        for column in ("lower", "upper", "p_positive"):
+            frame.loc[(contrast.label, "item population", "logits"), column] = average_row[column]
     items = pd.DataFrame(
         {
             "share": [s.share for s in found.samples],
@@ -198,7 +203,7 @@ def card_draws(
     missing = why_not(fit, name)
     expected = [] if missing else draws_of(fit, name)
     weights = [changes_by_item(fit, name, contrast) for contrast in contrasts]
-    samples = [item_sample(fit, name, w, draws, k) for w in weights]
+    samples = [item_sample(fit, name, w, k) for w in weights]
     rows = []
     for contrast, own, sample in zip(contrasts, weights, samples, strict=True):
         rows.append(_logit_rows(fit, name, own, draws, unit, k, sample))

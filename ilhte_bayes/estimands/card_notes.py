@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ilhte_bayes.estimands.ability import WORDS, AbilitySD
-from ilhte_bayes.estimands.card_targets import ItemSample
 from ilhte_bayes.estimands.expected import Average
+from ilhte_bayes.estimands.item_sample import ItemSample
 from ilhte_bayes.estimands.items import ItemWeights, beyond_the_edge, effects_at_zero
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.contrasts import Contrast, moderators

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from ilhte_bayes.estimands.card_targets import ItemSample, stretched, target_names
+from ilhte_bayes.estimands.card_targets import stretched, target_names
 from ilhte_bayes.estimands.distribution import SEED
 from ilhte_bayes.estimands.expected import Arm, Average, new_items
 from ilhte_bayes.estimands.expected_draws import Draw, expected_draws, mode_draw
+from ilhte_bayes.estimands.item_sample import ItemSample
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.contrasts import Contrast
 
