@@ -155,14 +155,11 @@ def effect_card(
     contrasts = treatment_contrasts(fit)
     contrasts = contrasts_at(contrasts, fit.model.responses, str(fit.model.roles.treatment), at)
     found = card_draws(fit, name, contrasts, k, sd, average)
-    frame = pd.concat(
-        {c.label: _frame(rows) for c, rows in zip(contrasts, found.rows, strict=True)},
-        names=["contrast"],
-    )
-    for contrast, own in zip(contrasts, found.weights, strict=True):  # no error of simulation
-        average_row = average_over_population(fit, name, own)
-        for column in ("lower", "upper", "p_positive"):
-            frame.loc[(contrast.label, "item population", "logits"), column] = average_row[column]
+    tables = {
+        contrast.label: _frame(rows, average_over_population(fit, name, own))
+        for contrast, own, rows in zip(contrasts, found.weights, found.rows, strict=True)
+    }
+    frame = pd.concat(tables, names=["contrast"])
     items = pd.DataFrame(
         {
             "share": [s.share for s in found.samples],
@@ -248,10 +245,15 @@ def _row(values: np.ndarray, middle: float) -> dict[str, float]:
     }
 
 
-def _frame(rows: Rows) -> pd.DataFrame:
-    """Targets in order, and within each the scales."""
+def _frame(rows: Rows, exact: dict[str, float]) -> pd.DataFrame:
+    """Targets in order, and within each the scales.
+
+    `exact` is the population's interval in logits, which needs no draws.
+    """
     targets = list(dict.fromkeys(target for target, _ in rows))
-    keys = [key for target in targets for key in rows if key[0] == target]
-    frame = pd.DataFrame([_row(*rows[key]) for key in keys])
-    frame.index = pd.MultiIndex.from_tuples(keys, names=["target", "scale"])
+    found = {key: _row(*rows[key]) for target in targets for key in rows if key[0] == target}
+    own = found["item population", "logits"]
+    own |= {column: exact[column] for column in ("lower", "upper", "p_positive")}
+    frame = pd.DataFrame(list(found.values()))
+    frame.index = pd.MultiIndex.from_tuples(list(found), names=["target", "scale"])
     return frame

@@ -49,13 +49,15 @@ def answer_rows(
     """
     arms = [Arm.of(fit, name, contrast, a, average) for a in (contrast.from_arm, contrast.to_arm)]
     n_items = len(arms[0].groups[0][0].labels)
-    usual = mode_draw(fit, name) if not fit.sampled else None
+    estimates = mode_draw(fit, name) if not fit.sampled else None
+    # t knows what the uncertainty of items' SDs does (ML); else they are each draw's own
+    usual = estimates if fit.objective == "ml" else None
     rng = np.random.default_rng(SEED + 5)
     values = np.array([_effects(arms, one, k, usual, rng) for one in drawn])
-    if usual is None:
+    if estimates is None:
         these, population = values[:, :2].mean(axis=0)
     else:
-        these, population = _these_and_all(arms, usual)
+        these, population = _these_and_all(arms, estimates)
     names, centres = target_names(n_items, k), (these, *[population] * 3)
     out: Rows = {}
     for j, (target, size) in enumerate(zip(names, (n_items, k, 1, k), strict=True)):
@@ -87,9 +89,11 @@ def why_not(fit: Fit, name: str) -> str | None:
 def _effects(
     arms: list[Arm], draw: Draw, k: int, usual: Draw | None, rng: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """Effect on the expected score of an item: these, all, a new one, the mean of k new ones."""
+    """Effect on the expected score of an item: these, all, a new one, the mean of k new ones.
+
+    New items are drawn with the covariance of `usual`, if given.
+    """
     these, population = _these_and_all(arms, draw)
-    # t knows what the uncertainty of items' SDs does (ML); else they are the draw's own
     from_where = draw if usual is None else replace(draw, covariance=usual.covariance)
     drawn = min(k, _MOST_ITEMS)
     items = new_items(arms[0], from_where, drawn, rng)
