@@ -24,6 +24,7 @@ _PUBLIC = {
     "item_features": "estimands.item_features",
     "subscale_effects": "estimands.subscales",
     "score_effects": "estimands.scores",
+    "sum_score_effect": "estimands.score_effect",
     "item_thresholds": "estimands.thresholds",
     "persons": "estimands.persons",
     "variance_shares": "estimands.variance_shares",
@@ -99,6 +100,7 @@ if TYPE_CHECKING:
     from ilhte_bayes.estimands.persons import persons
     from ilhte_bayes.estimands.predict import predict
     from ilhte_bayes.estimands.profile_sd import sd_upper_bound
+    from ilhte_bayes.estimands.score_effect import sum_score_effect
     from ilhte_bayes.estimands.scores import score_effects
     from ilhte_bayes.estimands.simultaneous import simultaneous
     from ilhte_bayes.estimands.subscales import subscale_effects
