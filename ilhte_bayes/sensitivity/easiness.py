@@ -68,7 +68,8 @@ def ratio_of_modes(fit: Fit, group: str, effect: str) -> float:
     table = fit.random_effects(group)["estimate"].unstack("term")
     easiness = table["Intercept"].to_numpy()
     treated = easiness + table[effect].to_numpy()
-    return float(treated.std(ddof=1) / easiness.std(ddof=1))
+    spread = float(easiness.std(ddof=1))
+    return float(treated.std(ddof=1)) / spread if spread > 0.0 else NAN
 
 
 def _ratio(fit: Fit, group: str, effect: str) -> pd.Series:

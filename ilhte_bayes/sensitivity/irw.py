@@ -1,6 +1,8 @@
 """IRW's procedure on one trial: what the Item Response Warehouse's vignette computes with glmer."""
 
 import operator
+from textwrap import fill
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,7 +116,7 @@ def irw_table(
     )
     if covariate is None:
         notes.append("No covariate (std_baseline, cov_...): say covariate='...' for beta_3.")
-    notes += [f"{key}: {fit.problems[0]}" for key, fit in fits.items() if fit.problems]
+    notes += [fill(f"{key}: {fit.problems[0]}", 98) for key, fit in fits.items() if fit.problems]
     of = f"covariate {covariate}, standardised" if covariate else "no covariate"
     title = _TITLE.format(persons=sizes["n_persons"], items=sizes["n_items"], of=of)
     return Result(frame.rename_axis("quantity"), title, tuple(notes))
@@ -150,7 +152,8 @@ def _prepared(
     require_columns(table, [term.column], cure="Name yours: response='...'.")
     score = table[term.column]
     if term.comparison is not None:
-        score = _COMPARE[term.comparison](score, term.value).where(score.notna())
+        value: Any = term.value
+        score = _COMPARE[term.comparison](score, value).where(score.notna())
     values = score.groupby(table[names["item"]], observed=True).nunique()
     kept = values.index[values == 2]
     if len(kept) < _FEWEST_ITEMS:
@@ -205,7 +208,8 @@ def _models(table: pd.DataFrame, names: dict[str, str], covariate: str | None) -
         built = three_models(table, covariate, **names).models
         return {key: built[key] for key in ("M_0", "M_A", "M_B", "M_C")}
     kinds = {"M_0": "constant", "M_A": "item"}
-    return {key: il_hte(table, effects=effects, **names) for key, effects in kinds.items()}
+    options: dict[str, Any] = dict(names)
+    return {key: il_hte(table, effects=effects, **options) for key, effects in kinds.items()}
 
 
 def _items_of(model: Model, names: dict[str, str]) -> tuple[str, str]:

@@ -9,7 +9,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from textwrap import fill
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -97,7 +97,7 @@ def lookalikes(model: Model, *, draws: int = 500, seed: int = 1, progress: bool 
     notes = _tried(found, "SD of ability by arm", lambda: _by_arm(fit, follow))
     notes += _tried(found, "given sum scores", lambda: _conditional(fit, follow))
     if draws:
-        options = {"draws": draws, "seed": seed, "progress": progress}
+        options: dict[str, Any] = {"draws": draws, "seed": seed, "progress": progress}
         found["as fitted, NUTS"] = follow.rows(sample(model, **options))
         notes += _tried(found, "free ability, NUTS", lambda: _free(model, follow, options))
         notes += _tried(found, "2PL, one effect, NUTS", lambda: _loadings(fit, follow, options))
@@ -211,12 +211,12 @@ def _conditional(fit: Fit, follow: _Followed) -> tuple[Rows, str]:
     )
 
 
-def _free(model: Model, follow: _Followed, options: dict) -> tuple[Rows, str]:
+def _free(model: Model, follow: _Followed, options: dict[str, Any]) -> tuple[Rows, str]:
     fit = sample(_extended(model, ability="histogram"), **options)
     return follow.rows(fit), "the distribution of ability is left free, the same in both arms."
 
 
-def _loadings(fit: Fit, follow: _Followed, options: dict) -> tuple[Rows, str]:
+def _loadings(fit: Fit, follow: _Followed, options: dict[str, Any]) -> tuple[Rows, str]:
     """What a 2PL with one effect on ability makes of items' effects."""
     plain = rebuilt(fit.model, one_effect_for_all(fit.model))
     loaded = sample(_extended(plain, discrimination="loaded"), **options)

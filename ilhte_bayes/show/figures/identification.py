@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -11,7 +12,7 @@ from ilhte_bayes.show.figures.canvas import (
     BLUE,
     GREY,
     ORANGE,
-    legend_above,
+    legend_of_panels,
     new_panels,
     plain,
     quiet,
@@ -42,33 +43,32 @@ def identification(found: "Identification", *, ax: Axes | None = None) -> list[A
         interaction with and without effects by item, 95 % intervals. Right: SD of easiness in the
         treated arm over that in the other; at 1 M_B is not misled.
     """
-    _, axes = new_panels(ax, 1, 3, (10.4, 3.6), width_ratios=[1.35, 1, 1])
-    _histogram(axes[0], found)
+    host, axes = new_panels(ax, 1, 3, (10.4, 3.6), width_ratios=[1.35, 1, 1])
+    handles, labels = _histogram(axes[0], found)
+    legend_of_panels(host, handles, labels)
     _interactions(axes[1], found)
     _ratios(axes[2], found)
     return axes
 
 
-def _histogram(ax: Axes, found: "Identification") -> None:
+def _histogram(ax: Axes, found: "Identification") -> tuple[list[Artist], list[str]]:
     pure = found.pure
     bins = min(30, max(8, int(np.sqrt(pure.simulated.size) * 1.5)))
     ax.hist(pure.simulated, bins=bins, color="0.78", edgecolor="white", linewidth=0.5)
     ax.axvline(0.0, color=GREY, linewidth=0.8, linestyle=":")
     ax.axvline(pure.mean, color=GREY, linewidth=1.4, linestyle="--")
     ax.axvline(pure.observed, color=ORANGE, linewidth=2.0)
+    ax.locator_params(axis="x", nbins=5)
     ax.set_xlabel(f"{_axis(found)},\nM_B (logits per unit)")
     ax.set_ylabel("Simulated tables")
-    legend_above(
-        ax,
-        [
-            Patch(color="0.78"),
-            Line2D([], [], color=GREY, linestyle="--"),
-            Line2D([], [], color=ORANGE, linewidth=2),
-        ],
-        ["only items differ", "their mean", f"this table, p {_p(pure.p)}"],
-        ncols=3,
-    )
     quiet(ax, grid="y")
+    handles = [
+        Patch(color="0.78"),
+        Line2D([], [], color=GREY, linestyle="--"),
+        Line2D([], [], color=ORANGE, linewidth=2),
+    ]
+    shown = f"M_B in this table, p {_p(pure.p)}"
+    return handles, ["M_B in simulated tables where only items differ", "their mean", shown]
 
 
 def _p(p: float) -> str:
@@ -86,6 +86,7 @@ def _interactions(ax: Axes, found: "Identification") -> None:
     ax.axvline(0.0, color=GREY, linewidth=0.8, linestyle=":")
     ax.set_yticks([0, -1], list(_LABELS.values()))
     ax.set_ylim(-1.6, 0.6)
+    ax.locator_params(axis="x", nbins=3)
     ax.set_xlabel(f"{_axis(found)}\n(logits per unit, 95 %)")
     quiet(ax)
 
