@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--persons", type=int, default=1000)
     parser.add_argument("--items", type=int, default=20)
     parser.add_argument("--pre", type=float, default=1.0, help="slope of ability on pre")
-    parser.add_argument("--theta", type=float, default=1.0, help="SD of ability given pre")
+    parser.add_argument("--theta", type=float, default=0.5, help="SD of ability given pre")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))

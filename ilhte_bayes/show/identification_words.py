@@ -51,8 +51,7 @@ _EASINESS = "Items: easiness and effects (logits, 95 % intervals)"
 
 def _beta_title(found: "Identification") -> str:
     return (
-        f"{found.contrast}: interaction of treatment and {found.covariate}, beta_3 "
-        "(logits per unit, 95 % intervals)"
+        f"{found.contrast}\nTreatment x {found.covariate}, beta_3 (logits per unit of it, 95 % intervals)"
     )
 
 
