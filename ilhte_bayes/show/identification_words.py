@@ -50,9 +50,7 @@ _EASINESS = "Items: easiness and effects (logits, 95 % intervals)"
 
 
 def _beta_title(found: "Identification") -> str:
-    return (
-        f"{found.contrast}\nTreatment x {found.covariate}, beta_3 (logits per unit of it, 95 % intervals)"
-    )
+    return f"{found.contrast}\nTreatment x {found.covariate}, beta_3 (logits per unit of it, 95 % intervals)"
 
 
 def beta_table(found: "Identification") -> pd.DataFrame:
