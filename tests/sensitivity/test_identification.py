@@ -80,7 +80,7 @@ def test_figure_shows_each_part(found):
     assert heights == found.pure.simulated.size
     assert found.pure.observed in [line.get_xdata()[0] for line in left.lines]
     assert [t.get_text().split("(")[1] for t in middle.get_yticklabels()] == ["M_B)", "M_C)"]
-    assert "SD of easiness" in right.get_xlabel()
+    assert "SDs of easiness" in right.get_xlabel()
 
 
 def test_an_edge_is_said(make_trial):

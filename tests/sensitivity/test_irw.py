@@ -45,12 +45,12 @@ def test_numbers_are_glmers(name, reference, table):
     found = il.irw_table(table(name), **options).frame
     wanted = reference.loc[row]
     for ours, theirs in NUMBERS.items():
-        # glmer's default tolerance leaves estimates off by up to a few thousandths of their
-        # standard errors, and its LRT by 1e-3 here (shared/reference/README.md)
-        assert float(found.loc[ours, "estimate"]) == pytest.approx(wanted[theirs], abs=1e-3), ours
+        # off by at most 3e-4 (beta_3 of mathexam, .003 of its standard error): glmer's default
+        # tolerance stops a little short of the maximum (shared/reference/README.md)
+        assert float(found.loc[ours, "estimate"]) == pytest.approx(wanted[theirs], abs=5e-4), ours
     for ours, theirs in ERRORS.items():
-        # its standard errors come from finite differences: up to 1.5 % off
-        assert float(found.loc[ours, "se"]) == pytest.approx(wanted[theirs], rel=0.015), ours
+        # off by at most .7 %, as the reference's README says of default tolerances (up to 3 %)
+        assert float(found.loc[ours, "se"]) == pytest.approx(wanted[theirs], rel=0.01), ours
     p = float(found.loc["lrt_pval", "estimate"])
     assert p == pytest.approx(wanted["p_half"], rel=1e-2)
 

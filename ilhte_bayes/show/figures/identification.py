@@ -41,7 +41,7 @@ def identification(found: "Identification", *, ax: Axes | None = None) -> list[A
     list of matplotlib.axes.Axes
         Left: M_B's interaction in tables in which only items differ, and in this one. Middle: the
         interaction with and without effects by item, 95 % intervals. Right: SD of easiness in the
-        treated arm over that in the other; at 1 M_B is not misled.
+        second arm over that in the first; at 1 M_B is not misled.
     """
     host, axes = new_panels(ax, 1, 3, (10.4, 3.6), width_ratios=[1.35, 1, 1])
     handles, labels = _histogram(axes[0], found)
@@ -99,7 +99,7 @@ def _ratios(ax: Axes, found: "Identification") -> None:
     ax.axvline(1.0, color=GREY, linewidth=0.8, linestyle=":")
     ax.set_yticks([0, -1], ["model (M_A)", "modes (IRW)"])
     ax.set_ylim(-1.6, 0.6)
-    ax.set_xlabel("SD of easiness,\ntreated arm / other arm")
+    ax.set_xlabel(f"Ratio of SDs of easiness,\n{plain(found.contrast, 30)}")
     rho = table.loc["rho"]
     text = f"rho {number(rho['estimate'])}"
     if rho["lower"] == rho["lower"]:
