@@ -7,7 +7,13 @@ import xarray as xr
 
 import ilhte_bayes as il
 from ilhte_bayes.errors import ModelError
-from ilhte_bayes.sensitivity.lookalikes import _correlations, _extended, implied_effects
+from ilhte_bayes.sensitivity.lookalikes import (
+    _correlations,
+    _extended,
+    _Followed,
+    _loadings,
+    implied_effects,
+)
 
 
 def test_rows_are_the_fits_they_name(table):
@@ -98,7 +104,7 @@ def test_models_without_effects_by_item_are_refused(make_trial):
 def test_loadings_explain_effects_that_loadings_made():
     """One effect of 1.5 on ability, SD of log a .4: items' effects differ by loadings alone."""
     rng = np.random.default_rng(5)
-    persons, items, effect = 1000, 16, 1.5
+    persons, items, effect = 600, 12, 1.5
     treat = np.arange(persons) % 2
     a = np.exp(0.4 * np.linspace(-1.6, 1.6, items))[rng.permutation(items)]
     ability = rng.normal(size=persons) + effect * treat
@@ -111,10 +117,12 @@ def test_loadings_explain_effects_that_loadings_made():
             "resp": (rng.random(logit.shape) < 1 / (1 + np.exp(-logit))).astype(int).ravel(),
         }
     )
-    found = il.lookalikes(il.il_hte(table, assignment="randomised"), draws=250)
-    estimate = found.frame["estimate"].unstack()["sigma_zeta"]
+    fit = il.laplace(il.il_hte(table, assignment="randomised"))
+    options = {"draws": 150, "seed": 1, "progress": False}
+    rows, words = _loadings(fit, _Followed("item", "treat", None), options)
     made = float(np.std(effect * a, ddof=1))
-    # SD of 16 a_i beta with posterior error of a of about .1 each
-    assert estimate["2PL, one effect, NUTS"] == pytest.approx(made, rel=0.25)
-    share = estimate["2PL, one effect, NUTS"] ** 2 / estimate["as fitted"] ** 2
+    # SD of 12 values a_i beta, each a_i known to about a tenth
+    assert rows["sigma_zeta"]["estimate"] == pytest.approx(made, rel=0.25)
+    share = rows["sigma_zeta"]["estimate"] ** 2 / fit.sd("item")["treat"] ** 2
     assert share > 0.5
+    assert "% of sigma_zeta^2" in words
