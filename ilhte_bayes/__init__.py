@@ -29,6 +29,10 @@ _PUBLIC = {
     "odds_ratios": "estimands.predict",
     "fixed_tests": "estimands.fixed_tests",
     "variance_tests": "estimands.variance_tests",
+    "boundary_test": "estimands.boundary_test",
+    "item_variation": "estimands.item_variation",
+    "sd_upper_bound": "estimands.profile_sd",
+    "simultaneous": "estimands.simultaneous",
     "ladder": "estimands.ladder",
     "centre": "data.centring",
     "loo": "checks.loo",
@@ -74,13 +78,17 @@ if TYPE_CHECKING:
         ModelError,
         NotAvailable,
     )
+    from ilhte_bayes.estimands.boundary_test import boundary_test
     from ilhte_bayes.estimands.card import effect_card
     from ilhte_bayes.estimands.fixed_tests import fixed_tests
+    from ilhte_bayes.estimands.item_variation import item_variation
     from ilhte_bayes.estimands.items import item_effects
     from ilhte_bayes.estimands.ladder import ladder
     from ilhte_bayes.estimands.persons import persons
     from ilhte_bayes.estimands.predict import odds_ratios, predict
+    from ilhte_bayes.estimands.profile_sd import sd_upper_bound
     from ilhte_bayes.estimands.scores import score_effects
+    from ilhte_bayes.estimands.simultaneous import simultaneous
     from ilhte_bayes.estimands.thresholds import item_thresholds
     from ilhte_bayes.estimands.variance_shares import variance_shares
     from ilhte_bayes.estimands.variance_tests import variance_tests
