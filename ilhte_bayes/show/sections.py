@@ -10,6 +10,7 @@ from ilhte_bayes.estimands.items import ItemEffects, item_effects
 from ilhte_bayes.estimands.scores import ScoreEffects, score_effects
 from ilhte_bayes.fits.comparison import compare
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.models.analysis_plan import AnalysisPlan
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.show import answers as told
 from ilhte_bayes.show import diagnosis, integration, recipe
@@ -20,6 +21,7 @@ from ilhte_bayes.show.model_words import equation_html, model_sentences, noun_of
 from ilhte_bayes.show.peers import peers_code
 from ilhte_bayes.show.people import arms_table, balance_table
 from ilhte_bayes.show.pictures import Picture, by_contrast, priors
+from ilhte_bayes.show.plan_section import plan_parts
 from ilhte_bayes.show.score_tables import expected_scores, score_table
 from ilhte_bayes.show.text import card_table, dropped_rows, items_table, method_words, trivial
 from ilhte_bayes.show.words import about, joined, number, plural, sentence, true_minus
@@ -50,9 +52,10 @@ class Results:
     card: EffectCard | None = field(default=None)
     scores: ScoreEffects | None = field(default=None)
     beside: tuple[Fit, ...] = ()
+    plan: AnalysisPlan | None = None
 
 
-def results_of(fit: Fit, beside: Sequence[Fit] = ()) -> Results:
+def results_of(fit: Fit, beside: Sequence[Fit] = (), plan: AnalysisPlan | None = None) -> Results:
     """Item effects and card, as far as the model has them."""
     effects = card = scores = None
     with contextlib.suppress(ModelError):  # a model without treatment or items
@@ -61,7 +64,7 @@ def results_of(fit: Fit, beside: Sequence[Fit] = ()) -> Results:
     if effects is not None and fit.model.family.ordinal:
         with contextlib.suppress(NotAvailable):  # abilities of a free shape
             scores = score_effects(fit)
-    return Results(fit, effects, card, scores, tuple(beside))
+    return Results(fit, effects, card, scores, tuple(beside), plan)
 
 
 def sections(results: Results) -> list[Section]:
@@ -71,6 +74,7 @@ def sections(results: Results) -> list[Section]:
         _people(fit.model),
         _data(fit.model),
         _model(fit),
+        *_plan(results),
         _balance(fit.model),
         *_card(results),
         *_scores(results),
@@ -145,6 +149,15 @@ def _model(fit: Fit) -> Section:
         bullets=tuple(model_sentences(fit)),
         html=tables,
     )
+
+
+def _plan(results: Results) -> Iterator[Section]:
+    """What was planned, and what was done."""
+    if results.plan is None:
+        return
+    intro, tables, notes = plan_parts(results.plan, results.fit, results.card, results.scores)
+    html = tuple(html_table(table, caption) for caption, table in tables.items())
+    yield Section("Planned and done", (intro,), html=html, notes=notes)
 
 
 def _balance(model: Model) -> Section:
