@@ -50,6 +50,9 @@ _PUBLIC = {
     "loo": "checks.loo",
     "with_log_likelihood": "checks.loo",
     "equal_slopes": "checks.equal_slopes",
+    "identification": "sensitivity.identification",
+    "irw_table": "sensitivity.irw",
+    "lookalikes": "sensitivity.lookalikes",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
@@ -124,6 +127,9 @@ if TYPE_CHECKING:
     )
     from ilhte_bayes.sensitivity.absent_persons import absent_persons
     from ilhte_bayes.sensitivity.anchors import anchors
+    from ilhte_bayes.sensitivity.identification import identification
+    from ilhte_bayes.sensitivity.irw import irw_table
+    from ilhte_bayes.sensitivity.lookalikes import lookalikes
     from ilhte_bayes.sensitivity.missing_answers import missing_answers
     from ilhte_bayes.sensitivity.placebo import placebo
     from ilhte_bayes.show import plots as plot

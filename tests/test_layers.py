@@ -31,6 +31,7 @@ FORWARDS = {
     "sensitivity/anchors.py": {"show"},
     "sensitivity/absent_persons.py": {"show"},
     "checks/equal_slopes.py": {"show"},
+    "sensitivity/identification.py": {"show"},
 }
 
 
