@@ -8,6 +8,7 @@ from ilhte_bayes.show.figures.canvas import BLUE, GREY, ORANGE
 from ilhte_bayes.show.figures.category_curves import category_curves
 from ilhte_bayes.show.figures.caterpillar import caterpillar
 from ilhte_bayes.show.figures.effect_by_easiness import effect_by_easiness
+from ilhte_bayes.show.figures.identification import identification
 from ilhte_bayes.show.figures.information import information
 from ilhte_bayes.show.figures.item_curves import item_curves
 from ilhte_bayes.show.figures.item_effects import item_effects
@@ -23,6 +24,7 @@ __all__ = [
     "category_curves",
     "caterpillar",
     "effect_by_easiness",
+    "identification",
     "information",
     "item_curves",
     "item_effects",
