@@ -9,9 +9,15 @@ import pandas as pd
 from scipy.special import ndtri
 
 from ilhte_bayes.errors import ModelError
-from ilhte_bayes.fits.draw_tables import TAILS, flat
+from ilhte_bayes.fits.draw_tables import TAILS
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.fits.spread_draws import SpreadDraws, Values, spread_draws, steps
+from ilhte_bayes.fits.spread_draws import (
+    SpreadDraws,
+    Values,
+    spread_draws,
+    spread_positions,
+    steps,
+)
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.integrable import choose_group, one_dimensional, require_integrable
 from ilhte_bayes.likelihood.persons import Arguments, arguments
@@ -279,17 +285,25 @@ def _one_draw(
     return theta, at.mean[plan.units.unit_mean][plan.person_unit]
 
 
-def effect_draws(fit: Fit, group: str, *, seed: int = 1) -> np.ndarray:
-    """(draw, level, column) random effects of a group: one exact draw each if integrated out."""
-    if f"re_{group}" in fit.draws["posterior"]:
-        return flat(fit.draws, f"re_{group}")
+def effect_draws(
+    fit: Fit, group: str, *, seed: int = 1, draws: int | None = None
+) -> np.ndarray:
+    """(draw, level, column) random effects of a group: one exact draw each if integrated out.
+
+    With `draws`, at about so many of the fit's draws, those of `spread_positions`.
+    """
+    posterior = fit.draws["posterior"].to_dataset()
+    total = posterior.sizes["chain"] * posterior.sizes["draw"]
+    if f"re_{group}" in posterior:
+        at = spread_positions(posterior, draws or total)
+        values = posterior[f"re_{group}"].isel(draw=at).transpose("chain", "draw", ...).to_numpy()
+        return np.asarray(values.reshape(-1, *values.shape[2:]))
     plan = make_plan(fit.model.rows, group)
-    posterior = fit.draws["posterior"]
-    draws = spread_draws(fit, group, posterior.sizes["chain"] * posterior.sizes["draw"])
+    chosen = spread_draws(fit, group, draws or total)
     rng = np.random.default_rng(seed)
-    out = np.zeros((len(draws), plan.n_persons, len(plan.classes)))
+    out = np.zeros((len(chosen), plan.n_persons, len(plan.classes)))
     column = _column(plan)
-    for k, values in enumerate(steps(draws, len(draws), f"effects of {group}")):
+    for k, values in enumerate(steps(chosen, len(chosen), f"effects of {group}")):
         theta, mean = _one_draw(plan, values, rng)
         out[k, np.arange(plan.n_persons), column] = theta - mean
     return out
