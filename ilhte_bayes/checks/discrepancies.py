@@ -13,7 +13,7 @@ from ilhte_bayes.checks.answer_tables import AnswerTables
 
 _SMALL = 1e-6
 _GROUPS = 10  # of sum scores, in histograms
-_LEAST_CHANCE = 0.02  # of an answer above the lowest, where guesses are looked for
+_LEAST_VARIANCE = 0.02  # of an answer; one surprise must not be all that counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ def discrepancies(tables: AnswerTables) -> dict[str, np.ndarray]:
         Name -> (table, ...): `sum scores` (arm, class) persons; `spread` (arm) log variance of sum
         scores; `steeper when easy` (arm) whether easy items discriminate better than hard ones;
         `items` (arm, item) share of points; `difference` (arm - 1, item) between arms; `item-rest`
-        (item) association with the sum score; `guessing` (item) answers above the lowest where
-        there should be hardly any; `pairs` (item, item) association given the sum score; `odds`
-        (item, item) log odds ratio of the upper half of the scale.
+        (item) association with the sum score; `pairs` (item, item) association given the sum
+        score; `odds` (item, item) log odds ratio of the upper half of the scale; `odd persons`
+        (person) mean squared residual of their answers.
     """
     expected = expected_points(tables)
     edges = np.unique(np.quantile(tables.score, np.linspace(0, 1, _GROUPS + 1)[1:-1]))
@@ -82,7 +82,7 @@ def _one_table(
 ) -> dict[str, np.ndarray]:
     points, score, n_items = tables.points[k], tables.score[k], tables.items.size
     shares, spread, counts, steep = [], [], [], []
-    slope = guess = np.zeros(n_items)
+    slope, odd = np.zeros(n_items), np.zeros(len(score))
     pair = np.zeros((n_items, n_items))
     for a in range(len(tables.arms)):
         here = tables.arm == a
@@ -95,10 +95,9 @@ def _one_table(
         own, information = _score_test(left, weight, s[:, None])
         slope = slope + own / np.sqrt(information)
         steep.append(own @ (easy[a] - easy[a].mean()))
-        rare = tables.top / np.maximum(mean, _LEAST_CHANCE * tables.top)
-        own, information = _score_test(left, weight, rare)
-        guess = guess + own / np.sqrt(information)
         pair += left.T @ left / np.sqrt(weight.T @ weight + _SMALL)
+        raw = (y - n * mean) ** 2 / expected.variance[a][g].clip(_LEAST_VARIANCE)
+        odd[here] = raw.sum(axis=1) / np.maximum(n.sum(axis=1), 1.0)
     return {
         "sum scores": np.array(counts),
         "spread": np.array(spread),
@@ -106,9 +105,9 @@ def _one_table(
         "items": np.array(shares),
         "difference": np.array(shares[1:]) - shares[0],
         "item-rest": slope,
-        "guessing": guess,
         "pairs": pair,
         "odds": _log_odds_ratios(points, tables.asked, tables.top),
+        "odd persons": odd,
     }
 
 
