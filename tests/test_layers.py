@@ -28,6 +28,8 @@ FORWARDS = {
     "estimands/scores.py": {"show"},
     "checks/loo.py": {"show"},
     "checks/equal_slopes.py": {"show"},
+    "checks/check.py": {"show"},
+    "checks/predictive.py": {"show"},
 }
 
 

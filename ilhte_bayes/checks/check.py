@@ -158,6 +158,8 @@ def _answers(
         )
         bad = one.overall <= level
         step = _STEPS[worst] if bad else ""
+        if out and out[0].next_step == step:
+            step = ""  # said already
         out.append(Verdict(question, "bad" if bad else "good", evidence, step))
     return out
 
@@ -191,16 +193,16 @@ def _items(found: PredictiveCheck) -> Verdict:
     large = slopes[slopes.abs() > _LARGE_SLOPE]
     shown = large if len(large) else slopes.iloc[:1]
     words = [
-        f"{name} goes {'more' if z > 0 else 'less'} with the rest than expected ({z:+.1f} SD)"
-        for name, z in shown.iloc[:4].items()
+        f"{name} {'more' if z > 0 else 'less'} ({z:+.1f} SD)" for name, z in shown.iloc[:5].items()
     ]
+    words[0] = f"go with the rest more or less than expected: {words[0]}"
     if len(found.pairs):
         (one, other), z = found.pairs.index[0], found.pairs["together"].iloc[0]
         words.append(f"pair that goes together most: {one} and {other} ({z:+.1f} SD)")
     pair = bool(found.frame["p"].get("worst pair", 1.0) <= _CONVINCING)
     verdict = "look" if len(large) or pair else "good"
     step = "Read these items; check.predictive['new'].items has all." if verdict == "look" else ""
-    return Verdict(question, verdict, "; ".join(words), step)
+    return Verdict(question, verdict, ", ".join(words), step)
 
 
 def _people(found: PredictiveCheck) -> Verdict:
@@ -233,8 +235,8 @@ def _of_sites(fit: Fit, draws: int, seed: int) -> list[Verdict]:
         frame, p = sites(fit, replicates, group)
         worst, z = frame.index[0], frame["points"].iloc[0]
         evidence = (
-            f"{group.name}: most unusual is {worst}, {z:+.1f} SD from its replicates (p = {p:.3f} "
-            f"among {len(frame)})"
+            f"most unusual is {worst}, {z:+.1f} SD from its replicates (p = {p:.3f} among "
+            f"{len(frame)})"
         )
         step = "Look at how this site was run, and fit without it." if p <= _CONVINCING else ""
         out.append(Verdict(f"{question[:-1]} ({group.name})?", "look" if step else "good", evidence, step))

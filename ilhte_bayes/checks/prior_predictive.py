@@ -28,8 +28,7 @@ def prior_predictive(model: Model, *, draws: int = 200, seed: int = 1) -> Result
     Result
         Rows: share of points in the table; lowest and highest item's share; SD over persons of
         their share; share of the logit variance that each group's intercept has (intraclass
-        correlation, residual pi^2 / 3). Columns: median and 90 % of the tables, and the observed
-        `table`.
+        correlation, residual pi^2 / 3). Columns: quantiles over the tables, and the observed `table`.
 
     Raises
     ------
@@ -61,9 +60,9 @@ def prior_predictive(model: Model, *, draws: int = 200, seed: int = 1) -> Result
     seen = _shares(model, first, observed)
     frame = pd.DataFrame(
         {
-            "lower": quantiles[0.05],
-            "median": quantiles[0.5],
-            "upper": quantiles[0.95],
+            "5 %": quantiles[0.05],
+            "50 %": quantiles[0.5],
+            "95 %": quantiles[0.95],
             "table": [seen.get(name, np.nan) for name in quantiles.index],
         }
     )
@@ -71,8 +70,8 @@ def prior_predictive(model: Model, *, draws: int = 200, seed: int = 1) -> Result
         frame.rename_axis("quantity"),
         f"What the priors expect of a table of answers ({draws} tables drawn)",
         (
-            "lower, upper: 90 % of the tables drawn from the priors. table: the one at hand, where "
-            "it can be counted.",
+            "5 %, 50 %, 95 %: quantiles over the tables drawn from the priors. table: the one at hand, "
+            "where it can be counted.",
             "A table far outside says that priors and answers disagree; priors that put most tables "
             "near 0 or 1 say that they were not meant.",
         ),

@@ -4,6 +4,7 @@ from ilhte_bayes.show.figures.canvas import BLUE, GREY, ORANGE
 from ilhte_bayes.show.figures.effect_by_easiness import effect_by_easiness
 from ilhte_bayes.show.figures.item_curves import item_curves
 from ilhte_bayes.show.figures.item_effects import item_effects
+from ilhte_bayes.show.figures.predictive import predictive
 from ilhte_bayes.show.figures.prior_posterior import prior_posterior
 from ilhte_bayes.show.figures.slopes import slopes
 
@@ -14,6 +15,7 @@ __all__ = [
     "effect_by_easiness",
     "item_curves",
     "item_effects",
+    "predictive",
     "prior_posterior",
     "slopes",
 ]
