@@ -18,8 +18,8 @@ from ilhte_bayes.checks.sites import site_groups, sites
 from ilhte_bayes.errors import ModelError, NotAvailable
 from ilhte_bayes.fits.fit import Fit
 
-_CONVINCING = 0.02  # of checks that are not in the dashboard's own p-value
-_LARGE_SLOPE = 3.0  # SDs of replicated tables, for one item among many
+_CONVINCING = 0.01  # of checks beside the one of new persons: together they add few false alarms
+_LARGE_SLOPE = 3.5  # SDs of replicated tables, for one item among many
 _LARGEST_ERROR = 0.25  # standard errors by which Laplace may be off
 
 

@@ -12,7 +12,7 @@ from ilhte_bayes.checks.predictive_tests import (
     item_slopes,
     share_as_large,
     standardised,
-    test_tables,
+    judged,
 )
 from ilhte_bayes.checks.quantile_residuals import residual_classes
 from ilhte_bayes.checks.replicates import Who, replicate
@@ -130,13 +130,13 @@ def predictive_check(
     found = discrepancies(tables)
     if tables.top > 1:
         found["residuals"] = residual_classes(tables, seed=seed)
-    tested = test_tables(found)
+    result = judged(found)
     frame = pd.DataFrame(
-        {"p": tested.p, "what": {name: QUESTIONS[name][0] for name in tested.p}}
+        {"p": result.p, "what": {name: QUESTIONS[name][0] for name in result.p}}
     ).rename_axis("statistic")
     return PredictiveCheck(
         frame=frame,
-        overall=tested.overall,
+        overall=result.overall,
         items=_items(tables, found),
         pairs=_pairs(tables, found),
         people=_people(tables, found),

@@ -28,7 +28,7 @@ class Tested:
     overall: float  # of the most unusual of them, by the same tables
 
 
-def test_tables(found: dict[str, np.ndarray]) -> Tested:
+def judged(found: dict[str, np.ndarray]) -> Tested:
     """Predictive p-value of each family of counts, and of the whole.
 
     Parameters
@@ -97,10 +97,10 @@ def _beside(cells: np.ndarray, fitted: np.ndarray) -> np.ndarray:
     """Cells after what tables say of the fitted parameters is taken out, by least squares.
 
     Replicated tables scatter around the observed one in what was fitted to it; the observed one
-    would look better than it is.
+    would look better than it is. Coefficients are those of the replicated tables alone.
     """
     x = np.column_stack([np.ones(len(fitted)), fitted])
-    return np.asarray(cells - x @ np.linalg.lstsq(x, cells, rcond=None)[0])
+    return np.asarray(cells - x @ np.linalg.lstsq(x[1:], cells[1:], rcond=None)[0])
 
 
 def _squares(cells: np.ndarray) -> np.ndarray:

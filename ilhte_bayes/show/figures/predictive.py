@@ -84,21 +84,24 @@ def _checked(found: Fit | PredictiveCheck | Check, options: dict[str, Any]) -> P
 
 def _sum_scores(panel: Axes, check: PredictiveCheck, a: int, arm: str) -> None:
     tables = check._tables
-    score = tables.score[:, tables.arm == a]
-    values = np.unique(tables.score)
-    if values.size > _MOST_SCORES or not np.allclose(values, np.round(values)):
-        edges = np.linspace(values[0], values[-1] + 1e-6, 21)
-    else:
-        edges = np.arange(values[0] - 0.5, values[-1] + 1.0)
-    counts = np.array([np.histogram(each, edges)[0] for each in score]) / score.shape[1]
-    low, high = np.percentile(counts[1:], _BAND, axis=0)
-    middle = (edges[:-1] + edges[1:]) / 2
-    panel.fill_between(middle, low, high, step="mid", color=GREY, alpha=0.3, linewidth=0)
-    panel.plot(middle, counts[0], "o-", color="black", markersize=3, linewidth=1.0)
-    panel.set_title(f"Sum scores: {plain(arm)}", fontsize="medium", loc="left")
+    score, n = tables.score[:, tables.arm == a], int((tables.arm == a).sum())
     whole = bool((tables.asked == tables.asked[0]).all())
+    values = np.unique(tables.score)
+    single = whole and values.size <= _MOST_SCORES
+    if single:
+        edges = np.append(values, np.inf)
+        shares = np.array([np.histogram(each, edges)[0] for each in score]) / n
+    else:  # sums of different items lie between each other: classes would be uneven
+        values = np.linspace(values[0], values[-1], 2 * _MOST_SCORES)
+        shares = np.array([np.searchsorted(np.sort(each), values, "right") for each in score]) / n
+    low, high = np.percentile(shares[1:], _BAND, axis=0)
+    step = "mid" if single else None
+    panel.fill_between(values, low, high, step=step, color=GREY, alpha=0.3, linewidth=0)
+    mark = "o-" if single else "-"
+    panel.plot(values, shares[0], mark, color="black", markersize=3, linewidth=1.0)
+    panel.set_title(f"Sum scores: {plain(arm)}", fontsize="medium", loc="left")
     panel.set_xlabel("sum of points" if whole else "points above what the items asked give")
-    panel.set_ylabel("share of persons")
+    panel.set_ylabel("share of persons" if single else "share of persons up to this score")
     panel.set_ylim(bottom=0)
     quiet(panel, "y")
 
