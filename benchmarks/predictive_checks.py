@@ -123,13 +123,20 @@ def main() -> None:
     for kind in asked.kinds:
         began = time.perf_counter()
         found = pd.DataFrame(
-            [one(kind, k, lambda m: il.laplace(m, objective="map")) for k in range(asked.simulations)]
+            [
+                one(kind, k, lambda m: il.laplace(m, objective="map"))
+                for k in range(asked.simulations)
+            ]
         )
         flagged = float(found["flagged"].mean())
         row = {"fault": kind, "simulations": asked.simulations, "flagged": flagged}
         row["mc_se"] = float(np.sqrt(flagged * (1 - flagged) / asked.simulations))
         row["anything"] = float(found["anything"].mean())
-        row |= {f"{name} <= .05": float((found[name] <= 0.05).mean()) for name in found if name[0] == "p"}
+        row |= {
+            f"{name} <= .05": float((found[name] <= 0.05).mean())
+            for name in found
+            if name[0] == "p"
+        }
         if kind.startswith("pair"):
             row["ceiling_pair"] = ceiling(float(kind.split()[1]), asked.simulations)
         row["seconds"] = time.perf_counter() - began

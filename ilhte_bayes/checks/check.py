@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import pandas as pd
 
@@ -137,17 +138,16 @@ def _converged(fit: Fit) -> Verdict:
     return Verdict(question, "bad" if failed else "look", evidence, " ".join(fit.problems))
 
 
-def _answers(
-    fit: Fit, draws: int, seed: int, found: dict[str, PredictiveCheck]
-) -> list[Verdict]:
+def _answers(fit: Fit, draws: int, seed: int, found: dict[str, PredictiveCheck]) -> list[Verdict]:
     """Predictive checks for new persons and for the same ones; fills `found`."""
-    out = []
+    out: list[Verdict] = []
     who: tuple[tuple[Who, str, float], ...] = (
         ("new", "Are answers like these expected of new persons?", LEVEL),
         ("same", "Are answers like these expected of the same persons?", _CONVINCING),
     )
     for persons, question, level in who:
-        one = _try(question, lambda p=persons: predictive_check(fit, persons=p, draws=draws, seed=seed))
+        make = partial(predictive_check, fit, persons=persons, draws=draws, seed=seed)
+        one = _try(question, make)
         if isinstance(one, Verdict):
             return [one]
         found[persons] = one
@@ -239,7 +239,9 @@ def _of_sites(fit: Fit, draws: int, seed: int) -> list[Verdict]:
             f"{len(frame)})"
         )
         step = "Look at how this site was run, and fit without it." if p <= _CONVINCING else ""
-        out.append(Verdict(f"{question[:-1]} ({group.name})?", "look" if step else "good", evidence, step))
+        out.append(
+            Verdict(f"{question[:-1]} ({group.name})?", "look" if step else "good", evidence, step)
+        )
     return out
 
 
@@ -263,7 +265,9 @@ def _priors(fit: Fit) -> Verdict:
         "State these priors in the paper, and fit with half and twice their width: "
         "model.with_priors({...}). Few items say little of SDs and correlations of items."
     )
-    return Verdict(question, "look" if len(strong) else "good", evidence, step if len(strong) else "")
+    return Verdict(
+        question, "look" if len(strong) else "good", evidence, step if len(strong) else ""
+    )
 
 
 def _laplace(fit: Fit) -> Verdict:

@@ -10,9 +10,9 @@ from ilhte_bayes.checks.discrepancies import discrepancies
 from ilhte_bayes.checks.predictive_tests import (
     QUESTIONS,
     item_slopes,
+    judged,
     share_as_large,
     standardised,
-    judged,
 )
 from ilhte_bayes.checks.quantile_residuals import residual_classes
 from ilhte_bayes.checks.replicates import Who, replicate

@@ -285,9 +285,7 @@ def _one_draw(
     return theta, at.mean[plan.units.unit_mean][plan.person_unit]
 
 
-def effect_draws(
-    fit: Fit, group: str, *, seed: int = 1, draws: int | None = None
-) -> np.ndarray:
+def effect_draws(fit: Fit, group: str, *, seed: int = 1, draws: int | None = None) -> np.ndarray:
     """(draw, level, column) random effects of a group: one exact draw each if integrated out.
 
     With `draws`, at about so many of the fit's draws, those of `spread_positions`.
@@ -296,8 +294,8 @@ def effect_draws(
     total = posterior.sizes["chain"] * posterior.sizes["draw"]
     if f"re_{group}" in posterior:
         at = spread_positions(posterior, draws or total)
-        values = posterior[f"re_{group}"].isel(draw=at).transpose("chain", "draw", ...).to_numpy()
-        return np.asarray(values.reshape(-1, *values.shape[2:]))
+        found = posterior[f"re_{group}"].isel(draw=at).transpose("chain", "draw", ...).to_numpy()
+        return np.asarray(found.reshape(-1, *found.shape[2:]))
     plan = make_plan(fit.model.rows, group)
     chosen = spread_draws(fit, group, draws or total)
     rng = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
 """Observed answers against those of the fitted model: sum scores, items and pairs of items."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -95,7 +95,7 @@ def _sum_scores(panel: Axes, check: PredictiveCheck, a: int, arm: str) -> None:
         values = np.linspace(values[0], values[-1], 2 * _MOST_SCORES)
         shares = np.array([np.searchsorted(np.sort(each), values, "right") for each in score]) / n
     low, high = np.percentile(shares[1:], _BAND, axis=0)
-    step = "mid" if single else None
+    step: Literal["mid"] | None = "mid" if single else None
     panel.fill_between(values, low, high, step=step, color=GREY, alpha=0.3, linewidth=0)
     mark = "o-" if single else "-"
     panel.plot(values, shares[0], mark, color="black", markersize=3, linewidth=1.0)
@@ -114,9 +114,7 @@ def _shares(panel: Axes, check: PredictiveCheck) -> None:
         low, high = np.percentile(share[1:], _BAND, axis=0)
         colour = _COLOURS[a % len(_COLOURS)]
         panel.vlines(middle, low, high, color=colour, alpha=0.35, linewidth=3)
-        panel.plot(
-            middle, share[0], "os^Dv*"[a % 6], color=colour, markersize=4, label=plain(arm)
-        )
+        panel.plot(middle, share[0], "os^Dv*"[a % 6], color=colour, markersize=4, label=plain(arm))
     edge = panel.get_xlim()
     panel.plot(edge, edge, color=GREY, linewidth=0.8, zorder=0)
     panel.set_xlim(edge)
