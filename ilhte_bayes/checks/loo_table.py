@@ -66,7 +66,7 @@ def loo_table(
             "difference": float(difference.sum()),
             "difference_se": float(np.sqrt(n) * difference.std(ddof=1)) if name != best else 0.0,
             "p_loo": each.p_loo,
-            "bad": int(round(each.share_bad * n)),
+            "bad": round(each.share_bad * n),
         }
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
     frame = frame.sort_values("elpd", ascending=False, kind="stable")
