@@ -21,14 +21,21 @@ _PUBLIC = {
     "compare": "fits.comparison",
     "item_effects": "estimands.items",
     "effect_card": "estimands.card",
+    "item_features": "estimands.item_features",
+    "subscale_effects": "estimands.subscales",
     "score_effects": "estimands.scores",
     "item_thresholds": "estimands.thresholds",
     "persons": "estimands.persons",
     "variance_shares": "estimands.variance_shares",
     "predict": "estimands.predict",
-    "odds_ratios": "estimands.predict",
+    "contrasts": "estimands.contrasts",
+    "odds_ratios": "estimands.odds_ratios",
     "fixed_tests": "estimands.fixed_tests",
     "variance_tests": "estimands.variance_tests",
+    "boundary_test": "estimands.boundary_test",
+    "item_variation": "estimands.item_variation",
+    "sd_upper_bound": "estimands.profile_sd",
+    "simultaneous": "estimands.simultaneous",
     "ladder": "estimands.ladder",
     "centre": "data.centring",
     "loo": "checks.loo",
@@ -81,13 +88,21 @@ if TYPE_CHECKING:
         ModelError,
         NotAvailable,
     )
+    from ilhte_bayes.estimands.boundary_test import boundary_test
     from ilhte_bayes.estimands.card import effect_card
+    from ilhte_bayes.estimands.contrasts import contrasts
     from ilhte_bayes.estimands.fixed_tests import fixed_tests
+    from ilhte_bayes.estimands.item_features import item_features
+    from ilhte_bayes.estimands.item_variation import item_variation
     from ilhte_bayes.estimands.items import item_effects
     from ilhte_bayes.estimands.ladder import ladder
+    from ilhte_bayes.estimands.odds_ratios import odds_ratios
     from ilhte_bayes.estimands.persons import persons
-    from ilhte_bayes.estimands.predict import odds_ratios, predict
+    from ilhte_bayes.estimands.predict import predict
+    from ilhte_bayes.estimands.profile_sd import sd_upper_bound
     from ilhte_bayes.estimands.scores import score_effects
+    from ilhte_bayes.estimands.simultaneous import simultaneous
+    from ilhte_bayes.estimands.subscales import subscale_effects
     from ilhte_bayes.estimands.thresholds import item_thresholds
     from ilhte_bayes.estimands.variance_shares import variance_shares
     from ilhte_bayes.estimands.variance_tests import variance_tests

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from ilhte_bayes.checks.loo import loo
+from ilhte_bayes.checks.shrunken_slopes import ShrunkenSlopes, shrink
 from ilhte_bayes.engines.laplace import laplace
 from ilhte_bayes.engines.nuts import sample
 from ilhte_bayes.engines.quadrature import quadrature
@@ -33,11 +34,14 @@ class EqualSlopes:
     frame : pandas.DataFrame
         Index: predictor. Of fits by maximum likelihood `chi2`, `df` and `p` of the likelihood
         ratio; of posterior draws `elpd_gain`, how much better own slopes predict (leave one out,
-        log scale), and its standard error `se`. `crossing`: share of answers for which the fitted
+        log scale), and its standard error `se`. By maximum likelihood also `sd`, how much slopes
+        vary between thresholds (logits), and `p_sd` of the test that they do not. `crossing`: share of answers for which the fitted
         curves cross, so that a category would have a negative probability (of draws: on average).
     slopes : pandas.DataFrame
         Index (term, threshold): `estimate`, `se`, `lower`, `upper` (95 %) of the slope of "above
-        this threshold", in logits; `common`, `common_lower`, `common_upper`: of the one slope.
+        this threshold", in logits; `shrunken` (maximum likelihood), moved towards their mean as
+        far as chance explains their differences; `common`, `common_lower`, `common_upper`: of the
+        one slope.
     fits : dict
         Predictor -> the fit with its own slopes.
     unit : str
@@ -102,7 +106,10 @@ def equal_slopes(
     Likelihood ratios have (K - 2) degrees of freedom for each column. Thresholds of a categorical
     predictor stay in order in every one of its levels, by construction. Those of a continuous one
     may cross outside the bulk of its values: `crossing` says for how many answers. With NUTS the
-    differences between slopes shrink towards 0, by their prior.
+    differences between slopes shrink towards 0, by their prior; by maximum likelihood `sd` and
+    `shrunken` are of slopes drawn from one normal distribution around their mean, given their
+    estimates and covariance. Its test has one parameter whatever the number of thresholds; at the
+    boundary, so its p-value is simulated.
 
     References
     ----------
@@ -139,15 +146,20 @@ def equal_slopes(
         for name, own in predictors.items()
     }
     rows: list[dict[str, float]] = []
+    tables: list[pd.DataFrame] = []
     notes: list[str] = []
     unit = ""
     for name, own in predictors.items():
         row = {"crossing": crossing_share(fits[name])}
+        tables.append(slopes_by_threshold(fits[name], own, fit))
         if fit.sampled:
             gain, unit = _gain(fit, fits[name], notes)
             row |= gain
         else:
             row |= _ratio(fit, fits[name], len(own) * (model.design.n_cuts - 1))
+            shrunken = _shrunken(fits[name], own)
+            row |= {"sd": shrunken.sd, "p_sd": shrunken.p}
+            tables[-1].insert(4, "shrunken", shrunken.slopes)
         rows.append(row)
         if row["crossing"] > 0:
             notes.append(
@@ -155,9 +167,9 @@ def equal_slopes(
                 "answers: that model has negative probabilities there. Compare category by "
                 "category instead, family='adjacent' or 'multinomial'."
             )
-    columns = ["elpd_gain", "se"] if fit.sampled else ["chi2", "df", "p"]
+    columns = ["elpd_gain", "se"] if fit.sampled else ["chi2", "df", "p", "sd", "p_sd"]
     frame = pd.DataFrame(rows, index=pd.Index(list(predictors), name="predictor"))
-    slopes = pd.concat([slopes_by_threshold(fits[n], own, fit) for n, own in predictors.items()])
+    slopes = pd.concat(tables)
     notes += [
         f"{name}: {problem}"
         for name, other in fits.items()
@@ -197,9 +209,7 @@ def slopes_by_threshold(own: Fit, terms: Sequence[str], common: Fit) -> pd.DataF
     rows, labels = [], []
     one = common.coefficients
     for term in terms:
-        for k, cut in enumerate(design.terms[: design.n_cuts]):
-            at = [design.terms.index(term)]
-            at += [design.terms.index(f"{term}, {cut}")] if k else []
+        for at, cut in zip(_positions(design, term), design.terms, strict=False):
             row = _sum_of(own, at)
             row |= {
                 "common": one.loc[term, "estimate"],
@@ -210,6 +220,25 @@ def slopes_by_threshold(own: Fit, terms: Sequence[str], common: Fit) -> pd.DataF
             labels.append((term, cut))
     index = pd.MultiIndex.from_tuples(labels, names=["term", "threshold"])
     return pd.DataFrame(rows, index=index)
+
+
+def _positions(design: Design, term: str) -> list[list[int]]:
+    """Coefficients whose sum is the slope of a term, at each threshold."""
+    first = design.terms.index(term)
+    later = design.terms[1 : design.n_cuts]
+    return [[first], *([first, design.terms.index(f"{term}, {cut}")] for cut in later)]
+
+
+def _shrunken(own: Fit, terms: Sequence[str]) -> ShrunkenSlopes:
+    """Slopes of a predictor's terms as draws around the mean of each."""
+    design = own.model.design
+    places = [at for term in terms for at in _positions(design, term)]
+    sums = np.zeros((len(places), len(design.terms)))
+    for row, at in zip(sums, places, strict=True):
+        row[at] = 1.0
+    covariance = sums @ own.mode["beta_cov"].to_numpy() @ sums.T
+    term = np.repeat(np.arange(len(terms)), design.n_cuts)
+    return shrink(sums @ own.mode["beta"].to_numpy(), covariance, term)
 
 
 def _predictors(design: Design, terms: Sequence[str] | str | None) -> dict[str, list[str]]:

@@ -124,7 +124,7 @@ def _parameters(
             out[f"re_{group.name}"] = _from_population(at, group, rng)
         else:
             seed = int(rng.integers(2**31))
-            out[f"re_{group.name}"] = effect_draws(fit, group.name, seed=seed, draws=draws)
+            out[f"re_{group.name}"] = effect_draws(fit, group.name, seed=seed, n=draws)
     return out, at.sizes["chain"]
 
 

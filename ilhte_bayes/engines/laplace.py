@@ -269,7 +269,13 @@ def _problems_of_group(
             out.append(
                 f"the SD of {column} over {group.name} is estimated at 0, the edge of its "
                 "range: a spread of 0 fits best, which does not show that there is none. There is no "
-                "interval at an edge; NUTS has one."
+                "interval at an edge; NUTS has one"
+                + (
+                    f", and il.sd_upper_bound(fit, {group.name!r}, {column!r}) says how large it "
+                    "may be."
+                    if objective == "ml"
+                    else "."
+                )
             )
         if value * float(size) > 15:
             out.append(

@@ -32,13 +32,14 @@ from ilhte_bayes.models.model import Model
 # Effects are sampled as they are (centred) where the answers say much more about each level than
 # the spread between levels does: conditional variance below this share of the variance.
 # With persons integrated out the sampler has fewer ways to go wrong, and centred pays earlier.
-_WELL_INFORMED = {"joint": 0.1, "integrated": 0.3}
-# Tried in turn, each with twice the warm-up of the one before, until no draw diverges and chains
-# agree: with persons integrated out another run takes seconds.
+_WELL_INFORMED = {"joint": 0.1, "integrated": 0.4}
 _ENOUGH_FOR_RHAT = 2000  # draws
+# Run again, with twice the warm-up of the run before, until no draw diverges and chains agree: with
+# persons integrated out another run takes seconds. After divergences with the next of these, smaller
+# steps; where chains only disagree with twice the draws, all of which are kept.
 _TARGETS: dict[str, tuple[float, ...]] = {
     "joint": (0.9,),
-    "integrated": (0.8, 0.95, 0.99),
+    "integrated": (0.9, 0.97, 0.99),
     "curved": (0.9,),
 }
 
@@ -70,13 +71,13 @@ def sample(
         classical joint model. Or the group to integrate out, which must have one random effect
         a level.
     draws, tune, chains : int
-        Draws kept and warm-up steps of each chain.
+        Draws kept and warm-up steps of each chain; more where chains disagree (`target_accept`).
     seed : int
         Of everything random.
     target_accept : float, optional
-        Higher means smaller steps, which follow narrow corners. By default 0.9 for the joint model;
-        with persons integrated out 0.8 (0.9 with discriminations or a free shape of ability), and if
-        draws diverge or chains disagree again with 0.95, then 0.99, and a longer warm-up.
+        Higher means smaller steps, which follow narrow corners. By default 0.9; with persons
+        integrated out, if draws diverge, again with 0.97, then 0.99, and a longer warm-up, and
+        where chains disagree without divergences again with twice the draws.
     progress : bool
         Whether to show a progress bar.
 
@@ -108,8 +109,10 @@ def sample(
     share = _WELL_INFORMED[kind]
     centred = frozenset(_well_informed(pilot, share))
     compile_seconds = sample_seconds = 0.0
-    for attempt, target in enumerate(targets):
-        run = Run(draws, tune * 2**attempt, chains, seed, target, progress)
+    smaller = longer = 0  # steps made smaller, runs made longer
+    while True:
+        target = targets[smaller]
+        run = Run(draws * 2**longer, tune * 2 ** (smaller + longer), chains, seed, target, progress)
         if model.discrimination is not None:
             drawn = _draw_with_discriminations(pilot, centred, integrated, run, share)
         elif model.ability == "histogram":
@@ -122,8 +125,12 @@ def sample(
             drawn = draw_integrated(pilot, centred, integrated, run)
         compile_seconds += drawn.compile_seconds
         sample_seconds += drawn.sample_seconds
-        if _good(drawn, run):
+        if smaller + longer == len(targets) - 1 or _good(drawn, run):
             break
+        if drawn.sample_stats["diverging"].any():
+            smaller += 1
+        else:
+            longer += 1
     tree = _tree(model, drawn)
     tree["posterior"].attrs |= {
         "sampler": "NUTS (nutpie)",

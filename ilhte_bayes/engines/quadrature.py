@@ -12,6 +12,7 @@ from ilhte_bayes.engines.marginal.integrated import IntegratedEvaluation, Integr
 from ilhte_bayes.engines.marginal.log_prior import log_prior
 from ilhte_bayes.engines.marginal.maximise import flat_prior, maximise
 from ilhte_bayes.engines.marginal.summarise import LARGEST_JOINT, Levels, mode_and_curvature
+from ilhte_bayes.engines.marginal.warm import OFF_THE_EDGE, in_order_of, scale_of
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.grid import Grid, GridError
@@ -22,7 +23,6 @@ from ilhte_bayes.likelihood.unit_summaries import unit_moments
 from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.model import Model
 
-_OFF_THE_EDGE = 0.1  # logits; a search started at an SD of 0 would stay there
 _EDGE = 2.5  # standard errors of the SD of theta at which the grid is tried too
 _STEP = 1e-4
 
@@ -114,26 +114,12 @@ def _group_to_integrate(model: Model, integrate: str) -> str:
 
 def _begin(target: IntegratedObjective, pilot: Fit) -> tuple[np.ndarray, np.ndarray]:
     """Starting point and scale from a Laplace fit, whose groups come in another order."""
-    mode = pilot.mode
-    covariance, at = mode["psi_cov"].to_numpy(), target.n_fixed
-    where: dict[str, slice] = {}
-    sizes = {c.group: c.size for c in target.coordinates}
-    for name in mode.attrs["group_order"]:
-        where[name] = slice(at, at + sizes[name])
-        at += sizes[name]
-    order = np.concatenate(
-        [np.arange(target.n_fixed)]
-        + [np.arange(where[c.group].start, where[c.group].stop) for c in target.coordinates]
-    ).astype(int)
-    psi = mode["psi"].to_numpy()[order].copy()
+    psi = pilot.mode["psi"].to_numpy()[in_order_of(target, pilot.mode)].copy()
     for c, part in zip(target.coordinates, target.parts[1:], strict=True):
         factor = c.factor(psi[part])
-        small = np.abs(np.diag(factor)) < _OFF_THE_EDGE
-        psi[part] = c.from_factor(factor + np.diag(np.where(small, _OFF_THE_EDGE, 0.0)))
-    rough = covariance[np.ix_(order, order)]
-    width = np.sqrt(np.diag(rough))
-    rough = rough + np.diag(np.where(width < 1e-3, _OFF_THE_EDGE**2, 1e-9 * width**2))
-    return psi, np.linalg.cholesky(rough)
+        small = np.abs(np.diag(factor)) < OFF_THE_EDGE
+        psi[part] = c.from_factor(factor + np.diag(np.where(small, OFF_THE_EDGE, 0.0)))
+    return psi, scale_of(target, pilot.mode)
 
 
 def _levels(

@@ -8,6 +8,7 @@ from scipy import stats
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.degrees_of_freedom import constant_within, containment
+from ilhte_bayes.estimands.families import moderator_notes
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.intervals import LEVEL
@@ -79,6 +80,7 @@ def fixed_tests(fit: Fit, df: Literal["containment", "inf"] = "containment") -> 
     if fit.objective == "map":
         notes.append("Estimates are MAP: priors pull them, and tests with them.")
     frame = wald_t(table["estimate"], table["se"], degrees)
+    notes += moderator_notes(fit, frame["p"])
     return Result(frame, "t tests of fixed effects (logits), 95 % intervals", tuple(notes))
 
 

@@ -14,6 +14,7 @@ from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p
 from ilhte_bayes.estimands.fixed_tests import fixed_tests
 from ilhte_bayes.estimands.levels import levels_above, top_level
+from ilhte_bayes.estimands.nesting import n_variances, nested
 from ilhte_bayes.estimands.variance_tests import variance_with_error
 from ilhte_bayes.fits.comparison import same_answers
 from ilhte_bayes.fits.fit import Fit
@@ -275,39 +276,9 @@ def raftery(drop: float) -> str:
 def _likelihood_ratio(smaller: Fit, larger: Fit, name: str) -> dict[str, Any]:
     statistic = max(2.0 * (larger.loglik - smaller.loglik), 0.0)
     more = larger.n_parameters - smaller.n_parameters
-    variances = _n_variances(larger) - _n_variances(smaller)
+    variances = n_variances(larger) - n_variances(smaller)
     p = likelihood_ratio_p(statistic, more, variances)
     return {"against": name, "chi2": statistic, "df": float(more), "p": p}
-
-
-def _n_variances(fit: Fit) -> int:
-    return sum(group.n_columns for group in fit.model.design.groups)
-
-
-def nested(smaller: Fit, larger: Fit) -> bool:
-    """Whether a model is a special case of another: some terms 0, fitted in the same way.
-
-    Told by the names of terms, random columns and correlations.
-    """
-    one, two = smaller.model, larger.model
-    alike = one.family.name == two.family.name and smaller.engine == larger.engine
-    alike &= smaller.mode.attrs.get("integrated") == larger.mode.attrs.get("integrated")
-    if not alike or larger.n_parameters <= smaller.n_parameters:
-        return False
-    if not set(one.design.terms) <= set(two.design.terms):
-        return False
-    return _random(smaller) <= _random(larger)
-
-
-def _random(fit: Fit) -> set[tuple[str, ...]]:
-    """Variances (group, column) and covariances (group, column, column)."""
-    out: set[tuple[str, ...]] = set()
-    for group in fit.model.design.groups:
-        for block in group.blocks:
-            columns = sorted(group.columns[k] for k in block)
-            out |= {(group.name, a) for a in columns}
-            out |= {(group.name, a, b) for a in columns for b in columns if a < b}
-    return out
 
 
 def _notes(fits: Sequence[Fit], names: Sequence[str], best: str, units: str) -> tuple[str, ...]:

@@ -9,15 +9,9 @@ import pandas as pd
 from scipy.special import ndtri
 
 from ilhte_bayes.errors import ModelError
-from ilhte_bayes.fits.draw_tables import TAILS
+from ilhte_bayes.fits.draw_tables import TAILS, flat
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.fits.spread_draws import (
-    SpreadDraws,
-    Values,
-    spread_draws,
-    spread_positions,
-    steps,
-)
+from ilhte_bayes.fits.spread_draws import SpreadDraws, Values, spread_draws, spread_samples, steps
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.integrable import choose_group, one_dimensional, require_integrable
 from ilhte_bayes.likelihood.persons import Arguments, arguments
@@ -285,23 +279,22 @@ def _one_draw(
     return theta, at.mean[plan.units.unit_mean][plan.person_unit]
 
 
-def effect_draws(fit: Fit, group: str, *, seed: int = 1, draws: int | None = None) -> np.ndarray:
+def effect_draws(fit: Fit, group: str, *, n: int | None = None, seed: int = 1) -> np.ndarray:
     """(draw, level, column) random effects of a group: one exact draw each if integrated out.
 
-    With `draws`, at about so many of the fit's draws, those of `spread_positions`.
+    Of n draws spread over the chains; of all, by default.
     """
-    posterior = fit.draws["posterior"].to_dataset()
-    total = posterior.sizes["chain"] * posterior.sizes["draw"]
+    posterior = fit.draws["posterior"]
     if f"re_{group}" in posterior:
-        at = spread_positions(posterior, draws or total)
-        found = posterior[f"re_{group}"].isel(draw=at).transpose("chain", "draw", ...).to_numpy()
-        return np.asarray(found.reshape(-1, *found.shape[2:]))
-    plan = make_plan(fit.model.rows, group)
-    chosen = spread_draws(fit, group, draws or total)
+        chosen = slice(None) if n is None else spread_samples(posterior.to_dataset(), n)
+        return np.asarray(flat(fit.draws, f"re_{group}")[chosen])
+    plan = make_plan(fit.model.rows, person_group(fit, group))
+    total = posterior.sizes["chain"] * posterior.sizes["draw"]
+    draws = spread_draws(fit, group, total if n is None else n)
     rng = np.random.default_rng(seed)
-    out = np.zeros((len(chosen), plan.n_persons, len(plan.classes)))
+    out = np.zeros((len(draws), plan.n_persons, len(plan.classes)))
     column = _column(plan)
-    for k, values in enumerate(steps(chosen, len(chosen), f"effects of {group}")):
+    for k, values in enumerate(steps(draws, len(draws), f"effects of {group}")):
         theta, mean = _one_draw(plan, values, rng)
         out[k, np.arange(plan.n_persons), column] = theta - mean
     return out

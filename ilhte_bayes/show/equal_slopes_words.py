@@ -46,6 +46,8 @@ def _tests(found: "EqualSlopes") -> pd.DataFrame:
         out["chi-squared"] = [number(x, 2) for x in frame["chi2"]]
         out["df"] = frame["df"].astype(int)
         out["p"] = [p_value(p) for p in frame["p"]]
+        out["SD of slopes"] = [number(x, 2) for x in frame["sd"]]
+        out["p of SD"] = [p_value(p) for p in frame["p_sd"]]
     else:
         out["gain"] = [number(x, 1) for x in frame["elpd_gain"]]
         out["SE"] = [number(x, 1) for x in frame["se"]]
@@ -61,12 +63,11 @@ def _slopes(found: "EqualSlopes") -> pd.DataFrame:
         return [number(x, d) for x, d in zip(own[name], digits, strict=True)]
 
     edges = zip(own["lower"], own["upper"], digits, strict=True)
-    return pd.DataFrame(
-        {
-            "slope": numbers("estimate"),
-            "SE": numbers("se"),
-            "95 % interval": [range_of(a, b, d) for a, b, d in edges],
-            "common": numbers("common"),
-        },
-        index=own.index,
-    )
+    columns = {
+        "slope": numbers("estimate"),
+        "SE": numbers("se"),
+        "95 % interval": [range_of(a, b, d) for a, b, d in edges],
+    }
+    if "shrunken" in own:
+        columns["shrunken"] = numbers("shrunken")
+    return pd.DataFrame(columns | {"common": numbers("common")}, index=own.index)

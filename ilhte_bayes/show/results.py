@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ilhte_bayes.estimands.result import Result
 
 _WORDS = {"se": "SE", "p_wald": "p (Wald)", "p_lr": "p (LR)"}
-_PROBABILITIES = ("p", "p_wald", "p_lr", "p_positive")
+_PROBABILITIES = ("p", "p_wald", "p_lr", "p_positive", "p_other_sign", "p_negligible")
 
 
 def describe_result(result: "Result") -> str:
@@ -37,7 +37,11 @@ def result_table(result: "Result") -> pd.DataFrame:
     digits = [digits_of(row.get("se", math.nan)) for _, row in frame.iterrows()]
     out = {}
     for name in frame.columns:
-        if name == "upper":
+        if name in ("upper", "upper_all"):
+            continue
+        if name == "lower_all":
+            pairs = zip(frame["lower_all"], frame["upper_all"], digits, strict=True)
+            out["band, all items"] = [_interval(a, b, d) for a, b, d in pairs]
             continue
         if name == "lower":
             pairs = zip(frame["lower"], frame["upper"], digits, strict=True)

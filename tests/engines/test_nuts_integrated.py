@@ -3,9 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import ilhte_bayes as il
 from ilhte_bayes.checks.refit import model_of
+from ilhte_bayes.engines import nuts
+from ilhte_bayes.engines.drawn import Drawn
 
 NUMBERS = {"chains": 2, "seed": 4, "progress": False}
 
@@ -132,3 +135,29 @@ def test_a_category_that_is_left_empty_keeps_thresholds_in_order():
     fit = il.sample(model_of(model, count), draws=200, tune=200, **NUMBERS)
     thresholds = fit.tree["posterior"]["beta"].to_numpy()[..., :4]
     assert (np.diff(thresholds, axis=-1) > 0).all()
+
+
+def test_runs_again_with_smaller_steps_or_more_draws(model, monkeypatch):
+    """Smaller steps where draws diverged, more draws where chains only disagree."""
+    runs, rng = [], np.random.default_rng(1)
+
+    def drawn(pilot, centred, integrated, run):
+        runs.append((run.draws, run.tune, run.target_accept))
+        beta = rng.normal(size=(run.chains, run.draws, 1))
+        if len(runs) == 2:
+            beta += np.arange(run.chains)[:, None, None]  # chains that disagree
+        diverging = xr.DataArray(np.full(run.draws, len(runs) == 1), dims="draw")
+        posterior = xr.Dataset({"beta": (("chain", "draw", "term"), beta)})
+        return Drawn(posterior, xr.Dataset({"diverging": diverging}), 0.0, 0.0, 0.5, {})
+
+    class Done(Exception):
+        pass
+
+    def stop(model, found):
+        raise Done
+
+    monkeypatch.setattr(nuts, "draw_integrated", drawn)
+    monkeypatch.setattr(nuts, "_tree", stop)
+    with pytest.raises(Done):
+        il.sample(model, draws=1000, tune=60, chains=2, seed=1, progress=False)
+    assert runs == [(1000, 60, 0.9), (1000, 120, 0.97), (2000, 240, 0.97)]

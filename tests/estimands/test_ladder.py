@@ -5,7 +5,8 @@ import pytest
 
 import ilhte_bayes as il
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p
-from ilhte_bayes.estimands.ladder import nested, raftery
+from ilhte_bayes.estimands.ladder import raftery
+from ilhte_bayes.estimands.nesting import nested
 
 
 @pytest.mark.parametrize(

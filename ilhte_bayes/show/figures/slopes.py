@@ -28,7 +28,8 @@ def slopes(found: "EqualSlopes", *, ax: Axes | None = None) -> list[Axes]:
     -------
     list of matplotlib.axes.Axes
         A panel for each term. Points: slopes of its own at each threshold, in logits. Grey line
-        and band: the common slope with its 95 % interval.
+        and band: the common slope with its 95 % interval. Bars (maximum likelihood): slopes
+        shrunken towards their mean as far as chance explains their differences.
     """
     terms = list(dict.fromkeys(found.slopes.index.get_level_values("term")))
     columns = min(len(terms), _COLUMNS)
@@ -49,6 +50,8 @@ def slopes(found: "EqualSlopes", *, ax: Axes | None = None) -> list[Axes]:
             markersize=5,
             linewidth=1.4,
         )
+        if "shrunken" in own:
+            panel.plot(at, own["shrunken"], "_", color="black", markersize=11, markeredgewidth=1.6)
         panel.set_xticks(at, own.index)
         panel.set_xlim(-0.5, len(own) - 0.5)
         panel.set_title(term, fontsize="medium", loc="left")
@@ -58,8 +61,9 @@ def slopes(found: "EqualSlopes", *, ax: Axes | None = None) -> list[Axes]:
         panel.set_visible(False)
     for panel in panels[::columns]:
         panel.set_ylabel("slope (logits)")
+    bars = " Bars: shrunken towards their mean." if "shrunken" in found.slopes else ""
     host.suptitle(
-        "Points: a slope at each threshold. Grey: the same slope at all. 95 % intervals.",
+        f"Points: a slope at each threshold.{bars} Grey: the same slope at all. 95 % intervals.",
         fontsize="small",
     )
     return panels[: len(terms)]
