@@ -69,7 +69,7 @@ def posterior_predictive(
         attrs={"persons": persons, "seed": seed},
     )
     own = xr.Dataset({NAME: (("obs",), _one_by_one(found.observed, found.total))}, coords=coords)
-    groups["observed_data"] = groups.get("observed_data", xr.Dataset()).merge(own)
+    groups["observed_data"] = own  # ArviZ looks for each of its variables among the replicated ones
     tree = xr.DataTree.from_dict(groups)
     tree.attrs = dict(fit.tree.attrs)
     return replace(fit, tree=tree)

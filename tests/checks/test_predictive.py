@@ -83,9 +83,12 @@ def test_arviz_plots_and_storage_know_the_groups(plain, tmp_path):
     )
 
 
-def test_a_fit_of_draws_keeps_its_own_observed_data(draws):
+def test_a_fit_of_draws_can_be_plotted_and_keeps_its_draws(draws):
+    import arviz_plots as ap
+
     fit = il.posterior_predictive(draws, persons="new", draws=20)
-    assert {"score", "count", "answer"} <= set(fit.tree["observed_data"].data_vars)
+    assert set(fit.tree["observed_data"].data_vars) == {"answer"}  # ArviZ takes each of them
+    assert ap.plot_ppc_dist(fit.tree, backend="matplotlib", kind="ecdf", num_samples=20)
     assert fit.tree["posterior_predictive"]["answer"].sizes["chain"] == 2
     np.testing.assert_array_equal(
         fit.tree["posterior"]["beta"].to_numpy(), draws.tree["posterior"]["beta"].to_numpy()
