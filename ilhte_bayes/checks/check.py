@@ -151,7 +151,8 @@ def _answers(fit: Fit, draws: int, seed: int, found: dict[str, PredictiveCheck])
         if isinstance(one, Verdict):
             return [one]
         found[persons] = one
-        worst = one.frame["p"].idxmin()
+        lowest = one.frame["p"] == one.frame["p"].min()
+        worst = one.frame.loc[lowest, "surprise"].idxmax()
         evidence = (
             f"{one.overall:.0%} of {one.n_tables} replicated tables are as unusual; most unusual: "
             f"{one.frame.loc[worst, 'what']} (p = {one.frame.loc[worst, 'p']:.3f})"

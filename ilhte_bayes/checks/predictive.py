@@ -35,7 +35,8 @@ class PredictiveCheck:
     ----------
     frame : pandas.DataFrame
         Index: statistic. `p`: share of tables, the observed one included, that are at least as
-        unusual; `what`: what is looked at.
+        unusual; `surprise`: the statistic's cube root, in SDs from its mean over tables; `what`:
+        what is looked at.
     overall : float
         The same for all statistics together.
     items : pandas.DataFrame
@@ -132,7 +133,13 @@ def predictive_check(
         found["residuals"] = residual_classes(tables, seed=seed)
     result = judged(found)
     frame = pd.DataFrame(
-        {"p": result.p, "what": {name: QUESTIONS[name][0] for name in result.p}}
+        {
+            "p": result.p,
+            "surprise": {
+                n: float(standardised(np.cbrt(v))[0]) for n, v in result.statistic.items()
+            },
+            "what": {name: QUESTIONS[name][0] for name in result.p},
+        }
     ).rename_axis("statistic")
     return PredictiveCheck(
         frame=frame,

@@ -1,6 +1,8 @@
 """Prior weight: by how much would the answers change if the priors counted a little more or less?"""
 
 import warnings
+from contextlib import redirect_stdout
+from io import StringIO
 
 import numpy as np
 import pandas as pd
@@ -59,7 +61,7 @@ def prior_weight(fit: Fit, *, draws: int = 1000) -> pd.DataFrame:
             "log_likelihood": tree["log_likelihood"].to_dataset(),
         }
     )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), redirect_stdout(StringIO()):
         warnings.simplefilter("ignore")  # Pareto k of powers near 1 is said in words by the caller
         found = az.psense_summary(own, threshold=THRESHOLD)
     return found.rename_axis("parameter")
