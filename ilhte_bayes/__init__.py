@@ -49,10 +49,15 @@ _PUBLIC = {
     "blinded": "data.blinding",
     "loo": "checks.loo",
     "with_log_likelihood": "checks.loo",
+    "loo_table": "checks.loo_table",
     "equal_slopes": "checks.equal_slopes",
     "identification": "sensitivity.identification",
     "irw_table": "sensitivity.irw",
     "lookalikes": "sensitivity.lookalikes",
+    "check": "checks.check",
+    "predictive_check": "checks.predictive",
+    "posterior_predictive": "checks.posterior_predictive",
+    "prior_predictive": "checks.prior_predictive",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
@@ -77,8 +82,13 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "plot"]
 
 if TYPE_CHECKING:
+    from ilhte_bayes.checks.check import check
     from ilhte_bayes.checks.equal_slopes import equal_slopes
     from ilhte_bayes.checks.loo import loo, with_log_likelihood
+    from ilhte_bayes.checks.loo_table import loo_table
+    from ilhte_bayes.checks.posterior_predictive import posterior_predictive
+    from ilhte_bayes.checks.predictive import predictive_check
+    from ilhte_bayes.checks.prior_predictive import prior_predictive
     from ilhte_bayes.data.blinding import blinded
     from ilhte_bayes.data.centring import centre
     from ilhte_bayes.data.datasets import datasets, load_dataset
