@@ -24,6 +24,7 @@ _PUBLIC = {
     "item_features": "estimands.item_features",
     "subscale_effects": "estimands.subscales",
     "score_effects": "estimands.scores",
+    "sum_score_effect": "estimands.score_effect",
     "item_thresholds": "estimands.thresholds",
     "persons": "estimands.persons",
     "variance_shares": "estimands.variance_shares",
@@ -52,10 +53,21 @@ _PUBLIC = {
     "blinded": "data.blinding",
     "loo": "checks.loo",
     "with_log_likelihood": "checks.loo",
+    "loo_table": "checks.loo_table",
     "equal_slopes": "checks.equal_slopes",
+    "identification": "sensitivity.identification",
+    "irw_table": "sensitivity.irw",
+    "lookalikes": "sensitivity.lookalikes",
+    "check": "checks.check",
+    "predictive_check": "checks.predictive",
+    "posterior_predictive": "checks.posterior_predictive",
+    "prior_predictive": "checks.prior_predictive",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
+    "table": "show.tables",
+    "save_table": "show.tables",
+    "as_code": "show.peers",
     "Normal": "models.priors",
     "StudentT": "models.priors",
     "HalfNormal": "models.priors",
@@ -74,8 +86,13 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "plot"]
 
 if TYPE_CHECKING:
+    from ilhte_bayes.checks.check import check
     from ilhte_bayes.checks.equal_slopes import equal_slopes
     from ilhte_bayes.checks.loo import loo, with_log_likelihood
+    from ilhte_bayes.checks.loo_table import loo_table
+    from ilhte_bayes.checks.posterior_predictive import posterior_predictive
+    from ilhte_bayes.checks.predictive import predictive_check
+    from ilhte_bayes.checks.prior_predictive import prior_predictive
     from ilhte_bayes.data.blinding import blinded
     from ilhte_bayes.data.centring import centre
     from ilhte_bayes.data.datasets import datasets, load_dataset
@@ -106,6 +123,7 @@ if TYPE_CHECKING:
     from ilhte_bayes.estimands.persons import persons
     from ilhte_bayes.estimands.predict import predict
     from ilhte_bayes.estimands.profile_sd import sd_upper_bound
+    from ilhte_bayes.estimands.score_effect import sum_score_effect
     from ilhte_bayes.estimands.scores import score_effects
     from ilhte_bayes.estimands.simultaneous import simultaneous
     from ilhte_bayes.estimands.subscales import subscale_effects
@@ -129,10 +147,15 @@ if TYPE_CHECKING:
     )
     from ilhte_bayes.sensitivity.absent_persons import absent_persons
     from ilhte_bayes.sensitivity.anchors import anchors
+    from ilhte_bayes.sensitivity.identification import identification
+    from ilhte_bayes.sensitivity.irw import irw_table
+    from ilhte_bayes.sensitivity.lookalikes import lookalikes
     from ilhte_bayes.sensitivity.missing_answers import missing_answers
     from ilhte_bayes.sensitivity.placebo import placebo
     from ilhte_bayes.show import plots as plot
     from ilhte_bayes.show.page import report
+    from ilhte_bayes.show.peers import as_code
+    from ilhte_bayes.show.tables import save_table, table
 
 
 def __getattr__(name: str):

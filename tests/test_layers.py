@@ -32,6 +32,9 @@ FORWARDS = {
     "sensitivity/anchors.py": {"show"},
     "sensitivity/absent_persons.py": {"show"},
     "checks/equal_slopes.py": {"show"},
+    "sensitivity/identification.py": {"show"},
+    "checks/check.py": {"show"},
+    "checks/predictive.py": {"show"},
 }
 
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from ilhte_bayes.errors import DataError
 from ilhte_bayes.show.html_tables import components_table, fixed_tables, html_table
-from ilhte_bayes.show.text import average_sentences, card_table, criteria, items_table, method_words
+from ilhte_bayes.show.text import average_sentences, criteria, items_table, method_words
 from ilhte_bayes.show.words import sentence
 
 if TYPE_CHECKING:
-    from ilhte_bayes.estimands.card import EffectCard
     from ilhte_bayes.estimands.items import ItemEffects
     from ilhte_bayes.fits.fit import Fit
     from ilhte_bayes.models.analysis_plan import AnalysisPlan
@@ -118,12 +117,6 @@ def item_effects_html(effects: "ItemEffects") -> str:
     caption = f"{effects.noun.capitalize()} by item, logits"
     averages = "".join(f"<p>{escape(text)}</p>" for text in average_sentences(effects))
     return averages + html_table(items_table(frame, effects.noun), caption) + _notes(effects.notes)
-
-
-def card_html(card: "EffectCard") -> str:
-    """Effect card for a notebook."""
-    caption = f"{card.noun.capitalize()} [95 % interval]"
-    return html_table(card_table(card), caption) + _notes(card.notes)
 
 
 def _notes(notes: tuple[str, ...]) -> str:

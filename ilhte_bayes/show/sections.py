@@ -14,6 +14,7 @@ from ilhte_bayes.models.analysis_plan import AnalysisPlan
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.show import answers as told
 from ilhte_bayes.show import diagnosis, integration, recipe
+from ilhte_bayes.show.card_words import card_tables_html
 from ilhte_bayes.show.comparison import comparison_table
 from ilhte_bayes.show.equal_effects import all_equal
 from ilhte_bayes.show.html_tables import components_table, fixed_tables, html_table
@@ -23,7 +24,7 @@ from ilhte_bayes.show.people import arms_table, balance_table
 from ilhte_bayes.show.pictures import Picture, by_contrast, priors
 from ilhte_bayes.show.plan_section import plan_parts
 from ilhte_bayes.show.score_tables import expected_scores, score_table
-from ilhte_bayes.show.text import card_table, dropped_rows, items_table, method_words, trivial
+from ilhte_bayes.show.text import dropped_rows, items_table, method_words, trivial
 from ilhte_bayes.show.words import about, joined, number, plural, sentence, true_minus
 
 
@@ -187,12 +188,9 @@ def _card(results: Results) -> Iterator[Section]:
         "items."
     )
     title = f"The {card.noun}, for four questions"
-    caption = f"{card.noun.capitalize()} [95 % interval]"
-    table = html_table(card_table(card), caption)
     unit, *notes = card.notes
-    yield Section(
-        title, (intro,), html=(table,), remarks=(unit,), notes=tuple(map(sentence, notes))
-    )
+    tables = tuple(card_tables_html(card))
+    yield Section(title, (intro,), html=tables, remarks=(unit,), notes=tuple(map(sentence, notes)))
 
 
 def _scores(results: Results) -> Iterator[Section]:
