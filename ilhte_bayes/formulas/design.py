@@ -122,6 +122,13 @@ class Design:
         """Whether levels of a group stand for several persons (`data.reduction`)."""
         return any(group.multiplicity is not None for group in self.groups)
 
+    def pattern_of_answers(self) -> np.ndarray:
+        """(answer,) pattern of every answer, for functions that look at a whole column.
+
+        A reduced table has too many answers for that, and no such functions: its rows', once each.
+        """
+        return self.pattern if self.reduced else np.repeat(self.pattern, self.count)
+
     @property
     def has_own_slopes(self) -> bool:
         """Whether some terms have a slope of their own at each threshold."""

@@ -132,7 +132,7 @@ def _moved_by_treatment(model: "Model") -> tuple[np.ndarray, dict[str, np.ndarra
     random = {group.name: np.zeros(group.n_columns, dtype=bool) for group in design.groups}
     if treatment is None or treatment not in patterns:
         return fixed, random
-    answers = np.repeat(design.pattern, design.count)
+    answers = design.pattern_of_answers()
     for contrast in arm_contrasts(model.responses, treatment):
         same = (model.formula, patterns, answers, treatment, contrast)
         fixed |= np.any(fixed_change(*same, design.terms) != 0, axis=0)

@@ -131,7 +131,8 @@ def as_spark(t, folder):
         pytest.skip("Spark runs on Java, which is not on this machine")
     from pyspark.sql import SparkSession
 
-    return SparkSession.builder.master("local[1]").getOrCreate().createDataFrame(t)
+    builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+    return builder.config("spark.sql.shuffle.partitions", 1).getOrCreate().createDataFrame(t)
 
 
 ENGINES = [as_duckdb, as_parquet, as_csv, as_dask, as_polars, as_arrow, as_spark]

@@ -166,6 +166,19 @@ def test_what_needs_more_than_counts_says_so(call, words, reduced):
         call(reduced)
 
 
+@pytest.mark.parametrize(
+    "call", [il.predictive_check, il.posterior_predictive, il.sum_score_effect]
+)
+def test_what_looks_at_single_answers_asks_for_the_table(call, pair):
+    with pytest.raises(il.NotAvailable, match="looks at who answered what"):
+        call(pair[1])
+
+
+def test_score_effects_are_those_of_the_table(pair):
+    a, b = (il.score_effects(fit).frame.select_dtypes("number") for fit in pair)
+    np.testing.assert_allclose(a, b, atol=2e-3)  # draws with one seed, modes within 2e-5
+
+
 def test_loo_asks_for_the_table(pair):
     with pytest.raises(il.NotAvailable, match=r"il\.loo looks at who answered what"):
         il.loo(pair[1])
