@@ -177,8 +177,8 @@ def reduce(
     >>> trial = il.load_dataset("caffeine")
     >>> trial = trial.assign(high=(trial["resp"] >= 2).astype(int))
     >>> reduced = il.reduce(trial, response="high", clusters="study")
-    >>> reduced.n_persons == trial.groupby("study")["id"].nunique().sum()
-    True
+    >>> reduced.n_persons
+    684
     >>> model = il.il_hte(reduced, clusters="study")
     """
     groups, shifts = _as_list(clusters), _as_list(covariates)
