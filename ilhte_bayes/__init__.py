@@ -21,12 +21,16 @@ _PUBLIC = {
     "compare": "fits.comparison",
     "item_effects": "estimands.items",
     "effect_card": "estimands.card",
+    "item_features": "estimands.item_features",
+    "subscale_effects": "estimands.subscales",
     "score_effects": "estimands.scores",
+    "sum_score_effect": "estimands.score_effect",
     "item_thresholds": "estimands.thresholds",
     "persons": "estimands.persons",
     "variance_shares": "estimands.variance_shares",
     "predict": "estimands.predict",
-    "odds_ratios": "estimands.predict",
+    "contrasts": "estimands.contrasts",
+    "odds_ratios": "estimands.odds_ratios",
     "fixed_tests": "estimands.fixed_tests",
     "variance_tests": "estimands.variance_tests",
     "boundary_test": "estimands.boundary_test",
@@ -35,12 +39,31 @@ _PUBLIC = {
     "simultaneous": "estimands.simultaneous",
     "ladder": "estimands.ladder",
     "centre": "data.centring",
+    "anchors": "sensitivity.anchors",
+    "placebo": "sensitivity.placebo",
+    "missing_answers": "sensitivity.missing_answers",
+    "absent_persons": "sensitivity.absent_persons",
+    "analysis_plan": "models.analysis_plan",
+    "load_plan": "models.analysis_plan",
+    "Planned": "models.analysis_plan",
+    "blinded": "data.blinding",
     "loo": "checks.loo",
     "with_log_likelihood": "checks.loo",
+    "loo_table": "checks.loo_table",
     "equal_slopes": "checks.equal_slopes",
+    "identification": "sensitivity.identification",
+    "irw_table": "sensitivity.irw",
+    "lookalikes": "sensitivity.lookalikes",
+    "check": "checks.check",
+    "predictive_check": "checks.predictive",
+    "posterior_predictive": "checks.posterior_predictive",
+    "prior_predictive": "checks.prior_predictive",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
+    "table": "show.tables",
+    "save_table": "show.tables",
+    "as_code": "show.peers",
     "Normal": "models.priors",
     "StudentT": "models.priors",
     "HalfNormal": "models.priors",
@@ -59,8 +82,14 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "plot"]
 
 if TYPE_CHECKING:
+    from ilhte_bayes.checks.check import check
     from ilhte_bayes.checks.equal_slopes import equal_slopes
     from ilhte_bayes.checks.loo import loo, with_log_likelihood
+    from ilhte_bayes.checks.loo_table import loo_table
+    from ilhte_bayes.checks.posterior_predictive import posterior_predictive
+    from ilhte_bayes.checks.predictive import predictive_check
+    from ilhte_bayes.checks.prior_predictive import prior_predictive
+    from ilhte_bayes.data.blinding import blinded
     from ilhte_bayes.data.centring import centre
     from ilhte_bayes.data.datasets import datasets, load_dataset
     from ilhte_bayes.engines.conditional import conditional
@@ -77,21 +106,27 @@ if TYPE_CHECKING:
     )
     from ilhte_bayes.estimands.boundary_test import boundary_test
     from ilhte_bayes.estimands.card import effect_card
+    from ilhte_bayes.estimands.contrasts import contrasts
     from ilhte_bayes.estimands.fixed_tests import fixed_tests
+    from ilhte_bayes.estimands.item_features import item_features
     from ilhte_bayes.estimands.item_variation import item_variation
     from ilhte_bayes.estimands.items import item_effects
     from ilhte_bayes.estimands.ladder import ladder
+    from ilhte_bayes.estimands.odds_ratios import odds_ratios
     from ilhte_bayes.estimands.persons import persons
-    from ilhte_bayes.estimands.predict import odds_ratios, predict
+    from ilhte_bayes.estimands.predict import predict
     from ilhte_bayes.estimands.profile_sd import sd_upper_bound
+    from ilhte_bayes.estimands.score_effect import sum_score_effect
     from ilhte_bayes.estimands.scores import score_effects
     from ilhte_bayes.estimands.simultaneous import simultaneous
+    from ilhte_bayes.estimands.subscales import subscale_effects
     from ilhte_bayes.estimands.thresholds import item_thresholds
     from ilhte_bayes.estimands.variance_shares import variance_shares
     from ilhte_bayes.estimands.variance_tests import variance_tests
     from ilhte_bayes.fits.comparison import compare
     from ilhte_bayes.fits.fit import Fit
     from ilhte_bayes.fits.storage import load
+    from ilhte_bayes.models.analysis_plan import Planned, analysis_plan, load_plan
     from ilhte_bayes.models.model import Model, il_hte
     from ilhte_bayes.models.priors import (
         LKJ,
@@ -103,8 +138,17 @@ if TYPE_CHECKING:
         Normal,
         StudentT,
     )
+    from ilhte_bayes.sensitivity.absent_persons import absent_persons
+    from ilhte_bayes.sensitivity.anchors import anchors
+    from ilhte_bayes.sensitivity.identification import identification
+    from ilhte_bayes.sensitivity.irw import irw_table
+    from ilhte_bayes.sensitivity.lookalikes import lookalikes
+    from ilhte_bayes.sensitivity.missing_answers import missing_answers
+    from ilhte_bayes.sensitivity.placebo import placebo
     from ilhte_bayes.show import plots as plot
     from ilhte_bayes.show.page import report
+    from ilhte_bayes.show.peers import as_code
+    from ilhte_bayes.show.tables import save_table, table
 
 
 def __getattr__(name: str):

@@ -74,6 +74,15 @@ class SampledDistribution:
 Distribution = NormalDistribution | SampledDistribution
 
 
+def linear(distribution: Distribution, weights: np.ndarray) -> Distribution:
+    """Joint distribution of weighted sums of the quantities; `weights` (sum, quantity)."""
+    if isinstance(distribution, SampledDistribution):
+        return SampledDistribution(distribution.values @ weights.T)
+    return NormalDistribution(
+        weights @ distribution.mean, weights @ distribution.covariance @ weights.T
+    )
+
+
 def rank_interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """95 % interval of each quantity's rank, 1 for the largest."""
     ranks = (-draws).argsort(axis=1).argsort(axis=1) + 1

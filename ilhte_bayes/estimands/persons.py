@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.fits.draw_tables import TAILS, flat
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.fits.spread_draws import SpreadDraws, Values, spread_draws, steps
+from ilhte_bayes.fits.spread_draws import SpreadDraws, Values, spread_draws, spread_samples, steps
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.integrable import choose_group, one_dimensional, require_integrable
 from ilhte_bayes.likelihood.persons import Arguments, arguments
@@ -93,6 +93,12 @@ class Persons:
     def to_frame(self) -> pd.DataFrame:
         """Return the table."""
         return self.frame
+
+    def to_latex(self) -> str:
+        """Return a LaTeX table (package booktabs)."""
+        from ilhte_bayes.show.tables import to_latex
+
+        return to_latex(self)
 
     def __getitem__(self, column: str) -> pd.Series:
         return self.frame[column]
@@ -279,13 +285,18 @@ def _one_draw(
     return theta, at.mean[plan.units.unit_mean][plan.person_unit]
 
 
-def effect_draws(fit: Fit, group: str, *, seed: int = 1) -> np.ndarray:
-    """(draw, level, column) random effects of a group: one exact draw each if integrated out."""
-    if f"re_{group}" in fit.draws["posterior"]:
-        return flat(fit.draws, f"re_{group}")
-    plan = make_plan(fit.model.rows, group)
+def effect_draws(fit: Fit, group: str, *, n: int | None = None, seed: int = 1) -> np.ndarray:
+    """(draw, level, column) random effects of a group: one exact draw each if integrated out.
+
+    Of n draws spread over the chains; of all, by default.
+    """
     posterior = fit.draws["posterior"]
-    draws = spread_draws(fit, group, posterior.sizes["chain"] * posterior.sizes["draw"])
+    if f"re_{group}" in posterior:
+        chosen = slice(None) if n is None else spread_samples(posterior.to_dataset(), n)
+        return np.asarray(flat(fit.draws, f"re_{group}")[chosen])
+    plan = make_plan(fit.model.rows, person_group(fit, group))
+    total = posterior.sizes["chain"] * posterior.sizes["draw"]
+    draws = spread_draws(fit, group, total if n is None else n)
     rng = np.random.default_rng(seed)
     out = np.zeros((len(draws), plan.n_persons, len(plan.classes)))
     column = _column(plan)

@@ -53,6 +53,13 @@ def spread_positions(posterior: xr.Dataset, n: int) -> np.ndarray:
     return np.unique(np.linspace(0, draws - 1, each).round().astype(int))
 
 
+def spread_samples(posterior: xr.Dataset, n: int | None = None) -> np.ndarray:
+    """As `spread_positions`, counted through the chains put one after the other; None for all."""
+    chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
+    at = spread_positions(posterior, chains * draws if n is None else n)
+    return np.asarray((np.arange(chains)[:, None] * draws + at).ravel())
+
+
 def spread_draws(fit: Fit, open_group: str, n: int) -> SpreadDraws:
     """Take about n draws (rounded up to a multiple of the chains), chain after chain.
 

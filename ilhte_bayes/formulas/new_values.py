@@ -1,8 +1,8 @@
 """Rows of a design at covariate values of the caller's choice."""
 
 import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +27,6 @@ class NewRows:
     values: pd.DataFrame  # (row, covariate) as the caller wrote them, those that were given
     held: tuple[str, ...]  # "lep = 0": what the others were held at
     x: np.ndarray  # (row, term), thresholds' columns 0
-    own: np.ndarray  # (row, term) columns of slopes that single thresholds have of their own
     z: Mapping[str, np.ndarray]  # group -> (row, column)
 
 
@@ -49,37 +48,93 @@ def new_rows(formula: Formula, responses: "Responses", design: Design, at: Value
         For a covariate the formula does not have, or a level the table did not have.
     """
     patterns = responses.patterns
-    given = _given(at, list(map(str, patterns.columns)))
-    names = {c.column: c.levels for c in responses.codings}
-    n = len(given)
-    columns, held = {}, []
-    for name in map(str, patterns.columns):
-        known = patterns[name]
-        if name in given:
-            columns[name] = _coded(name, given[name], known, names.get(name, ()))
-            continue
+    given = wanted_rows(at, list(map(str, patterns.columns)), "a covariate of the formula")
+    frame, held = reference_rows(responses, len(given))
+    named = {name: coded_values(responses, name, given[name]) for name in given.columns}
+    frame = frame.assign(**named)
+    made = design_at(formula, responses, design, frame)
+    z = {group.name: group.z for group in made.groups}
+    return NewRows(
+        given, tuple(text for name, text in held.items() if name not in given), made.x, z
+    )
+
+
+def design_at(
+    formula: Formula, responses: "Responses", design: Design, frame: pd.DataFrame
+) -> Design:
+    """The design with columns evaluated at other covariate values, in the place of its patterns.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        (row, covariate), coded as `responses.patterns` is.
+
+    Returns
+    -------
+    Design
+        `x`, `by_cut.x` and the groups' `z` have a row for each of the frame's; what belongs to
+        answers (`pattern`, `score`, levels) is still the table's.
+    """
+    patterns = responses.patterns
+    answers = np.repeat(design.pattern, design.count)
+    names, made = columns_at(formula.fixed, patterns, answers, frame)
+    groups = []
+    for group in design.groups:
+        found: dict[str, np.ndarray] = {}
+        for effects in formula.random:
+            if effects.name == group.name:
+                own, columns = columns_at(effects.columns, patterns, answers, frame)
+                found |= dict(zip(own, columns.T, strict=True))
+        z = np.zeros((len(frame), group.n_columns))
+        for k, column in enumerate(_without_category(group.columns, group.logit, responses)):
+            if column in found:  # shapes of items' own thresholds have no column
+                z[:, k] = found[column]
+        groups.append(replace(group, z=z))
+    x = np.zeros((len(frame), len(design.terms)))
+    by_cut = design.by_cut
+    own_x = np.zeros_like(x)
+    for k, term in enumerate(_without_category(design.terms, design.logit, responses)):
+        cut = -1 if by_cut is None else int(by_cut.cut[k])
+        if k < design.n_cuts:
+            own_x[:, k] = -1.0
+        elif cut < 0:
+            x[:, k] = made[:, names.index(term)]
+        else:
+            slope = term.removesuffix(f", {design.terms[cut]}")
+            own_x[:, k] = made[:, names.index(slope)]
+    by_cut = None if by_cut is None else replace(by_cut, x=own_x)
+    return replace(design, x=x, groups=tuple(groups), by_cut=by_cut)
+
+
+def _without_category(
+    columns: Sequence[str], logit: np.ndarray | None, responses: "Responses"
+) -> list[str]:
+    """Names without the category, "mid: treat", that they belong to in nominal answers."""
+    if logit is None:
+        return list(columns)
+    others = responses.response_coding.levels[1:]
+    return [c.removeprefix(f"{others[m]}: ") for c, m in zip(columns, logit, strict=True)]
+
+
+def reference_rows(responses: "Responses", n: int) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Rows with every covariate at 0 or at its reference level, and each in words: "lep = 0"."""
+    columns, words = {}, {}
+    for name in map(str, responses.patterns.columns):
+        known = responses.patterns[name]
         columns[name] = _rest(known, n)
         level = columns[name].iloc[0] if isinstance(known.dtype, pd.CategoricalDtype) else 0
-        away = _away(known)
-        held.append(f"{name} = {level}{away}")
-    new = pd.DataFrame(columns, index=range(n))
-    answers = np.repeat(design.pattern, design.count)
-    x, own_slopes = _fixed(formula, patterns, answers, new, design)
-    z = {}
-    for group in design.groups:
-        pieces = [
-            columns_at(term.columns, patterns, answers, new)[1]
-            for term in formula.random
-            if term.name == group.name
-        ]
-        made = np.hstack(pieces)
-        own = np.zeros((n, group.n_columns - made.shape[1]))  # shapes of its own thresholds
-        z[group.name] = np.hstack([made, own])
-    return NewRows(given, tuple(held), x, own_slopes, z)
+        words[name] = f"{name} = {level}{_away(known)}"
+    return pd.DataFrame(columns, index=range(n)), words
 
 
-def _given(at: Values, known: list[str]) -> pd.DataFrame:
-    """One row for each wanted combination, only covariates of the formula."""
+def coded_values(responses: "Responses", name: str, values: pd.Series) -> pd.Series:
+    """A covariate's values as the model codes them."""
+    levels = {c.column: c.levels for c in responses.codings}
+    return _coded(name, values, responses.patterns[name], levels.get(name, ()))
+
+
+def wanted_rows(at: Values, known: list[str], what: str) -> pd.DataFrame:
+    """One row for each wanted combination, only of known names; `what` these are, in words."""
     if isinstance(at, pd.DataFrame):
         if not len(at):
             raise DataError("the table of covariate values has no rows. Give one for each wanted.")
@@ -87,9 +142,7 @@ def _given(at: Values, known: list[str]) -> pd.DataFrame:
     values = dict(at or {})
     if unknown := [name for name in values if name not in known]:
         has = f"it has {listed(known, 10)}" if known else "it has none"
-        raise DataError(
-            f"{listed(unknown)} is not a covariate of the formula; {has}. Name one of these."
-        )
+        raise DataError(f"{listed(unknown)} is not {what}; {has}. Name one of these.")
     lists = {name: _as_list(value) for name, value in values.items()}
     if empty := [name for name, value in lists.items() if not value]:
         raise DataError(f"no value is given for {listed(empty)}. Give one, or leave it out.")
@@ -132,20 +185,3 @@ def _away(known: pd.Series) -> str:
     if isinstance(known.dtype, pd.CategoricalDtype) or known.min() <= 0 <= known.max():
         return ""
     return f" (the table has {known.min():g} to {known.max():g}: give a value, or centre it)"
-
-
-def _fixed(
-    formula: Formula, patterns: pd.DataFrame, answers: np.ndarray, new: pd.DataFrame, design: Design
-) -> tuple[np.ndarray, np.ndarray]:
-    """Columns of terms that act at all thresholds, and of those that act at one."""
-    names, made = columns_at(formula.fixed, patterns, answers, new)
-    x, own = (np.zeros((len(new), len(design.terms))) for _ in range(2))
-    for k in range(design.n_cuts, len(design.terms)):
-        cut = -1 if design.by_cut is None else int(design.by_cut.cut[k])
-        term = design.terms[k]
-        if cut < 0:
-            x[:, k] = made[:, names.index(term)]
-        else:
-            slope = term.removesuffix(f", {design.terms[cut]}")
-            own[:, k] = made[:, names.index(slope)]
-    return x, own

@@ -1,13 +1,21 @@
 """Probabilities: SD173's arithmetic, brute-force integration, simulated units."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from scipy.integrate import quad
 from scipy.special import expit
-from scipy.stats import norm
 
 import ilhte_bayes as il
-from ilhte_bayes.estimands.predict import AVERAGE, TYPICAL, _with_categories, average_probability
+from ilhte_bayes.estimands.averages import categories_from
+from ilhte_bayes.estimands.predict import AVERAGE, OBSERVED, TYPICAL
+
+
+def ordinal_model(family):
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame(
+        {"y": rng.integers(0, 3, 120), "x": rng.normal(size=120), "g": np.arange(120) % 12}
+    )
+    return il.Model("y ~ x + (1 | g)", table, family)
 
 
 def test_sd173_probability():
@@ -24,7 +32,9 @@ def test_sd173_probability():
     ],
 )
 def test_sd173_cumulative_probabilities_and_categories(logits, cumulative, categories):
-    found = _with_categories(expit(np.array([logits])))[0]
+    model = ordinal_model("cumulative")
+    category = categories_from(model, -np.array([logits]), None)[0]  # logits of being above
+    found = [*np.cumsum(category)[:-1], *category]
     # the growth example cuts digits off (.513996 is printed .5139), so within one of the last digit
     np.testing.assert_allclose(found, [*cumulative, *categories], atol=1e-4)
 
@@ -34,16 +44,6 @@ def fit_with(fit_of_draws, model, beta, sd):
     names = [group.name for group in model.design.groups]
     values = {name: np.tile(own, (2, 1)).astype(float) for name, own in zip(names, sd, strict=True)}
     return fit_of_draws(model, np.tile(beta, (2, 1)), values)
-
-
-@pytest.mark.parametrize("logit", [-3.0, 0.0, 0.7])
-@pytest.mark.parametrize("variance", [0.0, 0.5, 6.35, 100.0])
-def test_averages_over_units_by_brute_force(logit, variance):
-    ours = average_probability(np.array([logit]), np.array([variance]))[0]
-    sd = np.sqrt(variance)
-    exact = quad(lambda z: expit(logit + sd * z) * norm.pdf(z), -12, 12, limit=500, epsabs=1e-13)[0]
-    # the trapezoid rule's own error is 3e-9 at SD 10 and nothing at SDs below 5
-    assert ours == pytest.approx(exact, abs=5e-9)
 
 
 def test_averages_of_several_levels_and_a_slope(make_trial, fit_of_draws):
@@ -78,7 +78,8 @@ def test_ordinal_averages_with_thresholds_of_items_own(make_trial, fit_of_draws)
     for k in range(3):
         shift = items @ (np.array([1.0, 0.0, 0.0]) + group.cut_z[k])
         below = expit(kappa[k] - slope - shift - person).mean()
-        assert found[f"P(rate <= {k})", AVERAGE] == pytest.approx(below, abs=0.002)
+        sign = "<=" if k else "="  # at or below the lowest category is the lowest
+        assert found[f"P(rate {sign} {k})", AVERAGE] == pytest.approx(below, abs=0.002)
 
 
 def test_a_typical_units_interval_is_the_wald_interval_transformed(table):
@@ -113,29 +114,19 @@ def test_averages_come_near_the_shares_in_the_data(table):
         assert found[urban, "P(use = Y)", AVERAGE] == pytest.approx(shares[urban], abs=0.05)
 
 
-def test_what_is_held_is_said(table):
+def test_what_is_held_and_averaged_over_is_said(table):
     fit = il.laplace(il.Model("use ~ age + urban + (1 | district)", table("contraception")))
-    assert "Held: age = 0, urban = N." in repr(il.predict(fit))
-
-
-def test_odds_ratios(table):
-    assert round(float(np.exp(0.2906)), 3) == 1.337  # SD173: "about 34% higher"
-    fit = il.laplace(il.Model("use ~ age + urban + (1 | district)", table("contraception")))
-    frame = il.odds_ratios(fit).frame
-    assert frame.index.tolist() == ["age", "urban[T.Y]"]
-    own = fit.coefficients.loc["urban[T.Y]", ["estimate", "lower", "upper"]].astype(float)
-    np.testing.assert_allclose(frame.loc["urban[T.Y]"], np.exp(own))
-    ordinal = il.laplace(
-        il.Model("rating ~ temp + (1 | judge)", table("wine"), family="cumulative")
-    )
-    assert il.odds_ratios(ordinal).frame.index.tolist() == ["temp[T.warm]"]
-    assert "at or below it" in repr(il.odds_ratios(ordinal))
+    text = repr(il.predict(fit))
+    assert "random effects of district are 0. Held: age = 0, urban = N." in text
+    assert "new units of district (normal random effects) and age and urban as in the" in text
+    assert max(map(len, text.split("\n")[1:6])) < 100
+    assert "<table>" in il.predict(fit)._repr_html_()
 
 
 def test_free_shapes_of_ability_are_refused(make_trial):
     model = il.il_hte(make_trial(), ability="histogram")
     fit = il.Fit(model, "nuts", "posterior", None, (), 0.0, 0.0)
-    with pytest.raises(il.ModelError, match="shape of ability free"):
+    with pytest.raises(il.NotAvailable, match="leaves their shape free"):
         il.predict(fit)
 
 
@@ -147,10 +138,9 @@ def test_slopes_of_single_thresholds(table):
     beta = fit.coefficients["estimate"]
     for k, threshold in enumerate(["1|2", "2|3", "3|4"], start=1):
         slope = beta["cc"] + (beta[f"cc, {threshold}"] if k > 1 else 0.0)
-        quantity = f"P(thk <= {k})"
+        quantity = f"P(thk {'<=' if k > 1 else '='} {k})"
         assert found[0, quantity, TYPICAL] == pytest.approx(expit(beta[threshold]))
         assert found[1, quantity, TYPICAL] == pytest.approx(expit(beta[threshold] - slope))
-    assert "difference of slopes" in repr(il.odds_ratios(fit))
 
 
 def test_every_engine_gives_the_same_answers_where_data_are_many(make_trial):
@@ -166,3 +156,164 @@ def test_every_engine_gives_the_same_answers_where_data_are_many(make_trial):
             gap = (table["estimate"] - tables[0]["estimate"]).abs()[known] / sd[known]
             # MAP and means of skewed posteriors lie within half a standard error of ML here
             assert gap.max() < 0.6
+
+
+def test_families_with_a_predictor_for_each_category(fit_of_draws):
+    """Adjacent and multinomial, at parameters of our choice, against two million simulated units."""
+    rng = np.random.default_rng(7)
+    for family, beta in (("adjacent", (-0.4, 0.6, 0.5)), ("multinomial", (0.3, 0.8, -0.2, -0.5))):
+        model = ordinal_model(family)
+        sd = (0.9,) if family == "adjacent" else (0.9, 1.4)
+        found = il.predict(fit_with(fit_of_draws, model, beta, [sd]), {"x": 1}).frame["estimate"]
+        u = rng.normal(size=(2_000_000, len(sd))) * sd
+        if family == "adjacent":
+            steps = np.array([0.4, -0.6]) + 0.5 + u
+            eta = np.cumsum(steps, axis=1)
+        else:
+            eta = np.array([0.3 + 0.8, -0.2 - 0.5]) + u
+        odds = np.exp(np.column_stack([np.zeros(len(u)), eta]))
+        expected = (odds / odds.sum(axis=1, keepdims=True)).mean(axis=0)
+        for k in range(3):
+            # a probability in two million units with SD below .25 is known to .0002; 4 of these
+            assert found[1, f"P(y = {k})", AVERAGE] == pytest.approx(expected[k], abs=8e-4)
+        if family == "adjacent":
+            score = found[1, "expected score", AVERAGE]
+            assert score == pytest.approx(expected @ [0, 1, 2], abs=2e-3)
+            # log-odds of each category against the one below: threshold's place and slope
+            assert found[1, "log P(y = 1) / P(y = 0)", TYPICAL] == pytest.approx(0.4 + 0.5)
+            assert found[1, "log P(y = 2) / P(y = 1)", TYPICAL] == pytest.approx(-0.6 + 0.5)
+        else:
+            assert found[1, "log P(y = 2) / P(y = 0)", TYPICAL] == pytest.approx(-0.7)
+
+
+@pytest.fixture(scope="module")
+def two_draws(make_trial, fit_of_draws):
+    """Persons in schools and items, with effects that a test can add up by hand."""
+    trial = make_trial().assign(open=lambda t: t["item"].isin(["q1", "q2"]).astype(int))
+    model = il.Model("resp ~ treat * open + pre + (treat || item) + (1 | school/id)", trial)
+    rng = np.random.default_rng(3)
+    n = {g.name: (g.n_levels, g.n_columns) for g in model.design.groups}
+    re = {name: rng.normal(size=(2, *shape)) for name, shape in n.items()}
+    beta = np.array([[-0.3, 0.8, 0.4, 0.2, 0.5], [0.1, 0.6, -0.4, 0.3, 0.2]])
+    sd = {name: np.full((2, shape[1]), 0.7) for name, shape in n.items()}
+    return trial, fit_of_draws(model, beta, sd, re=re)
+
+
+def by_hand(fit, rows, treat):
+    """(draw, row) logits of rows of the table, each with its own levels, in one arm."""
+    posterior = fit.draws["posterior"]
+    design = [np.ones(len(rows)), np.full(len(rows), treat), rows["open"], rows["pre"]]
+    x = dict(zip(["Intercept", "treat", "open", "pre"], map(np.asarray, design), strict=True))
+    x["treat:open"] = x["treat"] * x["open"]
+    out = sum(posterior["beta"].sel(term=t).to_numpy()[0][:, None] * x[t] for t in x)
+    person = (rows["school"].astype(str) + ":" + rows["id"].astype(str)).tolist()
+    for name, levels in (("school", rows["school"].tolist()), ("school:id", person)):
+        out += posterior[f"re_{name}"].sel({name: levels}).to_numpy()[0, :, :, 0]
+    items = posterior["re_item"].sel(item=rows["item"].tolist()).to_numpy()[0]
+    return out + items[..., 0] + treat * items[..., 1]
+
+
+def test_observed_is_the_mean_over_the_tables_answers_in_each_arm(two_draws):
+    trial, fit = two_draws
+    found = il.predict(fit, {"treat": [0, 1]}, average="observed").frame["estimate"]
+    gap = il.contrasts(fit, {"treat": [0, 1]}, average="observed").frame["estimate"]
+    means = [expit(by_hand(fit, trial, treat)).mean() for treat in (0, 1)]
+    for treat in (0, 1):
+        assert found[treat, "P(resp = 1)", OBSERVED] == pytest.approx(means[treat], abs=1e-12)
+    assert gap.iloc[0] == pytest.approx(means[1] - means[0], abs=1e-12)
+
+
+def test_named_levels_bring_their_effects_features_and_schools(two_draws):
+    trial, fit = two_draws
+    row = trial.iloc[[40]]
+    named = {"item": row["item"].item(), "id": row["id"].item(), "treat": [0, 1]}
+    found = il.predict(fit, named, average="population").frame
+    for treat in (0, 1):
+        expected = expit(by_hand(fit, row, treat)).mean()
+        values = found.xs(treat, level="treat")["estimate"]
+        assert values.item() == pytest.approx(expected, abs=1e-12)
+    text = repr(il.predict(fit, named))
+    assert "item, school and school:id: effects as estimated for the levels named" in text
+    assert "open and pre as theirs" in text
+
+
+def test_a_new_level_is_integrated_over_or_typical(two_draws):
+    _, fit = two_draws
+    new = il.predict(fit, {"item": "q99", "treat": 1}).frame["estimate"]
+    none = il.predict(fit, {"treat": 1}).frame["estimate"]
+    np.testing.assert_allclose(new.droplevel("item"), none, rtol=1e-12)
+    assert "item: effects of levels that are not in the table are 0." in repr(
+        il.predict(fit, {"item": ["q99"]})
+    )
+
+
+def test_covariates_that_are_not_named_are_averaged_over(two_draws, make_trial):
+    """Against brute force: a row of newdata for each answer of the table, then their mean."""
+    trial, fit = two_draws
+    found = il.predict(fit, {"treat": 1}, average="population").frame["estimate"].item()
+    each = il.predict(
+        fit, trial[["open", "pre"]].assign(treat=1).drop_duplicates(), average="population"
+    ).frame["estimate"]
+    every = each.droplevel(["quantity", "unit"]).loc[
+        list(trial[["open", "pre"]].assign(treat=1).itertuples(index=False, name=None))
+    ]
+    assert found == pytest.approx(every.mean(), abs=1e-12)
+
+
+def test_known_items_of_a_maximised_fit(make_trial):
+    """An item with very many answers: its estimated effect predicts its share."""
+    trial = make_trial(persons=400, items=4)
+    fit = il.quadrature(il.Model("resp ~ 1 + (1 | item) + (1 | id)", trial))
+    found = il.predict(fit, {"item": ["q1", "q4"]}, average="population").frame
+    for item in ("q1", "q4"):
+        row = found.xs(item, level="item").iloc[0]
+        share = trial.loc[trial["item"] == item, "resp"].mean()
+        # the share's own standard error, .025 here, is what the interval is made of
+        assert row["estimate"] == pytest.approx(share, abs=0.02)
+        assert row["se"] == pytest.approx(np.sqrt(share * (1 - share) / 400), rel=0.25)
+
+
+def test_persons_who_were_integrated_out_have_effects_too(make_trial):
+    fit = il.quadrature(il.Model("resp ~ treat + (1 | item) + (1 | id)", make_trial()))
+    found = il.predict(fit, {"treat": [0, 1]}, average="observed").frame["estimate"]
+    shares = make_trial().groupby("treat")["resp"].mean()
+    # in a logit model with an intercept and arms the mean prediction is near the share
+    np.testing.assert_allclose(found, shares, atol=0.04)
+
+
+def test_ids_that_two_schools_use_need_their_school(make_trial, fit_of_draws):
+    trial = make_trial().assign(id=lambda t: t["id"] // 10)  # 0 to 3, in every school
+    model = il.Model("resp ~ 1 + (1 | school:id)", trial[["resp", "school", "id"]])
+    fit = fit_of_draws(model, np.zeros((2, 1)), {"school:id": np.ones((2, 1))})
+    with pytest.raises(il.DataError, match="Name school too"):
+        il.predict(fit, {"id": 1})
+    assert len(il.predict(fit, {"id": 1, "school": 2}, "population")) == 1
+
+
+def test_the_error_of_random_points_is_said(fit_of_draws):
+    """Six categories with wide, correlated effects: the error that is printed is the error."""
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"y": rng.integers(0, 6, 200), "g": np.arange(200) % 20})
+    model = il.Model("y ~ 1 + (1 | g)", table, "multinomial")
+    fit = fit_with(fit_of_draws, model, np.zeros(5), [np.full(5, 2.5)])
+    found = il.predict(fit, average="population")
+    # all but the first category are alike by symmetry: how unlike they come out is the error
+    chance = found.frame["estimate"].to_numpy()[1:]
+    printed = float(repr(found).split("standard error ")[1].rstrip("."))
+    assert 0 < printed < 0.001
+    assert np.abs(chance - chance.mean()).max() < 4 * printed
+    assert found.frame["estimate"].sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda fit: il.predict(fit, {"age_": 1}), "is not a covariate or a group"),
+        (lambda fit: il.predict(fit, average="mean"), "average='mean'; it is 'population'"),
+        (lambda fit: il.predict(fit, pd.DataFrame({"z": [1]})), "newdata has none of"),
+        (lambda fit: il.predict(fit, {"treat": "x"}), "'treat' cannot be 'x'"),
+    ],
+)
+def test_refusals(two_draws, call, words):
+    with pytest.raises(il.IlhteError, match=words):
+        call(two_draws[1])
