@@ -15,9 +15,13 @@ _WIDTH = 96
 class Found(Protocol):
     """What is printed."""
 
-    frame: pd.DataFrame
-    engine: str
-    seconds: float
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Numbers by design."""
+
+    @property
+    def engine(self) -> str:
+        """How trials were fitted."""
 
     @property
     def differing(self) -> list[str]:
@@ -49,20 +53,22 @@ def power_html(found: Found) -> str:
 
 def _tables(found: Found) -> list[tuple[str, pd.DataFrame]]:
     frame = found.frame
-    which = pd.DataFrame({_short(name): frame[name] for name in found.differing})
+    which = pd.DataFrame({name: frame[name] for name in found.differing})
     fixed = [
-        f"{_short(name)} {frame[name].iloc[0]:g}"
+        f"{name} {frame[name].iloc[0]:g}"
         for name in ("effect", "sigma_zeta")
         if name not in found.differing
     ]
     n = int(frame["n"].max())
-    title = f"Power, {n} trials each, by {found.engine}" + (f"; {', '.join(fixed)}" if fixed else "")
+    title = f"Power, {n} trials each, by {found.engine}" + (
+        f"; {', '.join(fixed)}" if fixed else ""
+    )
     power, estimates = which.copy(), which.copy()
     power["average effect"] = _cells(frame, "power")
     power["sigma_zeta > 0"] = _cells(frame, "power_items")
     power["SE"] = _cells(frame, "se", 3)
     power["floor"] = [f"{value:.3f}" for value in frame["floor"]]
-    power["highest power"] = [f"{value:.2f}" for value in frame["highest"]]
+    power["at most"] = [f"{value:.2f}" for value in frame["highest"]]
     estimates["bias"] = _cells(frame, "bias", 3)
     estimates["coverage"] = _cells(frame, "coverage")
     estimates["new item: width"] = _cells(frame, "width")
@@ -70,10 +76,6 @@ def _tables(found: Found) -> list[tuple[str, pd.DataFrame]]:
     estimates["at 0"] = [_share(value) for value in frame.get("at_zero", [math.nan] * len(frame))]
     estimates["failed"] = frame["failed"]
     return [(title, power), ("Estimates of the average effect, and of one new item's", estimates)]
-
-
-def _short(name: str) -> str:
-    return name.replace("sigma_zeta", "sigma_zeta").replace("share_", "")
 
 
 def _cells(frame: pd.DataFrame, name: str, digits: int = 2) -> list[str]:

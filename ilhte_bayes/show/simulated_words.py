@@ -14,10 +14,21 @@ _ROWS = 5
 class Simulated(Protocol):
     """What is told of."""
 
-    table: "pd.DataFrame"
-    truth: "xr.Dataset"
-    source: str
-    seed: int
+    @property
+    def table(self) -> "pd.DataFrame":
+        """Answers."""
+
+    @property
+    def truth(self) -> "xr.Dataset":
+        """What they were made of."""
+
+    @property
+    def source(self) -> str:
+        """Where that came from."""
+
+    @property
+    def seed(self) -> int:
+        """Of everything random."""
 
 
 def describe_simulated(made: Simulated) -> str:

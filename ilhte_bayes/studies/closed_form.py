@@ -8,27 +8,35 @@ and n_0 persons in the arms, and m of the I items answered by a person,
          + sigma_cluster^2 (1/K_1 + 1/K_0)                       clusters, where they are treated
 
 since a person's m answers are worth an ability observed with variance 1/(m w), and item i's effect
-is beta_1 + zeta_i. The mean goes over abilities and items. Effects of items are told apart with
-error variance v = (1/n_1 + 1/n_0) / (r w), r the share of items that a person answers, so that
+is beta_1 + zeta_i. The mean goes over abilities and items.
 
-    P(sigma_zeta > 0 found) = P(chi2_{I-1} > c / (1 + sigma_zeta^2 / v)),
+Effects of items are told apart with error variance v = (1/n_1 + 1/n_0) / (r w), r the share of items
+that a person answers. Were they seen with normal errors, their sum of squares over v would be
+Q = (1 + sigma_zeta^2 / v) chi2_{I-1}, and the likelihood ratio of sigma_zeta
 
-c the 95 % point of chi2_{I-1}: the power of Cochran's Q, in the place of the likelihood ratio. A new
-item's interval has a width of about 2 z sqrt(sigma_zeta^2 + SE^2). Left out: that sigma_zeta is
-estimated, discriminations, and what covariates change in w. `benchmarks/power_closed_form.csv`
-shows how far it is from simulation.
+    LR = Q - I - I log(Q / I) if Q > I, else 0.
+
+The correlation adds a chi2_1, and power is the probability that their sum exceeds the point of
+1/2 chi2_1 + 1/2 chi2_2.
+
+A new item's interval has a width of about 2 z sqrt(sigma_zeta^2 + SE^2). Left out: that sigma_zeta
+is estimated, what rho adds to power, discriminations. `benchmarks/power_closed_form.csv` shows how
+far all this is from simulation.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 from scipy import special, stats
+from scipy.optimize import brentq
 
+from ilhte_bayes.estimands.boundary import likelihood_ratio_p
 from ilhte_bayes.fits.intervals import Z
 from ilhte_bayes.studies.trial import Trial
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _CHANCE = _WEIGHTS / _WEIGHTS.sum()
+_QUANTILES = 2_000
 _STEP = 1e-4  # logits, of the derivative of cumulative probabilities
 
 
@@ -68,16 +76,24 @@ def closed_form(trial: Trial, *, df: float = np.inf, level: float = 0.05) -> Pla
     se = float(np.sqrt(person + limit**2))
     error = arms / answered / (_CHANCE @ information)  # of each item's effect
     ratio = 1.0 + trial.sigma_zeta**2 / float(error.mean())
-    critical = stats.chi2.isf(level, trial.items - 1)
     return Planned(
         se=se,
         floor=floor,
         limit=limit,
         power=t_power(trial.effect, se, df, level),
         highest=t_power(trial.effect, limit, df, level),
-        power_items=float(stats.chi2.sf(critical / ratio, trial.items - 1)),
+        power_items=_items_power(trial.items, ratio, level),
         width=float(2.0 * Z * np.sqrt(trial.sigma_zeta**2 + se**2)),
     )
+
+
+def _items_power(n: int, ratio: float, level: float) -> float:
+    """Power of the likelihood ratio of sigma_zeta and rho; `ratio` is 1 + sigma_zeta^2 / v."""
+    critical = brentq(lambda x: likelihood_ratio_p(x, 2, 1) - level, 1e-3, 100.0)
+    at = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    q = ratio * stats.chi2.ppf(at, n - 1)
+    lr = np.where(q > n, q - n - n * np.log(q / n), 0.0)
+    return float(stats.chi2.sf(np.maximum(critical - lr, 0.0), 1).mean())
 
 
 def t_power(effect: float, se: float, df: float, level: float) -> float:

@@ -208,7 +208,7 @@ def power(
         raise ModelError(f"level={level!r}; it is a probability, such as 0.05.")
     began = time.perf_counter()
     plans = tuple(_grid(trial, {"persons": persons, "items": items, "clusters": clusters}))
-    # designs of about the same cost follow each other; the dearest first, so that none is left last
+    # the dearest first, so that no process is left with it at the end
     order = sorted(range(len(plans)), key=lambda k: -plans[k].persons * plans[k].items)
     chunks = [
         Chunk(k, plans[k], seed, engine, range(first, min(first + _CHUNK, n)))
@@ -216,7 +216,7 @@ def power(
         for first in range(0, n, _CHUNK)
     ]
     words = f"{len(plans)} designs of {n} trials"
-    trials = pd.concat(list(_weighed(chunks, jobs, words if progress else "")), ignore_index=True)
+    trials = pd.concat(list(_results(chunks, jobs, words if progress else "")), ignore_index=True)
     trials = trials.sort_values(["design", "trial"], ignore_index=True)
     failed = trials[trials["failed"] != ""]
     return Power(
@@ -253,8 +253,8 @@ def _grid(trial: Trial | Sequence[Trial], sizes: dict) -> list[Trial]:
     return list(dict.fromkeys(out))
 
 
-def _weighed(chunks: Sequence[Chunk], jobs: int | None, words: str) -> Iterator[pd.DataFrame]:
-    """Results as they come; the bar counts answers, since large designs take longer."""
+def _results(chunks: Sequence[Chunk], jobs: int | None, words: str) -> Iterator[pd.DataFrame]:
+    """Results as they come."""
     results = in_processes(run_chunk, chunks, jobs)
     yield from steps(results, len(chunks), words) if words else results
 
@@ -354,7 +354,8 @@ def _reading(found: Power) -> list[str]:
     notes = [
         f"Tests at {found.level:g}: the average effect by t, sigma_zeta > 0 by likelihood ratio "
         "(boundary mixture). ± is the Monte Carlo standard error; in brackets the closed form.",
-        "floor: sigma_zeta / sqrt(items), below which no number of persons brings the SE.",
+        "floor: sigma_zeta / sqrt(items), below which no number of persons brings the SE; at most: "
+        "power with persons without number.",
     ]
     if any(plan.sd_discrimination for plan in found.plans):
         notes.append(

@@ -85,7 +85,9 @@ def prepare(trial: Trial, seed: int, engine: Engine) -> Prepared:
     problem: Exception = ModelError("no first fit was tried.")
     for k in range(_TRIES):
         rng = np.random.default_rng([seed, 0, k])
-        table = long_table(trial, layout, draw_answers(trial, layout, draw_effects(trial, rng), rng))
+        table = long_table(
+            trial, layout, draw_answers(trial, layout, draw_effects(trial, rng), rng)
+        )
         # items alike in discrimination are what is fitted by maximum likelihood, whatever the truth
         options = trial.options | {"discrimination": None}
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -95,7 +95,12 @@ def _repeated(model: Model, sources: Mapping[str, np.ndarray]) -> Model:
         for group in design.groups
     )
     count, score, pattern = design.count[rows], design.score[rows], design.pattern[rows]
-    same = {"score": score, "count": count, "pattern": pattern, "n_obs": int(count.sum())}
+    same: dict[str, Any] = {
+        "score": score,
+        "count": count,
+        "pattern": pattern,
+        "n_obs": int(count.sum()),
+    }
     return with_parts(
         model,
         design=replace(design, groups=groups, **same),

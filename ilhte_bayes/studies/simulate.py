@@ -235,10 +235,7 @@ def _of_fit(fit: Fit, parameters: str, rng: np.random.Generator) -> xr.Dataset:
     draws = fit.draws["posterior"].to_dataset()
     if parameters == "estimates":
         names = ("beta", "sd_", "corr_", "re_")
-        if fit.sampled:
-            kept = draws.mean(("chain", "draw"))
-        else:
-            kept = fit.mode
+        kept = draws.mean(("chain", "draw")) if fit.sampled else fit.mode
         wanted = [n for n in draws.data_vars if str(n).startswith(names)]
         kept = xr.Dataset({n: kept[n] for n in wanted if n in kept})
         # with an SD of 0 a correlation is unknown, and does not matter

@@ -179,7 +179,7 @@ def _rules(t: Trial) -> list[tuple[bool, str, str]]:
 
 
 def _whole(value: object, low: int) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= low
+    return isinstance(value, int) and not isinstance(value, bool) and value >= low
 
 
 class Layout(NamedTuple):

@@ -22,7 +22,7 @@ def in_processes[T, R](work: Callable[[T], R], tasks: Sequence[T], jobs: int | N
     jobs : int, optional
         Processes; one for each core by default. With one the work is done here.
     """
-    jobs = min(jobs or os.process_cpu_count() or 1, len(tasks))
+    jobs = min(jobs or _cores(), len(tasks))
     if jobs <= 1:
         with threadpool_limits(limits=1, user_api="blas"):
             yield from map(work, tasks)
@@ -39,6 +39,13 @@ def in_processes[T, R](work: Callable[[T], R], tasks: Sequence[T], jobs: int | N
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _one_thread() -> None:
