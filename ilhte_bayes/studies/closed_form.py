@@ -19,7 +19,9 @@ Q = (1 + sigma_zeta^2 / v) chi2_{I-1}, and the likelihood ratio of sigma_zeta
 The correlation adds a chi2_1, and power is the probability that their sum exceeds the point of
 1/2 chi2_1 + 1/2 chi2_2.
 
-A new item's interval has a width of about 2 z sqrt(sigma_zeta^2 + SE^2). Left out: that sigma_zeta
+A new item's interval has a width of about 2 t sqrt(sigma_zeta^2 + SE^2). Tests and intervals are by t
+with Satterthwaite's degrees of freedom, as in `il.effect_card`: (I - 1) / share^2, share that part
+of the variance which comes of sigma_zeta. Left out: that sigma_zeta
 is estimated, what rho adds to power, discriminations. `benchmarks/power_closed_form.csv` shows how
 far all this is from simulation.
 """
@@ -31,7 +33,7 @@ from scipy import special, stats
 from scipy.optimize import brentq
 
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p
-from ilhte_bayes.fits.intervals import Z
+from ilhte_bayes.estimands.item_sample import items_df
 from ilhte_bayes.studies.trial import Trial
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
@@ -52,14 +54,30 @@ class Planned(NamedTuple):
     width: float  # of the 95 % interval of one new item's effect
 
 
-def closed_form(trial: Trial, *, df: float = np.inf, level: float = 0.05) -> Planned:
+def average_df(trial: Trial, spread: float, se: float) -> float:
+    """Degrees of freedom of the average effect's t.
+
+    Satterthwaite's for the items, as `il.effect_card`; where clusters are treated, at most
+    clusters - 2, as `il.fixed_tests` has for few.
+
+    Parameters
+    ----------
+    trial : Trial
+    spread : float
+        Variance of effects over items.
+    se : float
+        Standard error.
+    """
+    of_items = items_df(trial.items, spread, se**2, 0.0)
+    return min(of_items, max(trial.clusters - 2, 1)) if trial.by_cluster else of_items
+
+
+def closed_form(trial: Trial, *, level: float = 0.05) -> Planned:
     """Apply the formulas.
 
     Parameters
     ----------
     trial : Trial
-    df : float
-        Degrees of freedom of the t test of the average effect.
     level : float
         Of both tests.
     """
@@ -75,15 +93,17 @@ def closed_form(trial: Trial, *, df: float = np.inf, level: float = 0.05) -> Pla
     limit = float(np.sqrt(floor**2 + cluster))
     se = float(np.sqrt(person + limit**2))
     error = arms / answered / (_CHANCE @ information)  # of each item's effect
-    ratio = 1.0 + trial.sigma_zeta**2 / float(error.mean())
+    spread = trial.sigma_zeta**2
+    ratio = 1.0 + spread / float(error.mean())
+    new = stats.t.ppf(0.975, items_df(trial.items, spread, se**2, spread))
     return Planned(
         se=se,
         floor=floor,
         limit=limit,
-        power=t_power(trial.effect, se, df, level),
-        highest=t_power(trial.effect, limit, df, level),
+        power=t_power(trial.effect, se, average_df(trial, spread, se), level),
+        highest=t_power(trial.effect, limit, average_df(trial, spread, limit), level),
         power_items=_items_power(trial.items, ratio, level),
-        width=float(2.0 * Z * np.sqrt(trial.sigma_zeta**2 + se**2)),
+        width=float(2.0 * new * np.sqrt(spread + se**2)),
     )
 
 

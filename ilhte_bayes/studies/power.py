@@ -40,7 +40,7 @@ class Power:
         - `<name>_mc`: Monte Carlo standard errors;
         - `se_closed`, `power_closed`, `power_items_closed`, `width_closed`, and `floor`
           (sigma_zeta / sqrt(items)), `limit` and `highest` (SE and power with persons without
-          number), see `studies.closed_form`; `df` of the t test.
+          number), see `studies.closed_form`.
 
         Effects, SEs and widths in logits.
     trials : pandas.DataFrame
@@ -89,12 +89,12 @@ class Power:
         rows = []
         for number, (words, designs) in enumerate(self.lines().items()):
             plans = [self.plans[k] for k in designs]
-            plan, df = plans[0], float(self.frame["df"].iloc[designs[0]])
+            plan = plans[0]
             sizes = [p.persons for p in plans]
             first = max(min(sizes) // 2, 2 * plan.clusters, 8)
             for n in np.unique(np.geomspace(first, 2 * max(sizes), _CURVE).astype(int)):
                 try:
-                    at = closed_form(plan.changed(persons=int(n)), df=df, level=self.level)
+                    at = closed_form(plan.changed(persons=int(n)), level=self.level)
                 except ModelError:  # so few that an arm is empty
                     continue
                 rows.append(
@@ -176,8 +176,8 @@ def power(
     -----
     The model is that which made the answers, `(treat | item)` with covariates, clusters and item
     features where the plan has any; discriminations are left out of it. The average effect is
-    tested by t with `il.fixed_tests`' degrees of freedom (containment), and its interval goes with
-    it. sigma_zeta > 0 is tested by the likelihood ratio against `(1 | item)`, with the boundary
+    tested by t with the degrees of freedom of `il.effect_card`'s interval for the item population
+    (Satterthwaite's; where clusters are treated at most clusters - 2). sigma_zeta > 0 is tested by the likelihood ratio against `(1 | item)`, with the boundary
     mixture 1/2 chi2_1 + 1/2 chi2_2. A new item's interval is `il.effect_card`'s: where sigma_zeta
     is estimated at 0 it leaves the spread out. Arms, clusters, covariate and who answers what are
     drawn once a design; items, persons and answers for every trial.
@@ -266,12 +266,11 @@ def _summary(plans: Sequence[Trial], trials: pd.DataFrame, level: float) -> pd.D
         fitted = own[own["failed"] == ""]
         sizes = {name: getattr(plan, name) for name in _fields() if _shown(plans, name)}
         simulated = _simulated(plan, fitted, level) if len(fitted) else {}
-        df = float(fitted["df"].iloc[0]) if len(fitted) else np.inf
-        planned = closed_form(plan, df=df, level=level)
+        planned = closed_form(plan, level=level)
         closed = {
             "se_closed": planned.se, "power_closed": planned.power,
             "power_items_closed": planned.power_items, "width_closed": planned.width,
-            "floor": planned.floor, "limit": planned.limit, "highest": planned.highest, "df": df,
+            "floor": planned.floor, "limit": planned.limit, "highest": planned.highest,
         }  # fmt: skip
         failed = len(own) - len(fitted)
         rows.append(sizes | {"n": len(fitted), "failed": failed} | simulated | closed)

@@ -18,10 +18,10 @@ from ilhte_bayes.engines.marginal.warm import highest, objective_like, point, sc
 from ilhte_bayes.engines.quadrature import quadrature
 from ilhte_bayes.errors import IlhteError, ModelError
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p
-from ilhte_bayes.estimands.distribution import N_DRAWS, SEED
-from ilhte_bayes.estimands.fixed_tests import fixed_tests
+from ilhte_bayes.estimands.item_sample import items_df
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.models.model import Model, il_hte, with_parts
+from ilhte_bayes.studies.closed_form import average_df
 from ilhte_bayes.studies.simulate import true_parameters
 from ilhte_bayes.studies.trial import (
     Layout,
@@ -57,7 +57,6 @@ class Prepared(NamedTuple):
     item: np.ndarray
     null_person: np.ndarray
     null_item: np.ndarray
-    df: float
 
 
 def run_chunk(chunk: Chunk) -> pd.DataFrame:
@@ -97,8 +96,7 @@ def prepare(trial: Trial, seed: int, engine: Engine) -> Prepared:
         except (IlhteError, np.linalg.LinAlgError) as error:
             problem = error
             continue
-        df = float(fixed_tests(full).frame.loc["treat", "df"])
-        return Prepared(layout, full, null, *_cells(full.model), *_cells(null.model), df)
+        return Prepared(layout, full, null, *_cells(full.model), *_cells(null.model))
     raise problem
 
 
@@ -141,7 +139,7 @@ def _one(prepared: Prepared, trial: Trial, seed: int, k: int) -> dict[str, Any]:
         return {"failed": "the search for the maximum did not end"}
     if not low.converged or found.value < low.value - _AGREE:
         return {"failed": "the search for the maximum without item effects did not end"}
-    return _numbers(target, found, low.value, prepared.df, trial)
+    return _numbers(target, found, low.value, trial)
 
 
 def _reason(error: Exception) -> str:
@@ -150,26 +148,29 @@ def _reason(error: Exception) -> str:
 
 
 def _numbers(
-    target: MarginalObjective, found: Maximum, null: float, df: float, trial: Trial
+    target: MarginalObjective, found: Maximum, null: float, trial: Trial
 ) -> dict[str, Any]:
     """What is kept of one fit."""
     at = target.design.terms.index("treat")
     estimate, se = float(found.psi[at]), float(np.sqrt(found.covariance[at, at]))
     ratio = max(2.0 * (found.value - null), 0.0)
-    row = _row_of_slope(target)
-    low, high = _new_item(found, at, row)
+    spread = float(np.sum(found.psi[_row_of_slope(target)] ** 2))
+    df = average_df(trial, spread, se)
     half = float(stats.t.ppf(0.975, df)) * se
+    # as `il.effect_card`, which draws from this distribution
+    new_df = items_df(trial.items, spread, se**2, spread)
+    new = float(stats.t.ppf(0.975, new_df)) * np.sqrt(se**2 + spread)
     return {
         "estimate": estimate,
         "se": se,
         "df": df,
         "p": float(2.0 * stats.t.sf(abs(estimate) / se, df)),
         "covers": abs(estimate - trial.effect) <= half,
-        "sigma_zeta": float(np.linalg.norm(found.psi[row])),
+        "sigma_zeta": np.sqrt(spread),
         "lr": ratio,
         "p_items": likelihood_ratio_p(ratio, 2, 1),
-        "width": high - low,
-        "covers_new": _share_inside(trial, low, high),
+        "width": 2.0 * new,
+        "covers_new": _share_inside(trial, estimate - new, estimate + new),
         "failed": "",
     }
 
@@ -181,18 +182,6 @@ def _row_of_slope(target: MarginalObjective) -> np.ndarray:
     mark = np.zeros((group.n_columns,) * 2)
     mark[group.columns.index("treat")] = 1.0
     return target.parts[k + 1].start + np.flatnonzero(c.from_factor(np.tril(mark)))
-
-
-def _new_item(found: Maximum, at: int, row: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the effect on one new item, drawn as `il.effect_card` draws it."""
-    values, vectors = np.linalg.eigh(found.covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    noise = np.random.default_rng(SEED).standard_normal((N_DRAWS, values.size))
-    psi = found.psi + noise @ root.T
-    spread = np.linalg.norm(psi[:, row], axis=1)
-    more = np.random.default_rng(SEED + 1).standard_normal(N_DRAWS)
-    low, high = np.quantile(psi[:, at] + spread * more, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def _share_inside(trial: Trial, low: float, high: float) -> float:

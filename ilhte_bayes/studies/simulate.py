@@ -146,7 +146,10 @@ def simulate(
     rng = np.random.default_rng(seed)
     fitted = isinstance(source, Fit)
     model = source.model if isinstance(source, Fit) else source
-    sizes = {"person": persons or "new", "item": items or "new"}
+    sizes: dict[str, Size] = {
+        "person": "new" if persons is None else persons,
+        "item": "new" if items is None else items,
+    }
     if not fitted and "same" in sizes.values():
         raise ModelError(
             "'same' persons or items are those of a fit; a model's priors know of none. Leave it "

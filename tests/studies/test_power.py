@@ -40,18 +40,21 @@ def test_each_trial_has_the_numbers_of_full_fits(plan, engine):
         table = long_table(plan, layout, draw_answers(plan, layout, drawn, rng))
         models = [il.il_hte(table, effects=e, **plan.options) for e in ("item", "constant")]
         full, null = (fit(model) for model in models)
-        tests = il.fixed_tests(full).frame.loc["treat"]
-        assert row["estimate"] == pytest.approx(tests["estimate"], abs=1e-4)
-        assert row["se"] == pytest.approx(tests["se"], rel=2e-3)
-        assert row["p"] == pytest.approx(tests["p"], abs=1e-3)
+        own = full.coefficients.loc["treat"]
+        assert row["estimate"] == pytest.approx(own["estimate"], abs=1e-4)
+        assert row["se"] == pytest.approx(own["se"], rel=2e-3)
+        card = il.effect_card(full)
+        df = card.items["df"].iloc[0]
+        df = min(df, plan.clusters - 2) if plan.by_cluster else df
+        assert row["df"] == pytest.approx(df, rel=0.02)
+        assert row["p"] == pytest.approx(2 * stats.t.sf(abs(row["estimate"] / row["se"]), df), 0.02)
         test = il.boundary_test(null, full)
         assert row["lr"] == pytest.approx(test.statistic, abs=1e-3)
         if np.isfinite(test.p("mixture")):  # refused at an edge, where power counts it all the same
             assert row["p_items"] == pytest.approx(test.p("mixture"), abs=1e-3)
-        card = il.effect_card(full).frame
-        card = card.loc[(slice(None), "one new item", "logits"), :].iloc[0]
-        # 2,000 draws, the same; the covariance differs by what its differences err
-        assert row["width"] == pytest.approx(card["upper"] - card["lower"], rel=0.02)
+        new = card.frame.loc[(slice(None), "one new item", "logits"), :].iloc[0]
+        # the card draws: two quantiles of 4,000 draws err by 2 % of their distance (t of few df: 3)
+        assert row["width"] == pytest.approx(new["upper"] - new["lower"], rel=0.1)
 
 
 def test_counts_and_summaries_are_those_of_the_trials(found):
@@ -97,8 +100,9 @@ def test_persons_without_number_leave_the_floor():
         closed_form(il.Trial(persons=n, items=16, sigma_zeta=0.4)) for n in (500, 5_000_000)
     )
     assert few.floor == few.limit == pytest.approx(0.1)
-    assert many.se == pytest.approx(0.1, rel=1e-3) < few.se
-    assert few.highest == pytest.approx(t_power(0.3, 0.1, np.inf, 0.05))
+    assert many.se == pytest.approx(0.1, rel=1e-3)
+    assert few.se > 0.13
+    assert few.highest == pytest.approx(t_power(0.3, 0.1, 15, 0.05))
     treated = il.Trial(persons=400, items=16, clusters=20, by_cluster=True, sigma_cluster=0.5)
     assert closed_form(treated).limit > closed_form(treated).floor
 
@@ -152,7 +156,7 @@ def test_it_prints_tables_that_fit_and_says_what_persons_cannot_buy(found):
 
 def test_the_figure_shows_the_floor_of_each_number_of_items(found):
     axes = il.plot.power(found).figure.axes
-    assert [ax.get_title() for ax in axes][0] == "SE of the average effect (logits)"
+    assert axes[0].get_title() == "SE of the average effect (logits)"
     dashed = [
         line for line in axes[0].lines if line.get_linestyle() == "--" and len(line.get_ydata())
     ]
