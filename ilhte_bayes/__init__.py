@@ -39,6 +39,10 @@ _PUBLIC = {
     "simultaneous": "estimands.simultaneous",
     "ladder": "estimands.ladder",
     "centre": "data.centring",
+    "reduce": "data.reduction",
+    "Reduced": "data.reduction",
+    "read_reduced": "data.reduction_file",
+    "read_irw": "data.irw",
     "anchors": "sensitivity.anchors",
     "placebo": "sensitivity.placebo",
     "missing_answers": "sensitivity.missing_answers",
@@ -96,6 +100,9 @@ if TYPE_CHECKING:
     from ilhte_bayes.data.blinding import blinded
     from ilhte_bayes.data.centring import centre
     from ilhte_bayes.data.datasets import datasets, load_dataset
+    from ilhte_bayes.data.irw import read_irw
+    from ilhte_bayes.data.reduction import Reduced, reduce
+    from ilhte_bayes.data.reduction_file import read_reduced
     from ilhte_bayes.engines.conditional import conditional
     from ilhte_bayes.engines.laplace import laplace
     from ilhte_bayes.engines.nuts import sample
