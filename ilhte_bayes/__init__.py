@@ -62,6 +62,10 @@ _PUBLIC = {
     "predictive_check": "checks.predictive",
     "posterior_predictive": "checks.posterior_predictive",
     "prior_predictive": "checks.prior_predictive",
+    "Trial": "studies.trial",
+    "simulate": "studies.simulate",
+    "power": "studies.power",
+    "calibrate": "studies.calibration",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
@@ -156,6 +160,10 @@ if TYPE_CHECKING:
     from ilhte_bayes.show.page import report
     from ilhte_bayes.show.peers import as_code
     from ilhte_bayes.show.tables import save_table, table
+    from ilhte_bayes.studies.calibration import calibrate
+    from ilhte_bayes.studies.power import power
+    from ilhte_bayes.studies.simulate import simulate
+    from ilhte_bayes.studies.trial import Trial
 
 
 def __getattr__(name: str):

@@ -1,4 +1,7 @@
-"""The `ilhte` command: demo, datasets, reduce, fit. Heavy imports wait until a command needs them."""
+"""The `ilhte` command: demo, datasets, reduce, fit; `planning` has simulate and power.
+
+Heavy imports wait until a command needs them.
+"""
 
 import json
 import os
@@ -353,5 +356,4 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-if __name__ == "__main__":
-    main()
+from ilhte_bayes.cli import planning  # noqa: E402, F401  (its commands join the app)
