@@ -43,9 +43,12 @@ def draw_matplotlib(drawing: Drawing, ax: Axes | None, scale: float) -> Axes:
     defaults: Any = mpl.rcParamsDefault
     larger: Any = {name: scale * defaults[name] for name in _LINES if scale != 1}
     with mpl.rc_context(larger):
-        if len(drawing.panels) == 1:
-            return _single(drawing, ax, scale)
-        return _several(drawing, ax, scale)
+        made = (_single if len(drawing.panels) == 1 else _several)(drawing, ax, scale)
+        interactive = mpl.is_interactive()
+    # Pyplot turns this on when it starts, here with a notebook's first figure; turned off again by
+    # the end of the settings, the notebook would show no other.
+    mpl.interactive(interactive)
+    return made
 
 
 def _single(drawing: Drawing, ax: Axes | None, scale: float) -> Axes:
