@@ -150,8 +150,9 @@ def _verdict(found: "Identification") -> str:
             f"{here} lies within what items alone would produce ({_p(pure.p)}): it is no "
             f"evidence that the {found.noun} varies with {found.covariate}, nor that it does not"
         )
+    own = f"an {found.noun}" if found.noun[0] in "aeiou" else f"a {found.noun}"
     return (
-        f"{text}. With a {found.noun} of its own for each item (M_C) the interaction is "
+        f"{text}. With {own} of its own for each item (M_C) the interaction is "
         f"{signed(free['estimate'], 3)} (95 % interval {range_of(free['lower'], free['upper'], 3)})."
     )
 
