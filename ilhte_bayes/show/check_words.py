@@ -1,14 +1,13 @@
 """Checks in words: question, verdict, evidence, next step."""
 
-from html import escape
 from textwrap import fill
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ilhte_bayes.show.html_tables import html_table
+from ilhte_bayes.show.html_tables import html_table, notes_html
 from ilhte_bayes.show.results import p_value
-from ilhte_bayes.show.words import sentence, true_minus
+from ilhte_bayes.show.words import sentence, true_minus, wrapped
 
 if TYPE_CHECKING:
     from ilhte_bayes.checks.check import Check
@@ -27,7 +26,7 @@ def describe_check(found: "Check") -> str:
         lines.append(_indented(sentence(true_minus(row["evidence"]))))
         if row["next_step"]:
             lines.append(_indented(f"-> {row['next_step']}"))
-    return "\n".join([*lines, "", *_closing(found)])
+    return "\n".join([*lines, "", *map(wrapped, _closing(found))])
 
 
 def check_html(found: "Check") -> str:
@@ -40,18 +39,18 @@ def check_html(found: "Check") -> str:
         },
         index=found.frame.index,
     )
-    notes = "".join(f"<p>{escape(line)}</p>" for line in _closing(found))
+    notes = notes_html(_closing(found))
     return html_table(frame, "Can this fit be believed?") + notes
 
 
 def describe_predictive(found: "PredictiveCheck") -> str:
     """Text form."""
-    return "\n".join([_title(found), _cells(found).to_string(), *_notes(found)])
+    return "\n".join([_title(found), _cells(found).to_string(), *map(wrapped, _notes(found))])
 
 
 def predictive_html(found: "PredictiveCheck") -> str:
     """HTML form."""
-    notes = "".join(f"<p>{escape(note)}</p>" for note in _notes(found))
+    notes = notes_html(_notes(found))
     return html_table(_cells(found), _title(found)) + notes
 
 

@@ -1,5 +1,6 @@
 """Tables as HTML: one header line, numbers aligned, a dash for what is missing, true minus signs."""
 
+from collections.abc import Iterable
 from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.show.words import number, range_of, term_words, true_minus
+from ilhte_bayes.show.words import number, range_of, sentence, term_words, true_minus
 
 if TYPE_CHECKING:
     from ilhte_bayes.fits.fit import Fit
@@ -50,6 +51,12 @@ def html_table(
         f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table>{title}'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def notes_html(notes: Iterable[str], lead: str = "") -> str:
+    """Notes as paragraphs below a table; `lead` stands before each, in bold."""
+    first = f"<b>{escape(lead)}</b> " if lead else ""
+    return "".join(f"<p>{first}{escape(sentence(note))}</p>" for note in notes)
 
 
 def cell(value: object, digits: int = 2) -> str:

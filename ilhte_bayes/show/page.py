@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ilhte_bayes.errors import DataError
-from ilhte_bayes.show.html_tables import components_table, fixed_tables, html_table
+from ilhte_bayes.show.html_tables import components_table, fixed_tables, html_table, notes_html
 from ilhte_bayes.show.text import average_sentences, criteria, items_table, method_words
-from ilhte_bayes.show.words import sentence
 
 if TYPE_CHECKING:
     from ilhte_bayes.estimands.items import ItemEffects
@@ -98,7 +97,7 @@ def _template(name: str):
 
 def fit_html(fit: "Fit") -> str:
     """Short form of a fit for a notebook."""
-    problems = "".join(f"<p><b>Note</b> {escape(sentence(text))}</p>" for text in fit.problems)
+    problems = notes_html(fit.problems, "Note")
     return (
         f"<p><code>{escape(fit.model.formula.text)}</code><br>"
         f"{escape(method_words(fit))}; {fit.n_obs:,} answers; "
@@ -116,8 +115,6 @@ def item_effects_html(effects: "ItemEffects") -> str:
         frame = frame.sort_index(level="contrast", sort_remaining=False)
     caption = f"{effects.noun.capitalize()} by item, logits"
     averages = "".join(f"<p>{escape(text)}</p>" for text in average_sentences(effects))
-    return averages + html_table(items_table(frame, effects.noun), caption) + _notes(effects.notes)
-
-
-def _notes(notes: tuple[str, ...]) -> str:
-    return "".join(f"<p>{escape(sentence(note))}</p>" for note in notes)
+    return (
+        averages + html_table(items_table(frame, effects.noun), caption) + notes_html(effects.notes)
+    )
