@@ -88,7 +88,7 @@ def sum_score_effect(fit: Fit | Model) -> Result:
     title = f"{noun.capitalize()} on sum scores, 95 % intervals"
     if len(tables) == 1:
         frame, title = frame.droplevel("contrast"), f"{title} ({contrasts[0].label})"
-    return Result(frame, title, _notes(scores, frame, noun))
+    return Result(frame, title, _notes(scores, frame, noun), topic="effects")
 
 
 @dataclass(frozen=True, slots=True)

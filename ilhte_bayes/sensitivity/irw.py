@@ -119,7 +119,7 @@ def irw_table(
     notes += [fill(f"{key}: {fit.problems[0]}", 98) for key, fit in fits.items() if fit.problems]
     of = f"covariate {covariate}, standardised" if covariate else "no covariate"
     title = _TITLE.format(persons=sizes["n_persons"], items=sizes["n_items"], of=of)
-    return Result(frame.rename_axis("quantity"), title, tuple(notes))
+    return Result(frame.rename_axis("quantity"), title, tuple(notes), topic="assumptions")
 
 
 def _columns(

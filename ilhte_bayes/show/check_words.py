@@ -22,7 +22,7 @@ def describe_check(found: "Check") -> str:
     """Text form."""
     lines = []
     for question, row in found.frame.iterrows():
-        lines.append(f"{question} {_verdict(str(question), row['verdict'])}")
+        lines.append(f"{question} {verdict_words(str(question), row['verdict'])}")
         lines.append(_indented(sentence(true_minus(row["evidence"]))))
         if row["next_step"]:
             lines.append(_indented(f"-> {row['next_step']}"))
@@ -33,7 +33,7 @@ def check_html(found: "Check") -> str:
     """HTML form."""
     frame = pd.DataFrame(
         {
-            "verdict": [_verdict(str(q), v) for q, v in found.frame["verdict"].items()],
+            "verdict": [verdict_words(str(q), v) for q, v in found.frame["verdict"].items()],
             "evidence": [sentence(true_minus(text)) for text in found.frame["evidence"]],
             "next step": list(found.frame["next_step"]),
         },
@@ -54,7 +54,8 @@ def predictive_html(found: "PredictiveCheck") -> str:
     return html_table(_cells(found), _title(found)) + notes
 
 
-def _verdict(question: str, verdict: str) -> str:
+def verdict_words(question: str, verdict: str) -> str:
+    """The verdict in words that answer the question."""
     words = _WORDS
     if question.startswith("Did it converge"):
         words = _CONVERGED
