@@ -26,7 +26,7 @@ def describe_check(found: "Check") -> str:
         lines.append(_indented(sentence(true_minus(row["evidence"]))))
         if row["next_step"]:
             lines.append(_indented(f"-> {row['next_step']}"))
-    return "\n".join([*lines, "", *map(wrapped, _closing(found))])
+    return "\n".join([*lines, "", *map(wrapped, closing_lines(found))])
 
 
 def check_html(found: "Check") -> str:
@@ -39,7 +39,7 @@ def check_html(found: "Check") -> str:
         },
         index=found.frame.index,
     )
-    notes = notes_html(_closing(found))
+    notes = notes_html(closing_lines(found))
     return html_table(frame, "Can this fit be believed?") + notes
 
 
@@ -70,7 +70,8 @@ def _indented(text: str) -> str:
     return fill(text, _WIDTH, initial_indent="   ", subsequent_indent="   ")
 
 
-def _closing(found: "Check") -> list[str]:
+def closing_lines(found: "Check") -> list[str]:
+    """What checks cannot say, and where more of them stands."""
     lines = ["What was not found may still be there: checks see what they look for."]
     if found.predictive:
         lines.append(

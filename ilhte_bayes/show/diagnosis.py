@@ -40,7 +40,10 @@ def _maximised(fit: Fit) -> list[tuple[str, str]]:
             f"{count_of(int(attrs['n_evaluations']), 'evaluation')}; one more step would add "
             f"{more} to the log-likelihood.",
         ),
-        ("Log-likelihood", f"{number(fit.loglik, 3)} (Laplace), {fit.n_parameters} parameters."),
+        (
+            "Log-likelihood",
+            f"{number(fit.loglik, 3)} ({fit.engine}), {fit.n_parameters} parameters.",
+        ),
     ]
     if fit.objective == "ml":
         out.append(("AIC, BIC", f"{number(fit.aic, 1)}, {number(fit.bic(), 1)} (n = answers)."))

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from ilhte_bayes.fits.fit import Fit
 
 
+_LONG = 40  # characters
+_MANY = 8  # columns that may not fit a printed page on one line
+
+
 def html_table(
     frame: pd.DataFrame, caption: str = "", *, digits: int = 2, capital: bool = True
 ) -> str:
@@ -41,16 +45,22 @@ def html_table(
     for label, values in zip(labels, frame.itertuples(index=False, name=None), strict=True):
         cells = "".join(f'<th scope="row" class="text">{_label(text)}</th>' for text in label)
         cells += "".join(
-            f"<td{kind}>{escape(cell(value, digits))}</td>"
+            f"<td{_long(value) or kind}>{escape(cell(value, digits))}</td>"
             for kind, value in zip(kinds, values, strict=True)
         )
         rows.append(f"<tr>{cells}</tr>")
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    many = ' class="many"' if frame.shape[1] > _MANY else ""
     name = escape(caption or "table", quote=True)
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table>{title}'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table{many}>{title}'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _long(value: object) -> str:
+    """A cell that holds a sentence may have several lines."""
+    return ' class="text long"' if isinstance(value, str) and len(value) > _LONG else ""
 
 
 def notes_html(notes: Iterable[str], lead: str = "") -> str:

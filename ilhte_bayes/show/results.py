@@ -11,7 +11,7 @@ from ilhte_bayes.show.words import wrapped
 if TYPE_CHECKING:
     from ilhte_bayes.estimands.result import Result
 
-_WORDS = {"se": "SE", "p_wald": "p (Wald)", "p_lr": "p (LR)"}
+_WORDS = {"se": "SE", "lr": "LR", "mc_error": "MC error", "p_wald": "p (Wald)", "p_lr": "p (LR)"}
 _PROBABILITIES = ("p", "p_wald", "p_lr", "p_positive", "p_other_sign", "p_negligible")
 
 

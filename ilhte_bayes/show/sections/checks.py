@@ -1,11 +1,13 @@
 """Can the fit be believed? Verdicts on the model, and what the engine says of its own work."""
 
 from collections.abc import Iterator
+from html import escape
 
 from ilhte_bayes.checks.check import Check
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.show import diagnosis, pictures
-from ilhte_bayes.show.check_words import check_html, verdict_words
+from ilhte_bayes.show.check_words import closing_lines, verdict_words
+from ilhte_bayes.show.html_tables import notes_html
 from ilhte_bayes.show.sections.included import included_html
 from ilhte_bayes.show.sections.section import Results, Section
 from ilhte_bayes.show.words import count_of, quoted, sentence, true_minus
@@ -15,15 +17,30 @@ TITLE = "Can this fit be believed?"
 
 def checks(results: Results) -> Iterator[Section]:
     """A verdict for each question, the figure behind it, and further checks that were made."""
-    found, html = results.check, []
+    found = results.check
+    html: list[str] = []
     drawn: tuple[pictures.Picture, ...] = ()
     if found is not None:
-        html.append(check_html(found))
+        html.append(verdicts_html(found))
         if "new" in found.predictive:
             drawn = (pictures.predictive(found),)
     html += included_html(results, "checks")
     if html:
         yield Section(TITLE, html=tuple(html), pictures=drawn)
+
+
+def verdicts_html(found: Check) -> str:
+    """Question, verdict, evidence and next step, one below the other."""
+    parts = []
+    for question, row in found.frame.iterrows():
+        verdict = verdict_words(str(question), row["verdict"])
+        step = f'<p class="soft">{escape(row["next_step"])}</p>' if row["next_step"] else ""
+        parts.append(
+            f'<div class="verdict {row["verdict"].split(" ")[0]}">'
+            f"<p><b>{escape(str(question))}</b> {escape(verdict)}</p>"
+            f"<p>{escape(sentence(true_minus(row['evidence'])))}</p>{step}</div>"
+        )
+    return "".join(parts) + notes_html(closing_lines(found)[:1])
 
 
 def check_words_of(found: Check | None) -> str:
@@ -35,13 +52,11 @@ def check_words_of(found: Check | None) -> str:
     good = int((frame["verdict"] == "good").sum())
     out = []
     if len(bad):
-        told = [
-            f"{quoted(question)} {verdict_words(str(question), row['verdict']).lower()} "
-            f"({true_minus(row['evidence']).rstrip('.')})"
-            for question, row in bad.iterrows()
-        ]
-        out.append(f"Checks of the fit raise {count_of(len(bad), 'point')}: {'; '.join(told)}.")
-        out.append(f"{sentence(count_of(good, 'other check')).rstrip('.')} found nothing.")
+        out.append(f"Checks of the fit raise {count_of(len(bad), 'point')}.")
+        for question, row in bad.iterrows():
+            words = "No" if row["verdict"] == "bad" else "Something to look at"
+            out.append(f"{question} {words}: {sentence(true_minus(row['evidence']))}")
+        out.append(f"{count_of(good, 'other check')} found nothing.")
     else:
         out.append(f"None of {count_of(good, 'check')} of the fit found anything against it.")
     if left := [quoted(q) for q, v in frame["verdict"].items() if v == "not checked"]:

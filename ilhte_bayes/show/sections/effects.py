@@ -23,7 +23,12 @@ def card(results: Results) -> Iterator[Section]:
     title = f"The {card.noun}, for four questions"
     unit, *notes = card.notes
     tables = tuple(card_tables_html(card))
-    yield Section(title, (intro,), html=tables, remarks=(unit,), notes=tuple(map(sentence, notes)))
+    yield Section(
+        title,
+        (intro,),
+        html=tables,
+        remarks=(unit, *map(sentence, notes)),
+    )
 
 
 def scores(results: Results) -> Iterator[Section]:
@@ -44,6 +49,5 @@ def scores(results: Results) -> Iterator[Section]:
             html_table(table, "Tests", capital=False),
             html_table(by_item, "Expected score by item", capital=False),
         ),
-        remarks=(unit,),
-        notes=tuple(map(sentence, notes)),
+        remarks=(unit, *map(sentence, notes)),
     )

@@ -46,7 +46,7 @@ def items(results: Results) -> Iterator[Section]:
         tuple(intro),
         pictures=tuple(by_contrast(results.fit, effects, "item_effects")),
         html=(html_table(items_table(frame, noun), f"{noun.capitalize()} by item, in logits"),),
-        notes=notes,
+        remarks=notes,
     )
 
 

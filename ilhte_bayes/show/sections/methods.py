@@ -64,7 +64,9 @@ def _model(results: Results) -> list[_Part]:
     out.append((f"Its formula is {quoted(model.formula.text)}; random effects are normal.", ()))
     if results.effects is not None and results.variation is not None:
         noun = results.effects.noun
-        out.append(_cited(f"Each item has {_article(noun)} {noun} of its own", "gilbert2023"))
+        out.append(
+            _cited(f"The model gives each item {_article(noun)} {noun} of its own", "gilbert2023")
+        )
     if results.card is not None:
         out.append(
             _cited(
@@ -87,7 +89,12 @@ def _article(noun: str) -> str:
 
 
 def _assignment(model: Model) -> list[_Part]:
-    return [(about(model, model.assignment.sentence), ())] if model.assignment else []
+    kind = model.assignment.kind if model.assignment else None
+    if kind == "observational":
+        return [("Arms were not randomised: results are differences between groups.", ())]
+    if kind is None or model.assignment is None:
+        return []
+    return [(about(model, model.assignment.sentence), ())]
 
 
 def _engine(fit: Fit) -> list[_Part]:
@@ -129,7 +136,7 @@ def _tests(results: Results) -> list[_Part]:
     if results.test is not None:
         out.append(
             _cited(
-                "Equal effects on all items were tested by a likelihood ratio, whose reference "
+                f"Equal {results.card.noun if results.card else 'effect'}s on all items were tested by a likelihood ratio, whose reference "
                 "allows for a variance at the edge of its range",
                 "self1987", "stram1994",
             )

@@ -1,6 +1,7 @@
 """Do effects differ between items? Their SD, how large it may be, and a test of equal effects."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,25 +15,36 @@ from ilhte_bayes.show.sections.included import included_html
 from ilhte_bayes.show.sections.section import Results, Section
 from ilhte_bayes.show.words import count_of, number, range_of, sentence
 
+TITLES = {
+    "effect": "Do effects differ between items?",
+    "difference": "Do groups differ more on some items than on others?",
+}
+
 
 def variation(results: Results) -> Iterator[Section]:
     """SD of effects over items, its upper bound, and the test of equal effects."""
     if results.effects is None or results.variation is None:
         return
-    title = f"Do {results.effects.noun}s differ between items?"
+    title = TITLES[results.effects.noun]
     tables: list[str] = []
     notes: list[str] = []
     if isinstance(results.variation, Result):
         found = results.variation
-        tables.append(html_table(result_table(found), found.title, capital=False))
+        tables.append(_table(found))
         notes += found.notes
     if results.test is not None:
         test = results.test
-        tables.append(html_table(result_table(test), test.title, capital=False))
+        tables.append(_table(test))
         notes += test.notes
     tables += included_html(results, "variation")
     intro = (variation_words(results),)
     yield Section(title, intro, html=tuple(tables), remarks=tuple(map(sentence, notes)))
+
+
+def _table(found: Result) -> str:
+    """As it prints, without columns that hold nothing."""
+    known = replace(found, frame=found.frame.dropna(axis="columns", how="all"))
+    return html_table(result_table(known), found.title, capital=False)
 
 
 def variation_words(results: Results) -> str:
