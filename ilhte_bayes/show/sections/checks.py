@@ -1,6 +1,6 @@
 """Can the fit be believed? Verdicts on the model, and what the engine says of its own work."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 
 from ilhte_bayes.checks.check import Check
@@ -10,7 +10,7 @@ from ilhte_bayes.show.check_words import closing_lines, verdict_words
 from ilhte_bayes.show.html_tables import notes_html
 from ilhte_bayes.show.sections.included import included_html
 from ilhte_bayes.show.sections.section import Results, Section
-from ilhte_bayes.show.words import count_of, quoted, sentence, true_minus
+from ilhte_bayes.show.words import count_of, joined, quoted, sentence, true_minus
 
 TITLE = "Can this fit be believed?"
 
@@ -43,26 +43,45 @@ def verdicts_html(found: Check) -> str:
     return "".join(parts) + notes_html(closing_lines(found)[:1])
 
 
+_SUBJECTS = {
+    "Did it converge": "convergence",
+    "Are answers like these expected of new": "whether such answers are expected of new persons",
+    "Are answers like these expected of the same": "whether they are expected of the same persons",
+    "Which items": "single items",
+    "Which persons": "single persons",
+    "Which sites": "sites",
+    "Does the prior": "the weight of priors",
+    "Does Laplace": "Laplace's approximation",
+}
+
+
 def check_words_of(found: Check | None) -> str:
-    """What was found and what was not, in a paragraph."""
+    """What was found, what was not, and what was not looked at, in a paragraph."""
     if found is None:
         return "Whether the model fits the answers was not checked here."
     frame = found.frame
     bad = frame[frame["verdict"].isin(["look", "bad"])]
-    good = int((frame["verdict"] == "good").sum())
-    out = []
-    if len(bad):
-        out.append(f"Checks of the fit raise {count_of(len(bad), 'point')}.")
-        for question, row in bad.iterrows():
-            words = "No" if row["verdict"] == "bad" else "Something to look at"
-            out.append(f"{question} {words}: {sentence(true_minus(row['evidence']))}")
-        out.append(f"{count_of(good, 'other check')} found nothing.")
-    else:
-        out.append(f"None of {count_of(good, 'check')} of the fit found anything against it.")
-    if left := [quoted(q) for q, v in frame["verdict"].items() if v == "not checked"]:
-        out.append(f"Not checked: {', '.join(left)}.")
-    out.append("What checks do not find may still be there.")
+    needless = frame["evidence"].str.startswith(("maximum likelihood has no priors", "not used"))
+    out = [f"Checks of the fit raise {count_of(len(bad), 'point')}."] if len(bad) else []
+    for question, row in bad.iterrows():
+        words = "No" if row["verdict"] == "bad" else "Something to look at"
+        out.append(f"{question} {words}: {sentence(true_minus(row['evidence']))}")
+    if good := _subjects(frame.index[(frame["verdict"] == "good") & ~needless]):
+        out.append(
+            f"Nothing was found on {joined(good)}, which does not show that nothing is there."
+        )
+    if left := _subjects(frame.index[frame["verdict"] == "not checked"]):
+        out.append(f"Not checked: {joined(left)}.")
     return " ".join(out)
+
+
+def _subjects(questions: Iterable[str]) -> list[str]:
+    """What questions are about, each once."""
+    words = [
+        next((text for start, text in _SUBJECTS.items() if str(q).startswith(start)), quoted(q))
+        for q in questions
+    ]
+    return list(dict.fromkeys(words))
 
 
 def misfit_note(found: Check | None) -> list[str]:

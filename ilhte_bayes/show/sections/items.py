@@ -28,7 +28,7 @@ def items(results: Results) -> Iterator[Section]:
     ]
     if effects.frame.index.nlevels == 1 and effects.frame["lower"].notna().all():
         wrong = effects.false_signs(effects.frame.index.tolist())
-        many = "none" if wrong < 0.05 else number(wrong, 1)
+        many = "below 0.05" if wrong < 0.05 else number(wrong, 1)
         intro.append(
             f"Expected number of wrong signs among these {len(effects)} estimates: {many}."
         )

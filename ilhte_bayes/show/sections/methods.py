@@ -2,6 +2,9 @@
 
 import re
 
+import numpy as np
+
+from ilhte_bayes.estimands.card import EffectCard
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.models.ability import SENTENCE as SHAPE
 from ilhte_bayes.models.discrimination import SENTENCES
@@ -27,7 +30,7 @@ _FAMILIES = {
 
 def methods(results: Results) -> Section:
     """Paragraphs with citations in brackets, references, BibTeX to copy."""
-    parts = [*_model(results), *_engine(results.fit), *_tests(results)]
+    parts = [*_model(results), *_engine(results.fit, results.card), *_tests(results)]
     texts = [text for text, _ in parts]
     keys = list(dict.fromkeys(key for _, own in parts for key in own))
     works = [_package(results.fit), *_programs(results.fit), *(WORKS[key] for key in keys)]
@@ -59,9 +62,13 @@ def _model(results: Results) -> list[_Part]:
     if items and not model.family.nominal:
         kind += ", an explanatory item response model"
         keys = (*keys, "deboeck2004")
+    if model.own_slopes:
+        kind = kind.replace("slopes the same at", "some slopes differ between")
+        kind = kind.replace("between every threshold", "between thresholds")
     text = f"{model.design.n_obs:,} answers were analysed with {kind}"
+    normal = "random effects are" if model.ability == "normal" else "other random effects are"
     out = [_cited(text, *keys) if keys else (f"{text}.", ())]
-    out.append((f"Its formula is {quoted(model.formula.text)}; random effects are normal.", ()))
+    out.append((f"Its formula is {quoted(model.formula.text)}; {normal} normal.", ()))
     if results.effects is not None and results.variation is not None:
         noun = results.effects.noun
         out.append(
@@ -76,10 +83,10 @@ def _model(results: Results) -> list[_Part]:
             )
         )
     if model.discrimination is not None:
-        text = sentence(SENTENCES[model.discrimination]).rstrip(".")
+        text = f"Discriminations: {SENTENCES[model.discrimination].rstrip('.')}"
         out.append(_cited(text, "birnbaum1968"))
     if model.ability != "normal":
-        out.append((sentence(SHAPE), ()))
+        out.append((sentence(f"Ability: {SHAPE}"), ()))
     out += [(about(model, text), ()) for text in dropped_rows(model)]
     return [*out, *_assignment(model)]
 
@@ -97,7 +104,7 @@ def _assignment(model: Model) -> list[_Part]:
     return [(about(model, model.assignment.sentence), ())]
 
 
-def _engine(fit: Fit) -> list[_Part]:
+def _engine(fit: Fit, card: EffectCard | None) -> list[_Part]:
     if fit.sampled:
         sizes, attrs = fit.tree["posterior"].sizes, fit.tree["posterior"].attrs
         text = f"The posterior was sampled by NUTS, {count_of(sizes['chain'], 'chain')} of {sizes['draw']:,} draws"
@@ -111,7 +118,10 @@ def _engine(fit: Fit) -> list[_Part]:
                 "vehtari2021",
             )
         )
-        return [*out, ("Estimates are posterior means with 95 % equal-tailed intervals.", ())]
+        return [
+            *out,
+            ("Parameters are given as posterior means with 95 % equal-tailed intervals.", ()),
+        ]
     how = (
         "maximise the likelihood"
         if fit.objective == "ml"
@@ -128,7 +138,22 @@ def _engine(fit: Fit) -> list[_Part]:
         ]  # fmt: skip
     else:
         out = [_cited(f"Estimates {how} in Laplace's approximation", "tierney1986")]
-    return [*out, ("Intervals (95 %) are from the curvature at the maximum.", ())]
+    return [
+        *out,
+        ("Intervals (95 %) are from the curvature at the maximum.", ()),
+        *_few_items(card),
+    ]
+
+
+def _few_items(card: EffectCard | None) -> list[_Part]:
+    """Intervals that follow t, since items are few."""
+    if card is None or not np.isfinite(card.items["df"]).any():
+        return []
+    text = (
+        "Those of the item population, a new item and a new test follow t, with degrees of freedom "
+        "from the number of items."
+    )
+    return [(text, ())]
 
 
 def _tests(results: Results) -> list[_Part]:
