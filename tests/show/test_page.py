@@ -152,7 +152,9 @@ def test_equal_by_assumption_shows_no_table_of_items(page):
 def test_each_arm_has_its_answer_and_its_figures(page):
     read = Reader(page("three_arms"))
     assert read.text.count("under control:") == 2
-    assert len(read.images) == 2 + 2 + 2 + 1 + 1  # items, easiness and curves by arm; checks; priors
+    assert (
+        len(read.images) == 2 + 2 + 2 + 1 + 1
+    )  # items, easiness and curves by arm; checks; priors
 
 
 def test_diagnostics_speak_of_the_engine_that_was_used(page):
@@ -382,3 +384,101 @@ def test_nothing_is_cut_off_in_a_browser(page, hostile, case, width, tmp_path):
     assert scroll_width <= inner_width
     assert cut_off == 0 and unread == 0
     assert "CONSOLE" not in found.stderr
+
+
+def browser(tmp_path, *options):
+    """Run Chromium without a window."""
+    return subprocess.run(
+        [
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+            "--no-first-run", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync", "--enable-logging=stderr", "--v=0",
+            f"--user-data-dir={tmp_path / 'profile'}", *options,
+        ],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
+def test_the_page_prints_on_pages(page, tmp_path):
+    file = tmp_path / "page.html"
+    file.write_text(page("caffeine_map"), encoding="utf-8")
+    made = browser(tmp_path, f"--print-to-pdf={tmp_path / 'page.pdf'}", file.as_uri())
+    pages = re.findall(rb"/Type\s*/Page\b", (tmp_path / "page.pdf").read_bytes())
+    assert 5 <= len(pages) <= 25 and "CONSOLE" not in made.stderr
+
+
+POINT = """
+<p id="out"></p><script>
+addEventListener("load", () => {
+  const spot = document.querySelector(".plot line[data-told*='sleepy']");
+  spot.dispatchEvent(new MouseEvent("click", {bubbles: true}));
+  document.getElementById("out").textContent = document.getElementById("tip").textContent;
+});
+</script></body>
+"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
+def test_a_figure_tells_its_numbers(page, fit_of, tmp_path):
+    file = tmp_path / "page.html"
+    file.write_text(page("caffeine_map").replace("</body>", POINT), encoding="utf-8")
+    found = browser(tmp_path, "--virtual-time-budget=3000", "--dump-dom", file.as_uri())
+    told = re.search(r'<p id="out">(.*?)</p>', found.stdout, re.S)
+    row = il.item_effects(fit_of("caffeine_map")).frame.loc["sleepy"]
+    assert told and told[1].startswith("sleepy\n")
+    assert f"{row['effect']:.2f}, 95 % {row['lower']:.2f} to {row['upper']:.2f}" in told[1]
+
+
+def test_results_that_are_given_stand_in_their_place(fit_of):
+    fit = fit_of("caffeine_ml")
+    null = fit_of("constant").model
+    test = il.boundary_test(null, fit)
+    given = [il.simultaneous(fit), test, il.anchors(fit), il.odds_ratios(fit)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "_draw", _undrawn)
+        source = page_html(fit, include=given, checks=False)
+    titles = [title for level, title in Reader(source).headings if level == 2]
+    order = [
+        "Effect by item", "More on items", "Do effects differ between items?",
+        "Under other assumptions", "Further results", "The model",
+    ]  # fmt: skip
+    assert [title for title in titles if title in order] == order
+    text = words(source)
+    assert f"likelihood ratio {test.statistic:.2f}" in text and "was not checked here" in text
+    with pytest.raises(il.ModelError, match=r"fits go in beside="):
+        page_html(fit, include=[fit])
+    with pytest.raises(il.ModelError, match="cannot show"):
+        page_html(fit, include=["<script>"])
+
+
+def test_the_summary_claims_what_was_found_and_no_more(page):
+    text = words(page("caffeine_ml"))
+    summary = text.split("Summary", 2)[2].split("The effect, for four questions")[0]
+    assert "Answers like these are not expected under the fitted model" in text
+    assert "Are answers like these expected of new persons? No:" in summary
+    assert "can be used" not in text
+    assert ("were not rejected" in summary) != ("fits worse" in summary)
+    maximum = words(page("caffeine_map"))
+    assert "was not tested: this fit is MAP" in maximum
+    draws = words(page("draws"))
+    assert "no test of equal effects" in draws
+
+
+def test_methods_cite_what_was_done(page):
+    ml, draws, ordinal = (page(case) for case in ("caffeine_ml", "draws", "ordinal"))
+    assert "@article{stram1994" in ml and "stram1994" not in draws
+    assert "@misc{pymc" in draws and "@article{vehtari2021" in draws and "@misc{pymc" not in ml
+    assert "@article{mccullagh1980" in ordinal and "mccullagh1980" not in ml
+    assert f"ilhte_bayes, version {il.__version__}" in ml
+    for entry in re.findall(r"@\w+\{.*?\n\}", html.unescape(ml), re.S):
+        assert entry.count("{") == entry.count("}")
+
+
+def test_a_page_of_categories_says_what_is_not_there():
+    table = il.load_dataset("verbagg")
+    table = table[table["item"].isin(table["item"].unique()[:4])]
+    fit = il.laplace(il.Model("resp ~ treat + (1 | id)", table, "multinomial"))
+    text = words(page_html(fit))
+    assert "Arms were not randomised: results are differences between groups." in text
+    assert "Not checked: whether such answers are expected of new persons" in text
