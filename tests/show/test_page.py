@@ -135,10 +135,8 @@ def test_an_interval_with_zero_claims_nothing(page):
 def test_groups_have_differences_and_no_effects(page):
     text = words(page("verbagg"))
     assert "Not randomised: results speak of differences between groups." in text
-    before, after = text.split("Methods, to adapt for a paper", 2)[
-        0::2
-    ]  # cites what speaks of effects
-    shown = before + after.partition("Who took part")[2]
+    *before, after = text.split("Methods, to adapt for a paper")  # cites what speaks of effects
+    shown = " ".join(before) + after.partition("Who took part")[2]
     for allowed in ("which need not be effects of treatment", "item_effects", "random effect"):
         shown = shown.replace(allowed, "")
     assert "effect" not in shown.lower()
@@ -356,7 +354,7 @@ MEASURE = """
 <script>
 addEventListener("load", () => {{
   const d = document.querySelector("iframe").contentDocument, w = d.defaultView;
-  const boxed = e => e.closest(".scroll, pre");
+  const boxed = e => e.closest(".scroll, .wide, pre");
   const out = [...d.querySelectorAll("body *")].filter(
     e => !boxed(e) && e.getBoundingClientRect().right > w.innerWidth + 0.5);
   const unread = [...d.images].filter(i => !i.complete || !i.naturalWidth);
