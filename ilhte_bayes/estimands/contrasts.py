@@ -156,7 +156,9 @@ def contrasts(
         notes.append(
             "Odds ratios are those of averaged probabilities: nearer to 1 than within a unit."
         )
-    return Result(frame, "Contrasts of predicted answers, 95 % intervals", tuple(notes))
+    return Result(
+        frame, "Contrasts of predicted answers, 95 % intervals", tuple(notes), topic="effects"
+    )
 
 
 def _estimates(

@@ -21,7 +21,7 @@ from ilhte_bayes.show.figures.drawing import (
     Rule,
     legend_groups,
 )
-from ilhte_bayes.show.words import number, range_of
+from ilhte_bayes.show.figures.hover import point_lines
 
 _DASHES = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}
 _MARKERS = {
@@ -190,7 +190,7 @@ def _points(mark: Points, panel: Panel, scale: float) -> go.Scatter:
             "color": _see_through(mark.look.colour, 0.35) if faint else mark.look.colour,
             "thickness": scale * (0.9 if faint or mark.size < 3 else 1.8),
         }  # fmt: skip
-    hover = [_hover(mark, panel, k) for k in range(len(mark.x))]
+    hover = ["<br>".join(map(_text, point_lines(mark, panel, k))) for k in range(len(mark.x))]
     return go.Scatter(
         x=mark.x, y=mark.y, mode="markers", hovertext=hover, hoverinfo="text",
         marker={"color": mark.look.colour,
@@ -198,23 +198,6 @@ def _points(mark: Points, panel: Panel, scale: float) -> go.Scatter:
                 "size": 1.4 * scale * mark.size},
         **errors,
     )  # fmt: skip
-
-
-def _hover(mark: Points, panel: Panel, k: int) -> str:
-    """Name of a point, and what is known of it along each axis that has numbers."""
-    lines = [_text(mark.names[k])] if mark.names else []
-    for values, interval, axis in (
-        (mark.x, mark.x_interval, panel.x),
-        (mark.y, mark.y_interval, panel.y),
-    ):
-        if axis.ticks is not None:  # names in place of numbers
-            continue
-        text = number(float(values[k]))
-        if interval is not None:
-            text += f", 95 % {range_of(float(interval[0][k]), float(interval[1][k]))}"
-        label = _text(axis.label.split(" (")[0])
-        lines.append(f"{label}: {text}" if label else text)
-    return "<br>".join(lines)
 
 
 def _axis(axis: Axis, scale: float) -> dict[str, Any]:

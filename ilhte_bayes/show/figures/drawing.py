@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from ilhte_bayes.errors import ModelError, NotAvailable, listed
 from ilhte_bayes.show.figures.canvas import BLUE, GREY, ORANGE
 
-Backend = Literal["matplotlib", "plotly"]
+# "svg" is for the page: a picture, and the places that tell their numbers (`PagePicture`)
+Backend = Literal["matplotlib", "plotly", "svg"]
 Size = Literal["paper", "slide"]
 
 # How many times larger than on paper texts, lines and inches are.
@@ -170,6 +171,10 @@ def draw(
         from ilhte_bayes.show.figures.draw_matplotlib import draw_matplotlib
 
         return draw_matplotlib(drawing, ax, SCALES[size])
+    if backend == "svg":
+        from ilhte_bayes.show.figures.draw_svg import draw_svg
+
+        return draw_svg(drawing, SCALES[size])
     if backend != "plotly":
         raise ModelError(f"backend={backend!r}; it is one of 'matplotlib', 'plotly'.")
     if ax is not None:
