@@ -22,6 +22,7 @@ from ilhte_bayes.show.figures.drawing import (
     legend_groups,
 )
 from ilhte_bayes.show.figures.hover import point_lines
+from ilhte_bayes.show.words import number
 
 _DASHES = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}
 _MARKERS = {
