@@ -110,6 +110,7 @@ def _flat(posterior: xr.Dataset, name: str) -> np.ndarray:
 
 def steps[T](items: Iterable[T], total: int, words: str, *, after: float = 3.0) -> Iterator[T]:
     """Go through items; after a few seconds say on standard error how far it is."""
+    import sys
     import time
 
     began, bar, task = time.perf_counter(), None, None
@@ -122,8 +123,9 @@ def steps[T](items: Iterable[T], total: int, words: str, *, after: float = 3.0) 
                 from rich.console import Console
                 from rich.progress import Progress
 
-                widgets = None if find_spec("ipywidgets") else False  # else rich warns in notebooks
-                bar = Progress(console=Console(stderr=True, force_jupyter=widgets), transient=True)
+                # a notebook without widgets would show every step on a line of its own
+                mute = "ipykernel" in sys.modules and not find_spec("ipywidgets")
+                bar = Progress(console=Console(stderr=True), transient=True, disable=mute)
                 bar.start()
                 task = bar.add_task(words, total=total)
             if bar is not None and task is not None:
