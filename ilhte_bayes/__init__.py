@@ -41,6 +41,9 @@ _PUBLIC = {
     "loo": "checks.loo",
     "with_log_likelihood": "checks.loo",
     "equal_slopes": "checks.equal_slopes",
+    "identification": "sensitivity.identification",
+    "irw_table": "sensitivity.irw",
+    "lookalikes": "sensitivity.lookalikes",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
@@ -110,6 +113,9 @@ if TYPE_CHECKING:
         Normal,
         StudentT,
     )
+    from ilhte_bayes.sensitivity.identification import identification
+    from ilhte_bayes.sensitivity.irw import irw_table
+    from ilhte_bayes.sensitivity.lookalikes import lookalikes
     from ilhte_bayes.show import plots as plot
     from ilhte_bayes.show.page import report
 

@@ -28,6 +28,7 @@ FORWARDS = {
     "estimands/scores.py": {"show"},
     "checks/loo.py": {"show"},
     "checks/equal_slopes.py": {"show"},
+    "sensitivity/identification.py": {"show"},
 }
 
 
