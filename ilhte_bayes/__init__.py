@@ -47,6 +47,9 @@ _PUBLIC = {
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
+    "table": "show.tables",
+    "save_table": "show.tables",
+    "as_code": "show.peers",
     "Normal": "models.priors",
     "StudentT": "models.priors",
     "HalfNormal": "models.priors",
@@ -118,6 +121,8 @@ if TYPE_CHECKING:
     from ilhte_bayes.sensitivity.lookalikes import lookalikes
     from ilhte_bayes.show import plots as plot
     from ilhte_bayes.show.page import report
+    from ilhte_bayes.show.peers import as_code
+    from ilhte_bayes.show.tables import save_table, table
 
 
 def __getattr__(name: str):

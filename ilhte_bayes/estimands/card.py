@@ -60,6 +60,12 @@ class EffectCard:
         """Return the table."""
         return self.frame
 
+    def to_latex(self) -> str:
+        """Return a LaTeX table (package booktabs)."""
+        from ilhte_bayes.show.tables import to_latex
+
+        return to_latex(self)
+
     def __repr__(self) -> str:
         from ilhte_bayes.show.text import describe_card
 

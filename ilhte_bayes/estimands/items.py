@@ -62,6 +62,12 @@ class ItemEffects:
         """Return the table."""
         return self.frame
 
+    def to_latex(self) -> str:
+        """Return a LaTeX table (package booktabs)."""
+        from ilhte_bayes.show.tables import to_latex
+
+        return to_latex(self)
+
     def false_signs(self, items: list) -> float:
         """Expected number of these items whose effect has the other sign than estimated.
 

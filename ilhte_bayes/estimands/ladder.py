@@ -62,9 +62,9 @@ class Ladder:
 
     def to_latex(self) -> str:
         """Return a LaTeX table (packages booktabs)."""
-        from ilhte_bayes.show.ladder import ladder_latex
+        from ilhte_bayes.show.tables import to_latex
 
-        return ladder_latex(self)
+        return to_latex(self)
 
     def __repr__(self) -> str:
         from ilhte_bayes.show.ladder import describe_ladder

@@ -94,6 +94,12 @@ class Persons:
         """Return the table."""
         return self.frame
 
+    def to_latex(self) -> str:
+        """Return a LaTeX table (package booktabs)."""
+        from ilhte_bayes.show.tables import to_latex
+
+        return to_latex(self)
+
     def __getitem__(self, column: str) -> pd.Series:
         return self.frame[column]
 

@@ -30,6 +30,12 @@ class Result:
         """Return the numbers."""
         return self.frame
 
+    def to_latex(self) -> str:
+        """Return a LaTeX table (package booktabs)."""
+        from ilhte_bayes.show.tables import to_latex
+
+        return to_latex(self)
+
     def __len__(self) -> int:
         return len(self.frame)
 

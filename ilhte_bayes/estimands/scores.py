@@ -60,6 +60,12 @@ class ScoreEffects:
         """Return the table by item."""
         return self.frame
 
+    def to_latex(self) -> str:
+        """Return a LaTeX table (package booktabs)."""
+        from ilhte_bayes.show.tables import to_latex
+
+        return to_latex(self)
+
     def __repr__(self) -> str:
         from ilhte_bayes.show.score_tables import describe_scores
 

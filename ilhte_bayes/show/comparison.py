@@ -14,7 +14,7 @@ def describe_comparison(comparison: "Comparison") -> str:
     """Text form."""
     table = comparison_table(comparison)
     notes = [f"Note: {note}" for note in comparison.notes]
-    return "\n".join([_title(comparison), table.to_string(), *notes])
+    return "\n".join([title_of(comparison), table.to_string(), *notes])
 
 
 def comparison_html(comparison: "Comparison") -> str:
@@ -24,7 +24,7 @@ def comparison_html(comparison: "Comparison") -> str:
     table.index = table.index.map(escape)
     body = table.replace("-", "–").to_html(border=0, escape=False, classes="numbers")
     notes = "".join(f"<p><b>Note</b> {escape(note)}</p>" for note in comparison.notes)
-    return f"<p>{escape(_title(comparison))}</p>{body}{notes}"
+    return f"<p>{escape(title_of(comparison))}</p>{body}{notes}"
 
 
 def comparison_table(comparison: "Comparison") -> pd.DataFrame:
@@ -40,7 +40,8 @@ def comparison_table(comparison: "Comparison") -> pd.DataFrame:
     return pd.concat(columns, axis="columns").rename_axis(index=None)
 
 
-def _title(comparison: "Comparison") -> str:
+def title_of(comparison: "Comparison") -> str:
+    """What the table shows."""
     return (
         "Estimates with 95 % intervals, in logits (correlations as they are); diff.: from "
         f"{comparison.names[0]}, in its {comparison.unit}"

@@ -25,6 +25,11 @@ def equal_slopes_html(found: "EqualSlopes") -> str:
     return html_table(_tests(found), _title(found)) + html_table(_slopes(found), _SLOPES) + notes
 
 
+def parts(found: "EqualSlopes") -> list[tuple[str, pd.DataFrame]]:
+    """Titles and tables: the tests, then the slopes."""
+    return [(_title(found), _tests(found)), (_SLOPES, _slopes(found))]
+
+
 _SLOPES = "Slope of 'above this threshold' (logits), 95 % intervals; common: one slope for all"
 
 

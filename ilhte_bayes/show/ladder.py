@@ -1,7 +1,6 @@
 """A ladder of models as text, HTML and LaTeX: one line a parameter, one column a model."""
 
 import math
-import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,6 @@ if TYPE_CHECKING:
     from ilhte_bayes.estimands.ladder import Ladder
 
 _PARTS = {"fixed": "Fixed effects", "variance": "Variances", "correlation": "Correlations"}
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "|": r"\textbar{}", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
 
 
 def ladder_table(ladder: "Ladder") -> pd.DataFrame:
@@ -41,31 +35,14 @@ def ladder_table(ladder: "Ladder") -> pd.DataFrame:
 def describe_ladder(ladder: "Ladder") -> str:
     """Text form."""
     table = ladder_table(ladder).rename_axis(["", ""])
-    return "\n".join([table.to_string(), *_notes(ladder)])
+    return "\n".join([table.to_string(), *notes_of(ladder)])
 
 
 def ladder_html(ladder: "Ladder") -> str:
     """HTML form."""
-    notes = "".join(f"<p>{escape(sentence(note))}</p>" for note in _notes(ladder))
+    notes = "".join(f"<p>{escape(sentence(note))}</p>" for note in notes_of(ladder))
     table = ladder_table(ladder).rename_axis(["", ""])
     return html_table(table, "Models: estimates (standard errors)", capital=False) + notes
-
-
-def ladder_latex(ladder: "Ladder") -> str:
-    """LaTeX form, with booktabs."""
-    table = ladder_table(ladder)
-    lines = [r"\begin{tabular}{l" + "r" * table.shape[1] + "}", r"\toprule"]
-    lines += [" & ".join(["", *map(_tex, table.columns)]) + r" \\"]
-    for part in dict.fromkeys(table.index.get_level_values("part")):
-        lines += [
-            r"\midrule",
-            rf"\multicolumn{{{table.shape[1] + 1}}}{{l}}{{\textit{{{part}}}}} \\",
-        ]
-        for row, cells in table.loc[part].iterrows():
-            lines.append(" & ".join([r"\quad " + _tex(str(row)), *map(_tex, cells)]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    notes = [r"\par " + _tex(sentence(note)) for note in _notes(ladder)]
-    return "\n".join([*lines, r"\footnotesize", *notes]) + "\n"
 
 
 def _fit_rows(ladder: "Ladder") -> dict[str, list[str]]:
@@ -100,12 +77,7 @@ def _cell(row: pd.Series, digits: int, stars: bool) -> str:
     return f"{row['estimate']:.{digits}f}{star} ({error})"
 
 
-def _notes(ladder: "Ladder") -> list[str]:
+def notes_of(ladder: "Ladder") -> list[str]:
+    """How to read it."""
     star = "* p < .05 (variances: one-sided Wald, weak near 0; read the likelihood ratios)."
     return [*([star] if ladder.stars else []), *ladder.notes]
-
-
-def _tex(text: str) -> str:
-    text = re.sub(r"[\\&%$#_{}~^|<>]", lambda found: _LATEX[found[0]], text)
-    text = re.sub(r"(?<![\w.])-(?=[\d.])", "$-$", text)
-    return text.replace("chi2", r"$\chi^2$")

@@ -15,16 +15,17 @@ _AT_EACH_END = 5
 
 def describe_persons(persons: "Persons") -> str:
     """Text form."""
-    return "\n".join([_title(persons), _shown(persons).to_string(), *_sentences(persons)])
+    return "\n".join([title_of(persons), _shown(persons).to_string(), *_sentences(persons)])
 
 
 def persons_html(persons: "Persons") -> str:
     """HTML form, for a notebook."""
     notes = "".join(f"<p>{escape(sentence)}</p>" for sentence in _sentences(persons))
-    return html_table(_shown(persons), _title(persons)) + notes
+    return html_table(_shown(persons), title_of(persons)) + notes
 
 
-def _title(persons: "Persons") -> str:
+def title_of(persons: "Persons") -> str:
+    """What the table shows."""
     return f"{len(persons):,} levels of {persons.group} by ability (logits), 95 % intervals"
 
 
@@ -33,6 +34,11 @@ def _shown(persons: "Persons") -> pd.DataFrame:
     ordered = persons.frame.sort_values("ability", kind="stable")
     if len(ordered) > 2 * _AT_EACH_END:
         ordered = pd.concat([ordered.head(_AT_EACH_END), ordered.tail(_AT_EACH_END)])
+    return cells(ordered)
+
+
+def cells(ordered: pd.DataFrame) -> pd.DataFrame:
+    """Cells as shown: intervals in one column each."""
     columns = {}
     for name in ("ability", "deviation"):
         columns[name] = [f"{x:.2f}" for x in ordered[name]]
@@ -45,13 +51,19 @@ def _shown(persons: "Persons") -> pd.DataFrame:
 
 def _sentences(persons: "Persons") -> list[str]:
     n = len(persons)
-    out = [
-        "deviation: above what arm, clusters and covariates predict; ability: with that "
-        f"prediction. Averages over {persons.n_draws} draws of the parameters."
-    ]
+    out, own = list(remarks(persons))[:1], list(persons.notes)
     if n > 2 * _AT_EACH_END:
         out.append(
             f"Shown: the {_AT_EACH_END} lowest and the {_AT_EACH_END} highest of {n:,}; .frame "
             "has everyone, .plausible_values(10) draws of ability for further analyses."
         )
-    return out + list(persons.notes)
+    return out + own
+
+
+def remarks(persons: "Persons") -> tuple[str, ...]:
+    """How to read a table of all of them."""
+    how = (
+        "deviation: above what arm, clusters and covariates predict; ability: with that "
+        f"prediction. Averages over {persons.n_draws} draws of the parameters."
+    )
+    return (how, *persons.notes)

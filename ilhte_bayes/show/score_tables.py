@@ -38,7 +38,7 @@ def describe_scores(scores: "ScoreEffects") -> str:
     """Text form: tests, then the expected score by item, then notes."""
     return "\n".join(
         [
-            _title(scores),
+            title_of(scores),
             score_table(scores.test, scores.noun).to_string(),
             "",
             "Expected score by item (.frame has the probabilities of each category or higher, too)",
@@ -51,7 +51,7 @@ def describe_scores(scores: "ScoreEffects") -> str:
 def scores_html(scores: "ScoreEffects") -> str:
     """HTML form, for a notebook."""
     notes = "".join(f"<p>{escape(sentence(note))}</p>" for note in scores.notes)
-    tables = html_table(score_table(scores.test, scores.noun), _title(scores))
+    tables = html_table(score_table(scores.test, scores.noun), title_of(scores))
     by_item = score_table(expected_scores(scores.frame), scores.noun)
     return f"{tables}{html_table(by_item, 'Expected score by item')}{notes}"
 
@@ -61,7 +61,8 @@ def expected_scores(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.xs("expected score", level="outcome")
 
 
-def _title(scores: "ScoreEffects") -> str:
+def title_of(scores: "ScoreEffects") -> str:
+    """What the tables show."""
     contrasts = scores.frame.index.get_level_values("contrast").unique()
     title = f"{scores.noun.capitalize()} in score points and probabilities, 95 % intervals"
     return f"{title} ({contrasts[0]})" if len(contrasts) == 1 else title

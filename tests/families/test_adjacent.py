@@ -194,10 +194,10 @@ def test_page_and_equation_speak_of_steps(tmp_path):
 
 
 def test_item_curves_are_expected_scores():
-    from ilhte_bayes.show.figures.item_curves import _band
+    from ilhte_bayes.show.figures.curves import score_band
 
     level, cuts, ability = np.full(5, 0.3), np.tile([-0.4, 0.6], (5, 1)), np.array([-1.0, 2.0])
-    _, middle, _ = _band(level, np.ones(5), cuts, ability, steps=True)
+    _, middle, _ = score_band(level, np.ones(5), cuts, ability, steps=True)
     for at, theta in enumerate(ability):
         logits = np.append(0.0, np.cumsum(0.3 + theta - cuts[0]))
         chance = np.exp(logits) / np.exp(logits).sum()

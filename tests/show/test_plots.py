@@ -24,7 +24,13 @@ PAIRS = [
     for figure in FIGURES
     # no prior in maximum likelihood; draws of 5,000 persons would take seconds
     if (case, figure) not in {("caffeine_ml", "prior_posterior"), ("large", "item_curves")}
-] + [("constant", "item_curves"), ("constant", "prior_posterior")]
+] + [
+    ("constant", "item_curves"), ("constant", "prior_posterior"),
+    ("ordinal", "category_curves"), ("ordinal", "information"), ("verbagg", "information"),
+    ("ordinal", "person_item_map"), ("three_arms", "person_item_map"),
+    ("draws", "person_item_map"), ("caffeine_map", "caterpillar"), ("draws", "caterpillar"),
+]  # fmt: skip
+OPTIONS = {"caterpillar": {"group": "item"}}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +42,7 @@ def drawn(fit_of):
         if (case, figure) not in made:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
-                axes = getattr(il.plot, figure)(fit_of(case))
+                axes = getattr(il.plot, figure)(fit_of(case), **OPTIONS.get(figure, {}))
                 axes.figure.draw_without_rendering()
             made[case, figure] = axes
         return made[case, figure]
@@ -70,7 +76,21 @@ def segments(axes):
 
 @pytest.mark.parametrize(("case", "figure"), PAIRS)
 def test_no_two_texts_touch_and_none_leaves_the_figure(drawn, case, figure):
-    host = drawn(case, figure).get_figure(root=True)
+    nothing_touches(drawn(case, figure).get_figure(root=True))
+
+
+@pytest.mark.parametrize("figure", [*FIGURES, "category_curves", "person_item_map", "caterpillar"])
+def test_nothing_touches_on_a_slide(fit_of, figure):
+    fit = fit_of("ordinal")
+    axes = getattr(il.plot, figure)(fit, size="slide", **OPTIONS.get(figure, {}))
+    host = axes.get_figure(root=True)
+    host.draw_without_rendering()
+    nothing_touches(host)
+    sizes = {text.get_fontsize() for text in host.findobj(Text) if text.get_text().strip()}
+    assert min(sizes) > 9.5  # x-small on paper is 6.9 points
+
+
+def nothing_touches(host):
     texts = list(shown_texts(host))
     edge = host.bbox.padded(0.5)
     for text, box in texts:

@@ -78,24 +78,31 @@ def legend_above(ax: Axes, handles: Sequence[Any], labels: Sequence[str], ncols:
 
 
 def legend_of_panels(
-    host: Figure | SubFigure, handles: Sequence[Any], labels: Sequence[str]
+    host: Figure | SubFigure,
+    handles: Sequence[Any],
+    labels: Sequence[str],
+    ncols: int | None = None,
 ) -> None:
-    """One legend in a line above all panels."""
+    """One legend above all panels, in a line unless columns are given."""
     host.legend(
         list(handles),
         list(labels),
         loc="outside upper center",
-        ncols=len(labels),
+        ncols=ncols or len(labels),
         frameon=False,
         fontsize="small",
     )
 
 
-def plain(name: object, longest: int = LONGEST) -> str:
-    """A name as drawn: cut if long, its dollar signs no mathematics."""
+def cut(name: object, longest: int = LONGEST) -> str:
+    """A name on one line, cut if long."""
     text = " ".join(str(name).split())
-    text = text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
-    return text.replace("$", r"\$")
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def plain(name: object, longest: int = LONGEST) -> str:
+    """As `cut`, for matplotlib: dollar signs are no mathematics."""
+    return cut(name, longest).replace("$", r"\$")
 
 
 def effect_words(noun: str, contrast: str) -> str:

@@ -1,12 +1,11 @@
 """Effect on each item against its easiness, and what their correlation implies."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.distribution import SampledDistribution
@@ -22,21 +21,35 @@ from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.fits.intervals import normal_interval
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.show.equal_effects import refuse_equal
-from ilhte_bayes.show.figures.canvas import (
-    BLUE,
-    GREY,
-    ORANGE,
-    chosen_contrast,
-    effect_words,
-    legend_above,
-    new_axes,
-    quiet,
+from ilhte_bayes.show.figures.canvas import chosen_contrast, cut, effect_words
+from ilhte_bayes.show.figures.drawing import (
+    AVERAGE,
+    QUIET,
+    Axis,
+    Backend,
+    Band,
+    Drawing,
+    Line,
+    Look,
+    Mark,
+    Panel,
+    Points,
+    Rule,
+    Size,
+    draw,
 )
-from ilhte_bayes.show.figures.labels import extremes, label_points
+from ilhte_bayes.show.figures.labels import extremes
 from ilhte_bayes.show.words import number, range_of, signed
 
 
-def effect_by_easiness(fit: Fit, *, contrast: str | None = None, ax: Axes | None = None) -> Axes:
+def effect_by_easiness(
+    fit: Fit,
+    *,
+    contrast: str | None = None,
+    ax: Axes | None = None,
+    backend: Backend = "matplotlib",
+    size: Size = "paper",
+) -> Any:
     """Draw the effect on each item against the item's easiness, with 95 % intervals of both.
 
     Parameters
@@ -47,11 +60,13 @@ def effect_by_easiness(fit: Fit, *, contrast: str | None = None, ax: Axes | None
         With several arms, the one to draw, `"drug v placebo"`; the first by default.
     ax : matplotlib.axes.Axes, optional
         Axes to draw on; a new figure otherwise.
+    backend : {"matplotlib", "plotly"}
+    size : {"paper", "slide"}
 
     Returns
     -------
-    matplotlib.axes.Axes
-        Dashed: the average effect, beta. Line: beta + rho sigma_zeta / sigma_b b, what the
+    matplotlib.axes.Axes or plotly.graph_objects.Figure
+        Dashed grey: the average effect, beta. Line: beta + rho sigma_zeta / sigma_b b, what the
         fitted correlation rho implies of an item of easiness b, with its 95 % band.
 
     Raises
@@ -74,24 +89,25 @@ def effect_by_easiness(fit: Fit, *, contrast: str | None = None, ax: Axes | None
         frame = frame.xs(chosen.label, level="contrast")
     easiness, low, high = _easiness(fit, group)
     effect = frame["effect"].to_numpy()
-    ax = ax if ax is not None else new_axes(5.6, 4.8)
     relation = _relation(fit, group, changes_by_item(fit, name, chosen))
-    handles, words = _draw_relation(ax, relation, effects.average.loc[chosen.label], easiness)
-    ax.hlines(effect, low, high, color=BLUE, linewidth=0.7, alpha=0.35)
+    lines, more = _relation_marks(relation, effects.average.loc[chosen.label], easiness)
     known = bool(frame["lower"].notna().all())
-    if known:
-        ax.vlines(easiness, frame["lower"], frame["upper"], color=BLUE, linewidth=1.5, alpha=0.8)
-    ax.plot(easiness, effect, "o", color=BLUE, markersize=5)
-    item = Line2D([], [], color=BLUE, marker="o", markersize=5, linewidth=1.5 if known else 0)
-    shown = "an item, 95 % intervals" if known else "an item (no interval at SD = 0)"
-    ax.set_xlabel("Easiness of the item (logits; 0 is the average item, right is easier)")
-    ax.set_ylabel(effect_words(effects.noun, chosen.label))
-    legend_above(ax, [item, *handles], [shown, *words], ncols=1)
-    quiet(ax, grid="both")
-    ax.margins(x=0.08)  # room for names
     picked = extremes(effect, easiness, each=(2, 1))
-    label_points(ax, easiness, effect, {at: frame.index[at] for at in picked})
-    return ax
+    items = Points(
+        easiness,
+        effect,
+        x_interval=(low, high),
+        y_interval=(frame["lower"].to_numpy(), frame["upper"].to_numpy()) if known else None,
+        names=tuple(map(str, frame.index)),
+        tags={at: cut(frame.index[at], 24) for at in picked},
+        words="an item, 95 % intervals" if known else "an item (no interval at SD = 0)",
+        faint=True,
+    )
+    words = "Easiness of the item (logits; 0 is the average item, right is easier)"
+    x = Axis(words, grid=True, margin=0.08)  # room for names
+    y = Axis(effect_words(effects.noun, chosen.label), grid=True, margin=0.08)
+    drawing = Drawing((Panel((items, *lines), x, y),), (5.6, 4.8), legend_more=more)
+    return draw(drawing, ax=ax, backend=backend, size=size)
 
 
 def _easiness(fit: Fit, group: Group) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -173,23 +189,25 @@ def _correlation(
     return float(middle), float(lower), float(upper)
 
 
-def _draw_relation(
-    ax: Axes, relation: _Relation, average: pd.Series, easiness: np.ndarray
-) -> tuple[list, list[str]]:
-    """Average and line; what the legend says of them."""
+def _relation_marks(
+    relation: _Relation, average: pd.Series, easiness: np.ndarray
+) -> tuple[list[Mark], tuple[str, ...]]:
+    """Average and line, and what the legend says where there is no line."""
     middle, interval = average["effect"], range_of(average["lower"], average["upper"])
-    ax.axhline(0.0, color=GREY, linewidth=0.8)
-    ax.axhline(middle, color=GREY, linewidth=1.3, linestyle="--")
-    handles: list = [Line2D([], [], color=GREY, linewidth=1.3, linestyle="--")]
-    words = [f"average over items, {number(middle)}, 95 % interval {interval}"]
+    words = f"average over items, {number(middle)}, 95 % interval {interval}"
+    quiet = Look(QUIET.colour, dash="--")
+    marks: list[Mark] = [
+        Rule(0.0, "y"),
+        Rule(middle, "y", look=quiet, words=words, width=1.3),
+    ]
     if relation.slope is None:
-        return [*handles, Line2D([], [], linewidth=0)], [*words, relation.words]
+        return marks, (relation.words,)
     margin = 0.06 * np.ptp(easiness)
     grid = np.linspace(easiness.min() - margin, easiness.max() + margin, 60)
     lines = relation.average_draws[:, None] + relation.slope_draws[:, None] * grid
-    ax.fill_between(
-        grid, *np.nanquantile(lines, [0.025, 0.975], axis=0), color=ORANGE, alpha=0.12, linewidth=0
-    )
-    ax.plot(grid, middle + relation.slope * grid, color=ORANGE, linewidth=1.6)
-    band = Patch(color=ORANGE, alpha=0.12, linewidth=0)
-    return [*handles, (band, Line2D([], [], color=ORANGE, linewidth=1.6))], [*words, relation.words]
+    band, solid = np.nanquantile(lines, [0.025, 0.975], axis=0), Look(AVERAGE.colour)
+    marks += [
+        Band(grid, band[0], band[1], solid, relation.words, shade=0.12),
+        Line(grid, middle + relation.slope * grid, solid, relation.words, width=1.6),
+    ]
+    return marks, ()

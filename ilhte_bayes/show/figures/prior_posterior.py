@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from scipy.stats import beta as beta_distribution
 from scipy.stats import gaussian_kde
 
@@ -16,15 +15,37 @@ from ilhte_bayes.estimands.parameters import parameter_draws
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.models.priors import LKJ, Flat, Prior
-from ilhte_bayes.show.figures.canvas import BLUE, GREY, legend_of_panels, new_panels, plain
+from ilhte_bayes.show.figures.canvas import cut
+from ilhte_bayes.show.figures.drawing import (
+    QUIET,
+    TREATED,
+    Axis,
+    Backend,
+    Band,
+    Drawing,
+    Line,
+    Look,
+    Mark,
+    Panel,
+    Rule,
+    Size,
+    draw,
+)
 from ilhte_bayes.show.model_words import part_words
 from ilhte_bayes.show.words import plural, term_words, unit_word
 
 MOST_PANELS = 9
+_PRIOR = Look(QUIET.colour, dash="--")
 _FIXED = 1e-9  # draws with a smaller spread stand at an edge
 
 
-def prior_posterior(fit: Fit, *, ax: Axes | None = None) -> Axes:
+def prior_posterior(
+    fit: Fit,
+    *,
+    ax: Axes | None = None,
+    backend: Backend = "matplotlib",
+    size: Size = "paper",
+) -> Any:
     """Draw prior and posterior densities of the main parameters.
 
     The treatment's coefficients, the SDs of persons, clusters, easiness and effects, and their
@@ -36,10 +57,12 @@ def prior_posterior(fit: Fit, *, ax: Axes | None = None) -> Axes:
         MAP (the normal approximation's draws) or NUTS; maximum likelihood uses no prior.
     ax : matplotlib.axes.Axes, optional
         Axes whose place the panels take; a new figure otherwise.
+    backend : {"matplotlib", "plotly"}
+    size : {"paper", "slide"}
 
     Returns
     -------
-    matplotlib.axes.Axes
+    matplotlib.axes.Axes or plotly.graph_objects.Figure
         The first panel; `.figure` holds them all.
 
     Raises
@@ -55,20 +78,15 @@ def prior_posterior(fit: Fit, *, ax: Axes | None = None) -> Axes:
     parameters = list(_parameters(fit))[:MOST_PANELS]
     columns = min(2, len(parameters))
     rows = -(-len(parameters) // columns)
-    size = (0.6 + 2.5 * columns, 0.9 + 1.5 * rows)
-    host, panels = new_panels(ax, rows, columns, size)
-    for panel, parameter in zip(panels, parameters, strict=False):
-        _panel(panel, parameter)
-    for empty in panels[len(parameters) :]:
-        empty.remove()
-    host.supylabel("Density", fontsize="medium")
-    handles = [
-        Line2D([], [], color=GREY, linewidth=1.5),
-        (Patch(color=BLUE, alpha=0.25, linewidth=0), Line2D([], [], color=BLUE, linewidth=1.5)),
-    ]
     after = "posterior" if fit.sampled else "posterior (normal approximation)"
-    legend_of_panels(host, handles, ["prior", after])
-    return panels[0]
+    drawing = Drawing(
+        tuple(_panel(parameter, after) for parameter in parameters),
+        (0.6 + 2.5 * columns, 0.9 + 1.5 * rows),
+        columns,
+        y_label="Density",
+        legend_columns=2,
+    )
+    return draw(drawing, ax=ax, backend=backend, size=size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +138,7 @@ def _coefficients(fit: Fit, draws: np.ndarray) -> Iterator[_Parameter]:
         changed |= np.any(changes_by_item(fit, _any_group(fit), contrast).fixed != 0, axis=0)
     for at in np.flatnonzero(changed):
         term = fit.model.design.terms[at]
-        words = f"Coefficient of\n{plain(term_words(term), 24)} (logits)"
+        words = f"Coefficient of\n{cut(term_words(term), 24)} (logits)"
         yield _Parameter(words, fit.model.priors[f"beta[{term}]"], draws[:, at], -np.inf, np.inf)
 
 
@@ -138,51 +156,47 @@ def _item(fit: Fit) -> str | None:
 def _sd_words(fit: Fit, group: Group, column: str) -> str:
     """First line of a label."""
     if group.split and group.variables[-1] == fit.model.roles.person:
-        return f"SD of ability, {plain(part_words(column), 18)}"
+        return f"SD of ability, {cut(part_words(column), 18)}"
     if column in group.shapes:
         return f"SD of the thresholds' {column}"
     if column != "Intercept":
-        return f"SD of slopes of {plain(term_words(column), 18)}"
+        return f"SD of slopes of {cut(term_words(column), 18)}"
     known = {fit.model.roles.item: "SD of easiness", fit.model.roles.person: "SD of ability"}
     return known.get(group.variables[-1], "SD of levels")
 
 
 def _over(fit: Fit, group: Group) -> str:
     """Second line of a label."""
-    return f"over {plain(plural(unit_word(fit.model, group)), 20)}"
+    return f"over {cut(plural(unit_word(fit.model, group)), 20)}"
 
 
 def _corr_words(fit: Fit, group: Group, first: str, second: str) -> str:
     def word(column: str) -> str:
         if column != "Intercept":
-            return plain(term_words(column), 18)
+            return cut(term_words(column), 18)
         return "easiness" if group.variables[-1] == fit.model.roles.item else "level"
 
     return f"Correlation of {word(first)}\nand {word(second)} {_over(fit, group)}"
 
 
-def _panel(panel: Axes, parameter: _Parameter) -> None:
+def _panel(parameter: _Parameter, after: str) -> Panel:
     draws = parameter.draws
     low, high = _range(parameter)
-    if np.ptp(draws) < _FIXED:
-        panel.axvline(float(draws[0]), color=BLUE, linewidth=1.5)
-        panel.text(0.5, 0.9, "at the edge: no spread", transform=panel.transAxes, ha="center",
-                   va="top", fontsize="x-small", color=BLUE)  # fmt: skip
+    marks: list[Mark] = []
+    fixed = np.ptp(draws) < _FIXED
+    if fixed:
+        marks.append(Rule(float(draws[0]), look=TREATED, width=1.5))
     else:
         grid = np.linspace(max(low, draws.min()), min(high, draws.max()), 200)
         density = _density(draws, grid, parameter)
-        panel.fill_between(grid, density, color=BLUE, alpha=0.25, linewidth=0)
-        panel.plot(grid, density, color=BLUE, linewidth=1.5)
+        marks.append(Band(grid, np.zeros_like(density), density, words=after, shade=0.25))
+        marks.append(Line(grid, density, words=after))
     if not isinstance(parameter.prior, Flat):
         grid = np.linspace(low, high, 300)
-        panel.plot(grid, _prior_density(parameter, grid), color=GREY, linewidth=1.5)
-    panel.set_xlim(low, high)
-    panel.set_ylim(bottom=0.0)
-    panel.set_yticks([])
-    panel.set_xlabel(parameter.words, fontsize="small")
-    panel.tick_params(labelsize="small")
-    for side in ("top", "right", "left"):
-        panel.spines[side].set_visible(False)
+        marks.append(Line(grid, _prior_density(parameter, grid), _PRIOR, "prior"))
+    note = "at the edge: no spread" if fixed else ""
+    x, y = Axis(parameter.words, (low, high)), Axis(limits=(0.0, None), ticks=())
+    return Panel(tuple(marks), x, y, note=note)
 
 
 def _density(draws: np.ndarray, at: np.ndarray, parameter: _Parameter) -> np.ndarray:
