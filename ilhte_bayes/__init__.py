@@ -44,6 +44,9 @@ _PUBLIC = {
     "identification": "sensitivity.identification",
     "irw_table": "sensitivity.irw",
     "lookalikes": "sensitivity.lookalikes",
+    "study": "studies.study",
+    "second_stage": "studies.second_stage",
+    "audit": "checks.audit",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
@@ -68,6 +71,7 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "plot"]
 
 if TYPE_CHECKING:
+    from ilhte_bayes.checks.audit import audit
     from ilhte_bayes.checks.equal_slopes import equal_slopes
     from ilhte_bayes.checks.loo import loo, with_log_likelihood
     from ilhte_bayes.data.centring import centre
@@ -121,6 +125,8 @@ if TYPE_CHECKING:
     from ilhte_bayes.sensitivity.lookalikes import lookalikes
     from ilhte_bayes.show import plots as plot
     from ilhte_bayes.show.page import report
+    from ilhte_bayes.studies.second_stage import second_stage
+    from ilhte_bayes.studies.study import study
     from ilhte_bayes.show.peers import as_code
     from ilhte_bayes.show.tables import save_table, table
 

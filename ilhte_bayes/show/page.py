@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ilhte_bayes.estimands.card import EffectCard
     from ilhte_bayes.estimands.items import ItemEffects
     from ilhte_bayes.fits.fit import Fit
+    from ilhte_bayes.show.sections import Section
 
 
 def report(
@@ -74,6 +75,11 @@ def page_html(fit: "Fit", *, title: str | None = None, beside: Sequence["Fit"] =
     return str(
         _template("page.html").render(sections=sections(results), **lead(results, title=title))
     )
+
+
+def page_of_sections(parts: "Sequence[Section]", **lead: object) -> str:
+    """HTML of a page about something else than one fit."""
+    return str(_template("page.html").render(sections=parts, **lead))
 
 
 @cache

@@ -5,6 +5,7 @@ import contextlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ilhte_bayes.errors import IlhteError
 from ilhte_bayes.estimands.items import ItemEffects
@@ -48,11 +49,16 @@ def priors(fit: Fit) -> Picture:
 
 
 def _draw(fit: Fit, name: str, alt: str, caption: str, **options: str) -> Picture:
-    import matplotlib as mpl
-
     from ilhte_bayes.show import plots
 
-    figure = getattr(plots, name)(fit, **options).get_figure(root=True)
+    return picture_of(getattr(plots, name)(fit, **options), alt, caption)
+
+
+def picture_of(ax: Any, alt: str, caption: str) -> Picture:
+    """The figure that axes are on."""
+    import matplotlib as mpl
+
+    figure = ax.get_figure(root=True)
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "ilhte_bayes"}):  # the same page twice is the same file
         figure.savefig(buffer, format="svg", metadata={"Date": None})

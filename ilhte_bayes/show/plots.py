@@ -16,6 +16,8 @@ from ilhte_bayes.show.figures.model_ladder import model_ladder
 from ilhte_bayes.show.figures.person_item_map import person_item_map
 from ilhte_bayes.show.figures.prior_posterior import prior_posterior
 from ilhte_bayes.show.figures.slopes import slopes
+from ilhte_bayes.show.figures.study_effects import study_effects
+from ilhte_bayes.show.figures.study_interactions import study_interactions
 
 __all__ = [
     "BLUE",
@@ -32,4 +34,6 @@ __all__ = [
     "person_item_map",
     "prior_posterior",
     "slopes",
+    "study_effects",
+    "study_interactions",
 ]
