@@ -125,10 +125,10 @@ if TYPE_CHECKING:
     from ilhte_bayes.sensitivity.lookalikes import lookalikes
     from ilhte_bayes.show import plots as plot
     from ilhte_bayes.show.page import report
-    from ilhte_bayes.studies.second_stage import second_stage
-    from ilhte_bayes.studies.study import study
     from ilhte_bayes.show.peers import as_code
     from ilhte_bayes.show.tables import save_table, table
+    from ilhte_bayes.studies.second_stage import second_stage
+    from ilhte_bayes.studies.study import study
 
 
 def __getattr__(name: str):

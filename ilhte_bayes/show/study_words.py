@@ -138,9 +138,7 @@ def study_page(study: Any, path: str | PathLike[str], *, title: str | None = Non
     if pictures := tuple(_pictures(study)):
         parts += [Section(picture.alt, pictures=(picture,)) for picture in pictures]
     if len(study.failures):
-        parts.append(
-            Section("Trials without results", html=(html_table(study.failures, "Why"),))
-        )
+        parts.append(Section("Trials without results", html=(html_table(study.failures, "Why"),)))
     html = page_of_sections(
         parts,
         title=title or "Item-level effects in many trials",

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from ilhte_bayes.data.tables import Table
 from ilhte_bayes.engines.laplace import laplace
 from ilhte_bayes.engines.nuts import sample
@@ -61,7 +63,8 @@ def analyse(job: Job, settings: Settings) -> TrialResult:
     began = time.perf_counter()
     facts: dict[str, Any] = {"engine": settings.engine, "version": settings.version}
     try:
-        with _ONE_AT_A_TIME, warnings.catch_warnings():
+        limited = threadpool_limits(limits=1, user_api="blas")  # small matrices, many of them
+        with _ONE_AT_A_TIME, limited, warnings.catch_warnings():
             warnings.simplefilter("ignore", IlhteWarning)  # they are about single fits
             found, more = _numbers(job, settings)
     except Exception as error:  # one trial's trouble is not the others'
@@ -72,9 +75,7 @@ def analyse(job: Job, settings: Settings) -> TrialResult:
         return TrialResult(job.trial, settings.fingerprint, job.data, row, final=refused)
     row = facts | {"status": "done", "reason": ""} | more | found.row
     row["seconds"] = time.perf_counter() - began
-    return TrialResult(
-        job.trial, settings.fingerprint, job.data, row, found.items, found.curves
-    )
+    return TrialResult(job.trial, settings.fingerprint, job.data, row, found.items, found.curves)
 
 
 def unexpected(error: BaseException) -> str:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from operator import length_hint
 from os import PathLike
 from pathlib import Path
@@ -204,9 +203,7 @@ def _settings(
         if value is not None and (not isinstance(value, int) or value < 1):
             raise ModelError(f"{name}={value!r}: it is a whole number of at least 1.")
     ordered = tuple(name for name in _MODELS if name in names)
-    return Settings(
-        ordered, engine, covariate, most_persons, draws, seed, __version__, dict(roles)
-    )
+    return Settings(ordered, engine, covariate, most_persons, draws, seed, __version__, dict(roles))
 
 
 def _check_workers(workers: int) -> None:

@@ -17,22 +17,17 @@ from ilhte_bayes.estimands.density_at_zero import density_at_zero
 from ilhte_bayes.estimands.functionals import estimates
 from ilhte_bayes.estimands.items import item_effects
 from ilhte_bayes.estimands.parameters import ParameterDraws
-from ilhte_bayes.estimands.profile_sd import Profile, sd_upper_bound
+from ilhte_bayes.estimands.profile_sd import sd_upper_bound
 from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.models.priors import LKJ, HalfNormal
 from ilhte_bayes.sensitivity.easiness import easiness_table
 from ilhte_bayes.sensitivity.irw import irw_numbers
+from ilhte_bayes.studies.likelihood_curves import SHARP, likelihood_curves
 
 NAN = float("nan")
 _TAILS_90 = (0.05, 0.95)
 _Z90, _Z95 = 1.6448536269514722, 1.959963984540054
-# An SD known to this share of itself has a log-normal likelihood for all practical purposes; of
-# others the profile likelihood is computed.
-_SHARP = 0.15
-_POINTS = 10  # of a profile
-_DEEP = 9.0  # twice the log-likelihood lost where a profile ends
-_QUANTILES = np.linspace(0.0025, 0.9975, 200)  # of draws that are kept
 _ALMOST_THE_PRIORS = 0.9  # of the prior's width: an interval as wide says nothing new
 
 
@@ -67,7 +62,7 @@ def describe_trial(fits: Mapping[str, Fit], group: str, effect: str) -> Found:
     return Found(
         row=_plain(row),
         items=_items(a, float(row["sigma_theta"])),
-        curves=_curves_of_draws(a, group, effect) if a.sampled else _profile(a, group, effect),
+        curves=likelihood_curves(a, group, effect),
     )
 
 
@@ -116,7 +111,7 @@ def _bound(a: Fit, group: str, effect: str, zeta: pd.Series) -> float:
     if a.sampled:
         at = a.model.design.group(group).columns.index(effect)
         return float(np.quantile(flat(a.tree, f"sd_{group}")[:, at], 0.95))
-    if zeta["se"] < _SHARP * zeta["estimate"]:
+    if zeta["se"] < SHARP * zeta["estimate"]:
         return float(zeta["estimate"] * np.exp(_Z90 * zeta["se"] / zeta["estimate"]))
     return sd_upper_bound(a, group, effect)
 
@@ -168,35 +163,6 @@ def _items(a: Fit, theta: float) -> dict[str, list]:
     kept.insert(0, "item", [str(label) for label in frame.index])
     kept["b_std"], kept["total_std"] = kept["easiness"] / theta, kept["effect"] / theta
     return {str(name): kept[name].tolist() for name in kept}
-
-
-# -- likelihoods of sigma_zeta and rho, for the second stage ------------------------------------
-
-
-def _profile(a: Fit, group: str, effect: str) -> dict[str, list[float]]:
-    """Twice the log-likelihood lost by holding sigma_zeta at values around its estimate.
-
-    Nothing where the estimate and its standard error say all.
-    """
-    zeta = a.variance_components.loc[(group, f"sd[{effect}]")]
-    if zeta["se"] < _SHARP * zeta["estimate"]:
-        return {}
-    profile = Profile(a, group, effect)
-    end = max(2.0 * float(zeta["estimate"]), 0.1)
-    while (lost := profile.drop(end)) < _DEEP and end < 20.0:
-        end *= 1.5 if lost > 2.0 else 2.0
-    values = np.linspace(0.0, 1.0, _POINTS) ** 1.5 * end
-    values[0] = 1e-3 * end  # as good as 0
-    drops = [max(profile.drop(float(value)), 0.0) for value in values[::-1]]
-    return {"sigma_zeta": values.tolist(), "lost": drops[::-1]}
-
-
-def _curves_of_draws(a: Fit, group: str, effect: str) -> dict[str, list[float]]:
-    """Quantiles of the draws of sigma_zeta and rho."""
-    at = a.model.design.group(group).columns.index(effect)
-    zeta = np.quantile(flat(a.tree, f"sd_{group}")[:, at], _QUANTILES)
-    rho = np.quantile(_rho_draws(a, group), _QUANTILES)
-    return {"sigma_zeta_draws": zeta.tolist(), "rho_draws": rho.tolist()}
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

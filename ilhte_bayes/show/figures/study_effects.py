@@ -111,7 +111,9 @@ def _drawing(frame: pd.DataFrame, items: pd.DataFrame) -> Drawing:
     )
     names = tuple((float(k), cut(name, 24)) for k, name in enumerate(frame.index))
     x = Axis("Effect on an item (SDs of ability)", grid=True)
-    y = Axis("Trial, by average effect", (-0.9, len(frame) - 0.1), names if len(frame) < 100 else ())
+    y = Axis(
+        "Trial, by average effect", (-0.9, len(frame) - 0.1), names if len(frame) < 100 else ()
+    )
     longest = min(LONGEST, max(map(len, map(str, frame.index))))
     return Drawing((Panel(tuple(marks), x, y),), (5.6 + 0.05 * longest, 1.4 + 0.15 * len(frame)))
 
