@@ -24,6 +24,7 @@ _PUBLIC = {
     "item_features": "estimands.item_features",
     "subscale_effects": "estimands.subscales",
     "score_effects": "estimands.scores",
+    "sum_score_effect": "estimands.score_effect",
     "item_thresholds": "estimands.thresholds",
     "persons": "estimands.persons",
     "variance_shares": "estimands.variance_shares",
@@ -38,8 +39,17 @@ _PUBLIC = {
     "simultaneous": "estimands.simultaneous",
     "ladder": "estimands.ladder",
     "centre": "data.centring",
+    "anchors": "sensitivity.anchors",
+    "placebo": "sensitivity.placebo",
+    "missing_answers": "sensitivity.missing_answers",
+    "absent_persons": "sensitivity.absent_persons",
+    "analysis_plan": "models.analysis_plan",
+    "load_plan": "models.analysis_plan",
+    "Planned": "models.analysis_plan",
+    "blinded": "data.blinding",
     "loo": "checks.loo",
     "with_log_likelihood": "checks.loo",
+    "loo_table": "checks.loo_table",
     "equal_slopes": "checks.equal_slopes",
     "identification": "sensitivity.identification",
     "irw_table": "sensitivity.irw",
@@ -47,6 +57,10 @@ _PUBLIC = {
     "study": "studies.study",
     "second_stage": "studies.second_stage",
     "audit": "checks.audit",
+    "check": "checks.check",
+    "predictive_check": "checks.predictive",
+    "posterior_predictive": "checks.posterior_predictive",
+    "prior_predictive": "checks.prior_predictive",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
@@ -72,8 +86,14 @@ __all__ = [*_PUBLIC, "plot"]
 
 if TYPE_CHECKING:
     from ilhte_bayes.checks.audit import audit
+    from ilhte_bayes.checks.check import check
     from ilhte_bayes.checks.equal_slopes import equal_slopes
     from ilhte_bayes.checks.loo import loo, with_log_likelihood
+    from ilhte_bayes.checks.loo_table import loo_table
+    from ilhte_bayes.checks.posterior_predictive import posterior_predictive
+    from ilhte_bayes.checks.predictive import predictive_check
+    from ilhte_bayes.checks.prior_predictive import prior_predictive
+    from ilhte_bayes.data.blinding import blinded
     from ilhte_bayes.data.centring import centre
     from ilhte_bayes.data.datasets import datasets, load_dataset
     from ilhte_bayes.engines.conditional import conditional
@@ -100,6 +120,7 @@ if TYPE_CHECKING:
     from ilhte_bayes.estimands.persons import persons
     from ilhte_bayes.estimands.predict import predict
     from ilhte_bayes.estimands.profile_sd import sd_upper_bound
+    from ilhte_bayes.estimands.score_effect import sum_score_effect
     from ilhte_bayes.estimands.scores import score_effects
     from ilhte_bayes.estimands.simultaneous import simultaneous
     from ilhte_bayes.estimands.subscales import subscale_effects
@@ -109,6 +130,7 @@ if TYPE_CHECKING:
     from ilhte_bayes.fits.comparison import compare
     from ilhte_bayes.fits.fit import Fit
     from ilhte_bayes.fits.storage import load
+    from ilhte_bayes.models.analysis_plan import Planned, analysis_plan, load_plan
     from ilhte_bayes.models.model import Model, il_hte
     from ilhte_bayes.models.priors import (
         LKJ,
@@ -120,9 +142,13 @@ if TYPE_CHECKING:
         Normal,
         StudentT,
     )
+    from ilhte_bayes.sensitivity.absent_persons import absent_persons
+    from ilhte_bayes.sensitivity.anchors import anchors
     from ilhte_bayes.sensitivity.identification import identification
     from ilhte_bayes.sensitivity.irw import irw_table
     from ilhte_bayes.sensitivity.lookalikes import lookalikes
+    from ilhte_bayes.sensitivity.missing_answers import missing_answers
+    from ilhte_bayes.sensitivity.placebo import placebo
     from ilhte_bayes.show import plots as plot
     from ilhte_bayes.show.page import report
     from ilhte_bayes.show.peers import as_code

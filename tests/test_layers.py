@@ -27,8 +27,13 @@ FORWARDS = {
     "estimands/ladder.py": {"show"},
     "estimands/scores.py": {"show"},
     "checks/loo.py": {"show"},
+    "models/analysis_plan.py": {"show"},
+    "sensitivity/anchors.py": {"show"},
+    "sensitivity/absent_persons.py": {"show"},
     "checks/equal_slopes.py": {"show"},
     "sensitivity/identification.py": {"show"},
+    "checks/check.py": {"show"},
+    "checks/predictive.py": {"show"},
 }
 
 

@@ -4,18 +4,25 @@ from typing import Literal
 
 import numpy as np
 
+from ilhte_bayes.engines.laplace import laplace
 from ilhte_bayes.errors import ModelError, listed
-from ilhte_bayes.estimands.parameters import ParameterDraws
+from ilhte_bayes.estimands.items import changes_by_item, treatment_contrasts
+from ilhte_bayes.estimands.parameters import ParameterDraws, parameters_at
+from ilhte_bayes.estimands.variance_tests import without_column
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.design import Group
 
-AbilitySD = Literal["within_arm", "residual", "control", "within_cluster"]
+AbilitySD = Literal["within_arm", "residual", "control", "within_cluster", "irw"]
 
 WORDS: dict[str, str] = {
     "within_arm": "total SD of ability within an arm: persons, their clusters and covariates",
     "residual": "residual SD of persons, given covariates and clusters",
     "control": "total SD of ability in the reference arm",
     "within_cluster": "SD of ability within an arm and a cluster",
+    "irw": (
+        "SD of persons in the model with no item slopes (M0, maximum likelihood), as the Item "
+        "Response Warehouse (IRW) divides; taken as known"
+    ),
 }
 
 
@@ -26,10 +33,12 @@ def ability_sd(fit: Fit, draws: ParameterDraws, kind: AbilitySD = "within_arm") 
     ----------
     fit : Fit
     draws : ParameterDraws
-    kind : {"within_arm", "residual", "control", "within_cluster"}
+    kind : {"within_arm", "residual", "control", "within_cluster", "irw"}
         `within_arm`: variance of persons, plus that of clusters, plus Var(X beta) over persons
         within an arm. `control`: the same in the reference arm alone. `within_cluster`: without
         the clusters' variances, Var(X beta) within arm and cluster. `residual`: persons alone.
+        `irw`: persons alone, in the model without treatment slopes by item, which is fitted for it
+        by maximum likelihood (Laplace, as glmer); the same in all draws.
 
     Returns
     -------
@@ -39,6 +48,8 @@ def ability_sd(fit: Fit, draws: ParameterDraws, kind: AbilitySD = "within_arm") 
     if kind not in WORDS:
         raise ModelError(f"sd={kind!r}; it is one of {listed(list(WORDS))}.")
     person = fit.model.design.group(require_group(fit, "person"))
+    if kind == "irw":
+        return np.full(len(draws.beta), constant_effect_sd(fit, person.name))
     rows = _rows_of(fit, kind)
     variance = _group_variance(fit, draws, person, rows)
     if kind == "residual":
@@ -49,6 +60,20 @@ def ability_sd(fit: Fit, draws: ParameterDraws, kind: AbilitySD = "within_arm") 
     spread = _covariate_covariance(fit, person, kind, rows)
     variance = variance + np.einsum("dp,pq,dq->d", draws.beta, spread, draws.beta, optimize=True)
     return np.sqrt(variance)
+
+
+def constant_effect_sd(fit: Fit, person: str) -> float:
+    """SD of persons, in logits, in the model with one effect for all items (IRW's M0)."""
+    model, name = fit.model.without_extensions(), require_group(fit, "item")
+    moving = np.zeros(model.design.group(name).n_columns, dtype=bool)
+    for contrast in treatment_contrasts(fit):
+        moving |= np.any(changes_by_item(fit, name, contrast).random != 0, axis=0)
+    for k in np.flatnonzero(moving)[::-1]:
+        model, _ = without_column(model, name, int(k))
+    found = laplace(model)
+    at = parameters_at(found, found.mode["psi"].to_numpy()[None])
+    rows = np.ones(model.design.n_rows, dtype=bool)
+    return float(np.sqrt(_group_variance(found, at, model.design.group(person), rows)[0]))
 
 
 def _rows_of(fit: Fit, kind: AbilitySD) -> np.ndarray:

@@ -19,7 +19,7 @@ from scipy.stats import qmc
 from ilhte_bayes.models.model import Model
 
 _EDGE = 6.8  # SDs; beyond it lie 1e-11 of a normal, and 4e-10 of a normal in four dimensions
-_SHARP = 1.0  # step times range: error below 6e-9
+_SHARP = 0.9  # step times range: error below 1e-9
 _WIDEST_STEP = 0.8  # of the normal density itself: error 1e-13
 _MOST_NODES = 40_000  # of a product rule; where more are needed, points are spread at random
 _POINTS = 4_096

@@ -253,7 +253,7 @@ def _in_words(more: Added) -> str:
 
 
 def _notes(more: Added, refused: str, fits: list[Fit]) -> list[str]:
-    notes = [f"LR is twice the difference of log-likelihoods; {more.n} parameter(s) tested."]
+    notes = [f"LR is twice the difference of log-likelihoods; parameters tested: {more.n}."]
     notes += [refused] if refused else []
     if more.variances and not refused:
         notes.append(

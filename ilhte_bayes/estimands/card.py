@@ -1,51 +1,48 @@
-"""The effect card: one treatment effect, four questions it can answer."""
+"""The effect card: one treatment effect, four questions it can answer, on four scales."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from ilhte_bayes.errors import ModelError
-from ilhte_bayes.estimands.ability import WORDS, AbilitySD, ability_sd
-from ilhte_bayes.estimands.distribution import (
-    SEED,
-    Distribution,
-    NormalDistribution,
-    SampledDistribution,
-)
+from ilhte_bayes.estimands.ability import AbilitySD, ability_sd
+from ilhte_bayes.estimands.card_notes import card_notes
+from ilhte_bayes.estimands.card_scales import Rows, answer_rows, draws_of, why_not
+from ilhte_bayes.estimands.card_targets import own_estimates, target_draws
+from ilhte_bayes.estimands.distribution import SampledDistribution
+from ilhte_bayes.estimands.expected import Average
+from ilhte_bayes.estimands.item_sample import ItemSample, item_sample
 from ilhte_bayes.estimands.items import (
     ItemWeights,
-    beyond_the_edge,
+    average_over_population,
     changes_by_item,
-    effects_at_zero,
-    effects_before_loading,
-    effects_distribution,
     treatment_contrasts,
 )
-from ilhte_bayes.estimands.parameters import ParameterDraws, mean_discrimination, parameter_draws
-from ilhte_bayes.fits.draw_tables import flat
+from ilhte_bayes.estimands.parameters import ParameterDraws, parameter_draws
 from ilhte_bayes.fits.fit import Fit, require_group
-
-_LOADING = {
-    "loaded": (
-        "Items discriminate differently: logits are those of the answers, discrimination times the "
-        "{noun} on ability; SDs are of the {noun} on ability itself."
-    ),
-    "additive": (
-        "Items discriminate differently, the {noun} is added to their own logits: an SD of ability "
-        "is what it moves an item with discrimination 1."
-    ),
-}
+from ilhte_bayes.formulas.contrasts import Contrast, contrasts_at
+from ilhte_bayes.formulas.new_values import Values
 
 
 @dataclass(frozen=True, repr=False)
 class EffectCard:
-    """Effects on four targets, in logits and in SDs of ability; prints as a table.
+    """Effects on four targets and four scales; prints as tables.
 
     Attributes
     ----------
     frame : pandas.DataFrame
-        Index (contrast, target, scale); `estimate`, `lower`, `upper` (95 %), `p_positive`.
+        Index (contrast, target, scale); `estimate`, `lower`, `upper` (95 %), `p_positive`. Scales:
+        "logits"; "SDs of ability"; "probability" of a binary answer, averaged over the target's
+        items; "score points", the sum over them.
+    items : pandas.DataFrame
+        Index contrast; `share`, that part of the squared standard error of the average over the
+        item population that more persons cannot remove; `df`, degrees of freedom of its interval;
+        `sd` of effects over items (logits; on ability where discriminations multiply effects),
+        missing where the model gives all items the same.
+    average : {"population", "typical"}
+        Whose answers probabilities and score points are.
     noun : str
         "effect", or "difference" where arms were not randomised.
     notes : tuple of str
@@ -53,8 +50,11 @@ class EffectCard:
     """
 
     frame: pd.DataFrame
+    items: pd.DataFrame
+    average: Average
     noun: str
     notes: tuple[str, ...]
+    _fit: Fit = field(repr=False)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table."""
@@ -66,18 +66,31 @@ class EffectCard:
 
         return to_latex(self)
 
+    def sentence(self) -> str:
+        """The card in a paragraph for a paper: estimates, intervals and their kind, on what."""
+        from ilhte_bayes.show.card_words import card_paragraph
+
+        return card_paragraph(self)
+
     def __repr__(self) -> str:
-        from ilhte_bayes.show.text import describe_card
+        from ilhte_bayes.show.card_words import describe_card
 
         return describe_card(self)
 
     def _repr_html_(self) -> str:
-        from ilhte_bayes.show.page import card_html
+        from ilhte_bayes.show.card_words import card_html
 
         return card_html(self)
 
 
-def effect_card(fit: Fit, *, k: int | None = None, sd: AbilitySD = "within_arm") -> EffectCard:
+def effect_card(
+    fit: Fit,
+    *,
+    k: int | None = None,
+    sd: AbilitySD = "within_arm",
+    average: Average = "population",
+    at: Values = None,
+) -> EffectCard:
     """Treatment effect on these items, on the item population, on a new item, on a new test.
 
     Parameters
@@ -86,14 +99,28 @@ def effect_card(fit: Fit, *, k: int | None = None, sd: AbilitySD = "within_arm")
         Of a model with treatment, person and item roles.
     k : int, optional
         Items of the new test; as many as were asked, by default.
-    sd : {"within_arm", "residual", "control", "within_cluster"}
-        Denominator of the standardised effect, named under the card.
+    sd : {"within_arm", "residual", "control", "within_cluster", "irw"}
+        Denominator of the standardised effect, named under the card. "irw" fits the model once
+        more, with one effect for all items.
+    average : {"population", "typical"}
+        Whose probabilities and score points: averaged over persons, clusters and covariates; or
+        those of the typical person, of median ability and average covariates.
+    at : mapping or pandas.DataFrame, optional
+        `{"pretest": [-1, 0, 1]}`: a card for each combination of these covariate values, for a
+        model in which the effect varies with them. By default it is averaged over the answers.
 
     Returns
     -------
     EffectCard
         Intervals of the first two targets are confidence or credible intervals; those of a new
         item and of a new test also hold the spread of effects between items.
+
+    Raises
+    ------
+    ModelError
+        If a role is not known, k is below 1, or the answers have no order.
+    DataError
+        If `at` names something else than covariates and levels of the table.
 
     Notes
     -----
@@ -103,146 +130,136 @@ def effect_card(fit: Fit, *, k: int | None = None, sd: AbilitySD = "within_arm")
     logits are those of the items: mean(a_i (beta + zeta_i)); E(a) beta; a (beta + zeta); the mean
     of k of these, with a log-normal.
 
+    Probabilities are differences between arms of E[1 / (1 + exp(-eta))], with ability and the
+    items' (easiness, effect) integrated out, or drawn jointly for new items.
+
+    By maximum likelihood, the last three targets have intervals of t with (I - 1) / share^2 degrees
+    of freedom, where `share` of the squared standard error comes from the sample of I items.
+
     References
     ----------
     Gilbert, Himmelsbach, Soland & Domingue (2025), J. Policy Anal. Manag. 44(4), 1417-1449.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> model = il.il_hte(il.load_dataset("caffeine"), response="resp >= 2", clusters=["study"])
+    >>> card = il.effect_card(il.laplace(model, objective="map"))
+    >>> list(card.frame.loc[("caffeine v placebo", "item population")].index)
+    ['logits', 'SDs of ability', 'probability', 'score points']
     """
     name = require_group(fit, "item")
     n_items = fit.model.design.group(name).n_levels
     k = n_items if k is None else k
     if k < 1:
         raise ModelError(f"k={k}: a new test has at least one item. Leave k out for {n_items}.")
+    if average not in ("population", "typical"):
+        raise ModelError(
+            f"average={average!r}; it is 'population' (averaged over persons) or 'typical' (the "
+            "median person)."
+        )
+    contrasts = treatment_contrasts(fit)
+    contrasts = contrasts_at(contrasts, fit.model.responses, str(fit.model.roles.treatment), at)
+    found = card_draws(fit, name, contrasts, k, sd, average)
+    tables = {
+        contrast.label: _frame(rows, average_over_population(fit, name, own))
+        for contrast, own, rows in zip(contrasts, found.weights, found.rows, strict=True)
+    }
+    frame = pd.concat(tables, names=["contrast"])
+    items = pd.DataFrame(
+        {
+            "share": [s.share for s in found.samples],
+            "df": [s.df[0] for s in found.samples],
+            "sd": [s.sd for s in found.samples],
+        },
+        index=pd.Index([c.label for c in contrasts], name="contrast"),
+    )
+    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    notes = card_notes(
+        fit, name, contrasts, found.weights, found.samples, found.unit, sd, average, found.missing
+    )
+    return EffectCard(frame, items, average, noun, notes, fit)
+
+
+@dataclass(frozen=True, slots=True)
+class CardDraws:
+    """What a card summarises: for each contrast, draws and an estimate by (target, scale)."""
+
+    rows: list[Rows]
+    weights: list[ItemWeights]
+    samples: list[ItemSample]
+    unit: np.ndarray  # (draw,) SD of ability, logits
+    missing: str | None  # why there are no probabilities and score points
+
+
+def card_draws(
+    fit: Fit,
+    name: str,
+    contrasts: Sequence[Contrast],
+    k: int,
+    sd: AbilitySD,
+    average: Average,
+) -> CardDraws:
+    """Draws of all targets on all scales."""
     draws = parameter_draws(fit)
     unit = ability_sd(fit, draws, sd)
-    pieces, weights = {}, []
-    for contrast in treatment_contrasts(fit):
-        weights.append(changes_by_item(fit, name, contrast))
-        pieces[contrast.label] = _card_of(fit, name, weights[-1], draws, unit, k)
-    frame = pd.concat(pieces, names=["contrast"])
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
-    return EffectCard(frame, noun, _notes(fit, name, weights, unit, sd, noun))
+    missing = why_not(fit, name)
+    expected = [] if missing else draws_of(fit, name)
+    weights = [changes_by_item(fit, name, contrast) for contrast in contrasts]
+    samples = [item_sample(fit, name, w, k) for w in weights]
+    rows = []
+    for contrast, own, sample in zip(contrasts, weights, samples, strict=True):
+        rows.append(_logit_rows(fit, name, own, draws, unit, k, sample))
+        if expected:
+            rows[-1] |= answer_rows(fit, name, contrast, expected, k, sample, average)
+    return CardDraws(rows, weights, samples, unit, missing)
 
 
-def _card_of(
-    fit: Fit, name: str, weights: ItemWeights, draws: ParameterDraws, unit: np.ndarray, k: int
-) -> pd.DataFrame:
-    in_logits, on_ability = _targets(fit, name, weights, draws, k)
-    centre = _centre(fit, name, weights)
-    in_sds = float(np.median(on_ability["item population"] / unit))  # of a new item or test too
-    rows = {}
+def _logit_rows(
+    fit: Fit,
+    name: str,
+    weights: ItemWeights,
+    draws: ParameterDraws,
+    unit: np.ndarray,
+    k: int,
+    sample: ItemSample,
+) -> Rows:
+    """In logits and in SDs of ability."""
+    in_logits, on_ability = target_draws(fit, name, weights, draws, k, sample)
+    these, population = own_estimates(fit, name, weights)
+    rows: Rows = {}
     for target, values in in_logits.items():
+        # a new item and a new test are expected to be as the population is
         own = target.startswith("these")
-        rows[target, "logits"] = _row(values, centre[0] if own else centre[1])
-        rows[target, "SDs of ability"] = _row(on_ability[target] / unit, None if own else in_sds)
-    frame = pd.DataFrame.from_dict(rows, orient="index")
-    frame.index = pd.MultiIndex.from_tuples(list(rows), names=["target", "scale"])
-    return frame
+        one = on_ability[target if own else "item population"]
+        middle = these if own else population
+        in_sds = np.median(one / unit) if fit.sampled else middle / np.median(unit)
+        rows[target, "logits"] = values, middle
+        rows[target, "SDs of ability"] = on_ability[target] / unit, float(in_sds)
+    return rows
 
 
-def _targets(
-    fit: Fit, name: str, weights: ItemWeights, draws: ParameterDraws, k: int
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Draws of the effect on each target: in logits of the answers, and on ability.
-
-    They differ only where discriminations multiply the effect.
-    """
-    rng = np.random.default_rng(SEED + 1)
-    average, random = weights.fixed.mean(axis=0), weights.random.mean(axis=0)
-    population = draws.beta @ average
-    variance = np.einsum("dij,i,j->d", draws.covariance[name], random, random)
-    spread = np.sqrt(np.maximum(variance, 0.0))
-    these, new, test = f"these {len(weights.fixed)} items", "one new item", f"a new {k}-item test"
-    if fit.model.discrimination != "loaded":
-        out = {
-            these: _mean_over_items(fit, name, weights, draws),
-            "item population": population,
-            new: population + spread * rng.standard_normal(population.size),
-            test: population + spread / np.sqrt(k) * rng.standard_normal(population.size),
-        }
-        return out, out
-    logits = {
-        these: _mean_over_items(fit, name, weights, draws),
-        "item population": population * mean_discrimination(fit),
-    }
-    ability = {
-        these: effects_before_loading(fit, name, weights).mean(axis=1),
-        "item population": population,
-    }
-    sd = flat(fit.tree, "sd_discrimination")
-    for target, items in ((new, 1), (test, k)):
-        logits[target], ability[target] = np.zeros(population.size), np.zeros(population.size)
-        for _ in range(items):
-            effect = population + spread * rng.standard_normal(population.size)
-            ability[target] += effect / items
-            logits[target] += np.exp(sd * rng.standard_normal(population.size)) * effect / items
-    return logits, ability
-
-
-def _row(values: np.ndarray, middle: float | None) -> dict[str, float]:
-    """Estimate (the fit's own, or the median of draws), interval and probability of a plus."""
-    distribution: Distribution = SampledDistribution(values[:, None])
+def _row(values: np.ndarray, middle: float) -> dict[str, float]:
+    """Estimate, interval and probability of a plus."""
+    distribution = SampledDistribution(values[:, None])
     lower, upper = distribution.interval()
     return {
-        "estimate": float(np.median(values)) if middle is None else middle,
+        "estimate": middle,
         "lower": float(lower[0]),
         "upper": float(upper[0]),
         "p_positive": float(distribution.positive()[0]),
     }
 
 
-def _centre(fit: Fit, name: str, weights: ItemWeights) -> tuple[float, float]:
-    """The fit's own estimates of the first two targets."""
-    these = float(effects_distribution(fit, name, weights).mean.mean())
-    if fit.model.discrimination == "loaded":
-        population = flat(fit.tree, "beta") @ weights.fixed.mean(axis=0) * mean_discrimination(fit)
-        return these, float(population.mean())
-    beta = fit.coefficients["estimate"].to_numpy()
-    return these, float(weights.fixed.mean(axis=0) @ beta)
+def _frame(rows: Rows, exact: dict[str, float]) -> pd.DataFrame:
+    """Targets in order, and within each the scales.
 
-
-def _mean_over_items(
-    fit: Fit, name: str, weights: ItemWeights, draws: ParameterDraws
-) -> np.ndarray:
-    """Draws of the mean effect over these items, along with the parameters' draws."""
-    distribution = effects_distribution(fit, name, weights)
-    if fit.sampled:
-        return np.asarray(distribution.draws().mean(axis=1))
-    assert isinstance(distribution, NormalDistribution)
-    assert draws.moved is not None
-    by_psi = fit.mode[f"re_{name}_by_psi"].to_numpy()
-    slope = np.einsum("pic,ic->ip", by_psi, weights.random).mean(axis=0)
-    slope[: weights.fixed.shape[1]] += weights.fixed.mean(axis=0)
-    total = float(np.mean(distribution.covariance))
-    given = max(total - float(slope @ fit.mode["psi_cov"].to_numpy() @ slope), 0.0)
-    noise = np.random.default_rng(SEED + 2).standard_normal(len(draws.moved))
-    return np.asarray(distribution.mean.mean() + draws.moved @ slope + np.sqrt(given) * noise)
-
-
-def _notes(
-    fit: Fit,
-    name: str,
-    weights: list[ItemWeights],
-    unit: np.ndarray,
-    sd: AbilitySD,
-    noun: str,
-) -> tuple[str, ...]:
-    low, high = np.quantile(unit, [0.025, 0.975])
-    notes = [
-        f"One SD of ability is {np.median(unit):.2f} logits [{low:.2f}, {high:.2f}]: {WORDS[sd]}."
-    ]
-    if fit.model.design.group(require_group(fit, "person")).split and sd != "control":
-        notes.append("Arms have SDs of ability of their own: their variances are averaged.")
-    if fit.model.discrimination is not None:
-        notes.append(_LOADING[fit.model.discrimination].format(noun=noun))
-    if any(effects_at_zero(fit, name, w) for w in weights):
-        notes.append(
-            f"The SD of {noun}s over items is estimated at 0, so the intervals of a new item and "
-            f"of a new test leave it out: they are too narrow. Use {beyond_the_edge(fit)[1]}."
-        )
-    elif not any(np.any(w.random) for w in weights):
-        notes.append(
-            f"The model gives every item the same {noun}, by assumption: the four targets agree."
-        )
-    if noun == "difference":
-        notes.append("Arms were not randomised: these are differences between groups.")
-    return tuple(notes)
+    `exact` is the population's interval in logits, which needs no draws.
+    """
+    targets = list(dict.fromkeys(target for target, _ in rows))
+    found = {key: _row(*rows[key]) for target in targets for key in rows if key[0] == target}
+    own = found["item population", "logits"]
+    own |= {column: exact[column] for column in ("lower", "upper", "p_positive")}
+    frame = pd.DataFrame(list(found.values()))
+    frame.index = pd.MultiIndex.from_tuples(list(found), names=["target", "scale"])
+    return frame

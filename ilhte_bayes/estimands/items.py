@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.distribution import (
@@ -12,9 +13,10 @@ from ilhte_bayes.estimands.distribution import (
     SampledDistribution,
     rank_interval,
 )
+from ilhte_bayes.estimands.item_sample import item_sample
 from ilhte_bayes.estimands.parameters import mean_discrimination
 from ilhte_bayes.estimands.persons import effect_draws
-from ilhte_bayes.fits.draw_tables import flat
+from ilhte_bayes.fits.draw_tables import TAILS, flat
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.contrasts import Contrast, arm_contrasts, fixed_change, group_change
 
@@ -46,7 +48,8 @@ class ItemEffects:
         without the share of item features); `difficulty` -b_i (logits). Missing
         where an estimate at the edge of its range leaves nothing to say.
     average : pandas.DataFrame
-        Index contrast; effect, se, lower, upper of the average over the item population.
+        Index contrast; effect, se, lower, upper of the average over the item population, as on
+        the effect card: by maximum likelihood with t's degrees of freedom of few items.
     noun : str
         "effect", or "difference" where arms were not randomised.
     notes : tuple of str
@@ -143,7 +146,7 @@ def item_effects(fit: Fit) -> ItemEffects:
     labels = [contrast.label for contrast in contrasts]
     frame = pd.concat(pieces, keys=labels, names=["contrast"]) if len(labels) > 1 else pieces[0]
     average = pd.DataFrame(
-        [_average(fit, w.fixed.mean(axis=0)) for w in weights],
+        [average_over_population(fit, name, w) for w in weights],
         index=pd.Index(labels, name="contrast"),
     )
     noun = fit.model.assignment.noun if fit.model.assignment else "effect"
@@ -271,24 +274,27 @@ def _easiness(fit: Fit, name: str, items: pd.Index) -> np.ndarray:
     return table.xs("Intercept", level="term").to_numpy()
 
 
-def _average(fit: Fit, weight: np.ndarray) -> dict[str, float]:
-    """Average effect over the item population: fixed effects, times the mean discrimination."""
+def average_over_population(fit: Fit, name: str, weights: ItemWeights) -> dict[str, float]:
+    """Average effect over the item population: fixed effects, times the mean discrimination.
+
+    By maximum likelihood with an interval of t, see `item_sample`.
+    """
+    weight = weights.fixed.mean(axis=0)
     if fit.sampled:
         drawn = flat(fit.tree, "beta") @ weight * mean_discrimination(fit)
-        distribution: Distribution = SampledDistribution(drawn[:, None])
+        distribution = SampledDistribution(drawn[:, None])
+        lower, upper = (float(end[0]) for end in distribution.interval())
+        effect, se = float(distribution.mean[0]), float(distribution.sd[0])
+        positive = float(distribution.positive()[0])
     else:
-        beta, covariance = fit.mode["beta"].to_numpy(), fit.mode["beta_cov"].to_numpy()
-        distribution = NormalDistribution(
-            np.array([weight @ beta]), np.array([[weight @ covariance @ weight]])
-        )
-    lower, upper = distribution.interval()
-    return {
-        "effect": float(distribution.mean[0]),
-        "se": float(distribution.sd[0]),
-        "lower": float(lower[0]),
-        "upper": float(upper[0]),
-        "p_positive": float(distribution.positive()[0]),
-    }
+        effect = float(weight @ fit.mode["beta"].to_numpy())
+        se = float(np.sqrt(max(weight @ fit.mode["beta_cov"].to_numpy() @ weight, 0.0)))
+        df = item_sample(fit, name, weights, 1).df[0]
+        width = float(student.ppf(TAILS[1], df)) * se
+        lower, upper = effect - width, effect + width
+        with np.errstate(divide="ignore", invalid="ignore"):
+            positive = float(student.cdf(np.divide(effect, se), df))
+    return {"effect": effect, "se": se, "lower": lower, "upper": upper, "p_positive": positive}
 
 
 def effects_at_zero(fit: Fit, name: str, weights: ItemWeights) -> bool:

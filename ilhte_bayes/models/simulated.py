@@ -54,7 +54,7 @@ def simulate_answers(
     require_plain(model, "simulate")
     design = model.design
     truth = with_effects(design, _named(design, parameters), rng)
-    first, total = _questions(design)
+    first, total = questions(design)
     eta = linear_predictor(design, truth)[first]
     counts = model.family.draw(eta, thresholds(design, truth, first), total, rng)
     rows = np.repeat(first, counts.shape[1])
@@ -173,7 +173,7 @@ def _shapes(design: Design) -> dict[str, tuple[tuple[str, ...], dict[str, list],
     return out
 
 
-def _questions(design: Design) -> tuple[np.ndarray, np.ndarray]:
+def questions(design: Design) -> tuple[np.ndarray, np.ndarray]:
     """First row and number of answers of each distinct question: all but the score alike.
 
     Rows are sorted by everything else before the score, so those of a question are neighbours.

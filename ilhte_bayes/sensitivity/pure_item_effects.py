@@ -15,8 +15,8 @@ import xarray as xr
 
 from ilhte_bayes.engines.laplace import laplace
 from ilhte_bayes.engines.marginal.draw import draw_approximation
-from ilhte_bayes.engines.marginal.maximise import climb
 from ilhte_bayes.engines.marginal.objective import LaplaceObjective
+from ilhte_bayes.engines.marginal.warm import highest, point, scale_of
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.variance_tests import without_column
 from ilhte_bayes.fits.fit import Fit
@@ -25,7 +25,6 @@ from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.simulated import simulate_answers, thresholds
 from ilhte_bayes.sensitivity.three_models import ThreeModels
 
-_SMALL = 0.1  # logits; an SD at 0 in the first fit may be larger in a simulated table
 _EXTRA = 2  # draws made for each that is needed: some have thresholds out of order
 
 
@@ -118,23 +117,12 @@ def constant_effects(model: Model, built: ThreeModels) -> Model:
 
 def warm_refits(fit: Fit) -> Callable[[Model], np.ndarray]:
     """Coefficients by maximum likelihood (Laplace) of models alike, searched from one fit's."""
-    mode = fit.mode
-    psi, covariance = mode["psi"].to_numpy().copy(), mode["psi_cov"].to_numpy()
-    target = LaplaceObjective(fit.model.rows, fit.model.family, [])
-    for c, part in zip(target.coordinates, target.parts[1:], strict=True):
-        factor = c.factor(psi[part])
-        small = np.abs(np.diag(factor)) < _SMALL
-        psi[part] = c.from_factor(factor + np.diag(np.where(small, _SMALL, 0.0)))
-    width = np.sqrt(np.diag(covariance))
-    held = np.where(width < 1e-6, _SMALL**2, 1e-9 * width**2)
-    scale = np.linalg.cholesky(covariance + np.diag(held))
-    order = [c.group for c in target.coordinates]
+    target = LaplaceObjective(fit.model.rows, fit.model.family)
+    psi, scale = point(target, fit.mode), scale_of(target, fit.mode)
     n_fixed = target.parts[0].stop
 
     def refit(model: Model) -> np.ndarray:
-        objective = LaplaceObjective(model.rows, model.family, [])
-        assert [c.group for c in objective.coordinates] == order
-        return climb(objective, (psi, scale))[:n_fixed]
+        return highest(LaplaceObjective(model.rows, model.family), psi, scale).psi[:n_fixed]
 
     return refit
 

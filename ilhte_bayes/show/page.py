@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from ilhte_bayes.errors import DataError
 from ilhte_bayes.show.html_tables import components_table, fixed_tables, html_table
-from ilhte_bayes.show.text import average_sentences, card_table, criteria, items_table, method_words
+from ilhte_bayes.show.text import average_sentences, criteria, items_table, method_words
 from ilhte_bayes.show.words import sentence
 
 if TYPE_CHECKING:
-    from ilhte_bayes.estimands.card import EffectCard
     from ilhte_bayes.estimands.items import ItemEffects
     from ilhte_bayes.fits.fit import Fit
+    from ilhte_bayes.models.analysis_plan import AnalysisPlan
     from ilhte_bayes.show.sections import Section
 
 
@@ -25,6 +25,7 @@ def report(
     *,
     title: str | None = None,
     beside: Sequence["Fit"] = (),
+    plan: "AnalysisPlan | None" = None,
 ) -> Path:
     """Write a fit's results as one HTML page that needs no other file.
 
@@ -41,6 +42,9 @@ def report(
         Headline; the response and treatment by default.
     beside : sequence of Fit
         Fits to set beside this one, parameter by parameter (see `il.compare`), `beside=[ml]`.
+    plan : AnalysisPlan, optional
+        What was planned (`il.analysis_plan`, `il.load_plan`): each result is marked planned or
+        exploratory, and what was done otherwise is named.
 
     Returns
     -------
@@ -63,15 +67,21 @@ def report(
         raise DataError(f"{target} is a folder. Name a file in it: {target / 'report.html'}.")
     if not target.parent.is_dir():
         raise DataError(f"there is no folder {target.parent}. Make it first, or name another.")
-    target.write_text(page_html(fit, title=title, beside=beside), encoding="utf-8")
+    target.write_text(page_html(fit, title=title, beside=beside, plan=plan), encoding="utf-8")
     return target
 
 
-def page_html(fit: "Fit", *, title: str | None = None, beside: Sequence["Fit"] = ()) -> str:
+def page_html(
+    fit: "Fit",
+    *,
+    title: str | None = None,
+    beside: Sequence["Fit"] = (),
+    plan: "AnalysisPlan | None" = None,
+) -> str:
     """HTML of the page."""
     from ilhte_bayes.show.sections import lead, results_of, sections
 
-    results = results_of(fit, beside)
+    results = results_of(fit, beside, plan)
     return str(
         _template("page.html").render(sections=sections(results), **lead(results, title=title))
     )
@@ -113,12 +123,6 @@ def item_effects_html(effects: "ItemEffects") -> str:
     caption = f"{effects.noun.capitalize()} by item, logits"
     averages = "".join(f"<p>{escape(text)}</p>" for text in average_sentences(effects))
     return averages + html_table(items_table(frame, effects.noun), caption) + _notes(effects.notes)
-
-
-def card_html(card: "EffectCard") -> str:
-    """Effect card for a notebook."""
-    caption = f"{card.noun.capitalize()} [95 % interval]"
-    return html_table(card_table(card), caption) + _notes(card.notes)
 
 
 def _notes(notes: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ from ilhte_bayes.show.figures.item_curves import item_curves
 from ilhte_bayes.show.figures.item_effects import item_effects
 from ilhte_bayes.show.figures.model_ladder import model_ladder
 from ilhte_bayes.show.figures.person_item_map import person_item_map
+from ilhte_bayes.show.figures.predictive import predictive
 from ilhte_bayes.show.figures.prior_posterior import prior_posterior
 from ilhte_bayes.show.figures.slopes import slopes
 from ilhte_bayes.show.figures.study_effects import study_effects
@@ -32,6 +33,7 @@ __all__ = [
     "item_effects",
     "model_ladder",
     "person_item_map",
+    "predictive",
     "prior_posterior",
     "slopes",
     "study_effects",

@@ -10,9 +10,11 @@ from ilhte_bayes.estimands.items import ItemEffects, item_effects
 from ilhte_bayes.estimands.scores import ScoreEffects, score_effects
 from ilhte_bayes.fits.comparison import compare
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.models.analysis_plan import AnalysisPlan
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.show import answers as told
 from ilhte_bayes.show import diagnosis, integration, recipe
+from ilhte_bayes.show.card_words import card_tables_html
 from ilhte_bayes.show.comparison import comparison_table
 from ilhte_bayes.show.equal_effects import all_equal
 from ilhte_bayes.show.html_tables import components_table, fixed_tables, html_table
@@ -20,8 +22,9 @@ from ilhte_bayes.show.model_words import equation_html, model_sentences, noun_of
 from ilhte_bayes.show.peers import peers_code
 from ilhte_bayes.show.people import arms_table, balance_table
 from ilhte_bayes.show.pictures import Picture, by_contrast, priors
+from ilhte_bayes.show.plan_section import plan_parts
 from ilhte_bayes.show.score_tables import expected_scores, score_table
-from ilhte_bayes.show.text import card_table, dropped_rows, items_table, method_words, trivial
+from ilhte_bayes.show.text import dropped_rows, items_table, method_words, trivial
 from ilhte_bayes.show.words import about, joined, number, plural, sentence, true_minus
 
 
@@ -50,9 +53,10 @@ class Results:
     card: EffectCard | None = field(default=None)
     scores: ScoreEffects | None = field(default=None)
     beside: tuple[Fit, ...] = ()
+    plan: AnalysisPlan | None = None
 
 
-def results_of(fit: Fit, beside: Sequence[Fit] = ()) -> Results:
+def results_of(fit: Fit, beside: Sequence[Fit] = (), plan: AnalysisPlan | None = None) -> Results:
     """Item effects and card, as far as the model has them."""
     effects = card = scores = None
     with contextlib.suppress(ModelError):  # a model without treatment or items
@@ -61,7 +65,7 @@ def results_of(fit: Fit, beside: Sequence[Fit] = ()) -> Results:
     if effects is not None and fit.model.family.ordinal:
         with contextlib.suppress(NotAvailable):  # abilities of a free shape
             scores = score_effects(fit)
-    return Results(fit, effects, card, scores, tuple(beside))
+    return Results(fit, effects, card, scores, tuple(beside), plan)
 
 
 def sections(results: Results) -> list[Section]:
@@ -71,6 +75,7 @@ def sections(results: Results) -> list[Section]:
         _people(fit.model),
         _data(fit.model),
         _model(fit),
+        *_plan(results),
         _balance(fit.model),
         *_card(results),
         *_scores(results),
@@ -147,6 +152,15 @@ def _model(fit: Fit) -> Section:
     )
 
 
+def _plan(results: Results) -> Iterator[Section]:
+    """What was planned, and what was done."""
+    if results.plan is None:
+        return
+    intro, tables, notes = plan_parts(results.plan, results.fit, results.card, results.scores)
+    html = tuple(html_table(table, caption) for caption, table in tables.items())
+    yield Section("Planned and done", (intro,), html=html, notes=notes)
+
+
 def _balance(model: Model) -> Section:
     title = "Arms compared at baseline"
     table = balance_table(model)
@@ -174,12 +188,9 @@ def _card(results: Results) -> Iterator[Section]:
         "items."
     )
     title = f"The {card.noun}, for four questions"
-    caption = f"{card.noun.capitalize()} [95 % interval]"
-    table = html_table(card_table(card), caption)
     unit, *notes = card.notes
-    yield Section(
-        title, (intro,), html=(table,), remarks=(unit,), notes=tuple(map(sentence, notes))
-    )
+    tables = tuple(card_tables_html(card))
+    yield Section(title, (intro,), html=tables, remarks=(unit,), notes=tuple(map(sentence, notes)))
 
 
 def _scores(results: Results) -> Iterator[Section]:

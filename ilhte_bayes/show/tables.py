@@ -19,12 +19,19 @@ from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.estimands.scores import ScoreEffects
 from ilhte_bayes.fits.comparison import Comparison
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.show import (
+    card_words,
+    equal_slopes_words,
+    ladder,
+    latex,
+    person_tables,
+    score_tables,
+)
 from ilhte_bayes.show import comparison as comparisons
-from ilhte_bayes.show import equal_slopes_words, ladder, latex, person_tables, score_tables
 from ilhte_bayes.show.html_tables import cell, components_table, estimates_table
 from ilhte_bayes.show.latex import Table
 from ilhte_bayes.show.results import result_table
-from ilhte_bayes.show.text import average_sentences, card_table, items_table, method_words
+from ilhte_bayes.show.text import average_sentences, items_table, method_words
 from ilhte_bayes.show.words import sentence
 
 
@@ -152,7 +159,10 @@ def _card(card: EffectCard) -> Written:
     title = f"{card.noun.capitalize()}, 95 % intervals"
     contrasts = card.frame.index.get_level_values("contrast").unique()
     title += f" ({contrasts[0]})" if len(contrasts) == 1 else ""
-    return Written((Table(title, card_table(card)),), card.notes)
+    tables, answers = [Table(title, card_words.card_table(card))], card_words.answers_table(card)
+    if answers is not None:
+        tables.append(Table(f"{card_words.answers_title(card)}, 95 % intervals", answers))
+    return Written(tuple(tables), card.notes)
 
 
 def _scores(scores: ScoreEffects) -> Written:

@@ -13,7 +13,6 @@ from ilhte_bayes.show.integration import in_short, laplace_error, times
 from ilhte_bayes.show.words import against_words, count_of, number, range_of, scale_words
 
 if TYPE_CHECKING:
-    from ilhte_bayes.estimands.card import EffectCard
     from ilhte_bayes.estimands.items import ItemEffects
     from ilhte_bayes.fits.fit import Fit
     from ilhte_bayes.models.model import Model
@@ -168,35 +167,10 @@ def _fixed_tables(fit: "Fit") -> list[str]:
     return lines
 
 
-def card_table(card: "EffectCard") -> pd.DataFrame:
-    """Card as shown: "0.45 [0.31, 0.59]" by target and scale."""
-    frame = card.frame
-    cells = [
-        f"{row['estimate']:.2f} [{row['lower']:.2f}, {row['upper']:.2f}]"
-        for _, row in frame.iterrows()
-    ]
-    table = pd.Series(cells, index=frame.index).unstack("scale", sort=False)
-    positive = frame["p_positive"].xs("logits", level="scale")
-    table[f"P({card.noun} > 0)"] = [_probability(p) for p in positive]
-    table.columns.name = None
-    if table.index.get_level_values("contrast").nunique() == 1:
-        table = table.droplevel("contrast")
-    return table
-
-
 def _probability(p: float) -> str:
     if math.isnan(p):
         return "-"
     return "> .999" if p >= 0.9995 else "< .001" if p < 0.0005 else f"{p:.3f}".lstrip("0")
-
-
-def describe_card(card: "EffectCard") -> str:
-    """Text form of an effect card."""
-    contrasts = card.frame.index.get_level_values("contrast").unique()
-    what = "between groups" if card.noun == "difference" else "of treatment"
-    title = f"{card.noun.capitalize()} {what}, 95 % intervals"
-    title += f" ({contrasts[0]})" if len(contrasts) == 1 else ""
-    return "\n".join([title, card_table(card).to_string(), *card.notes])
 
 
 def average_sentences(effects: "ItemEffects") -> list[str]:

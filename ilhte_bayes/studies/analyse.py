@@ -20,7 +20,7 @@ from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.sensitivity.irw import prepare
 from ilhte_bayes.studies.trial_results import TrialResult, fingerprint_of_settings
-from ilhte_bayes.studies.trial_row import describe_trial
+from ilhte_bayes.studies.trial_row import Found, describe_trial
 
 _ONE_AT_A_TIME = threading.Lock()  # in a process: engines set the threads of linear algebra
 
@@ -93,7 +93,7 @@ def seed_of(seed: int, trial: str) -> int:
     return int.from_bytes(digest[:4], "big") // 2
 
 
-def _numbers(job: Job, settings: Settings):
+def _numbers(job: Job, settings: Settings) -> tuple[Found, dict[str, Any]]:
     seed = seed_of(settings.seed, job.trial)
     moderated = bool({"M_B", "M_C"} & set(settings.models))
     prepared = prepare(

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
-_CELLS = 1200  # of the quantity
-_SIDE = 40  # of each parameter's grid
+_CELLS = 1000  # of the quantity
+_SIDE = 32  # of each parameter's grid
 _ROUNDS = 3  # of the grid's closing in on where the posterior is
 _KEPT = 1e-7  # of the largest density: what is below lies outside the grid of the next round
 _TAILS = (0.025, 0.975)

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from scipy.stats import norm
+from scipy.stats import t as student
 
 import ilhte_bayes as il
 from ilhte_bayes.estimands.ability import ability_sd
-from ilhte_bayes.estimands.card import _mean_over_items
+from ilhte_bayes.estimands.ability_averages import average_logistic
+from ilhte_bayes.estimands.card_targets import mean_over_items
 from ilhte_bayes.estimands.items import changes_by_item, treatment_contrasts
 from ilhte_bayes.estimands.parameters import parameter_draws
 
@@ -111,7 +113,7 @@ def test_these_items_of_a_maximised_fit_move_with_its_parameters(caffeine):
     # they go with the coefficient as far as there: .970, known to (1 - .970^2) / sqrt(2000)
     draws, (contrast,) = parameter_draws(caffeine), treatment_contrasts(caffeine)
     weights = changes_by_item(caffeine, "item", contrast)
-    ours = _mean_over_items(caffeine, "item", weights, draws)
+    ours = mean_over_items(caffeine, "item", weights, draws)
     theirs = posterior["beta"].sel(term="treat").to_numpy().ravel()
     expected = np.corrcoef(mean, theirs)[0, 1]
     assert np.corrcoef(ours, draws.beta[:, 1])[0, 1] == pytest.approx(expected, abs=0.008)
@@ -174,3 +176,223 @@ def test_a_test_has_at_least_one_item(caffeine):
 def test_the_same_fit_gives_the_same_card(caffeine):
     first, second = il.effect_card(caffeine).frame, il.effect_card(caffeine).frame
     assert first.equals(second)
+
+
+@pytest.fixture(scope="module")
+def known(caffeine, fit_of_draws):
+    """Parameters known exactly: every draw alike, so that only new items vary."""
+    n, model = 1000, caffeine.model
+    beta = np.tile([-0.3, 0.8], (n, 1))
+    sd = {"study": np.full((n, 1), 0.6), "study:id": np.full((n, 1), 1.2)}
+    sd["item"] = np.tile([0.9, 0.5], (n, 1))
+    corr = {"item": np.tile([[1.0, -0.4], [-0.4, 1.0]], (n, 1, 1))}
+    return fit_of_draws(model, beta, sd, corr)
+
+
+@pytest.fixture(scope="module")
+def new_item_effects():
+    """Effects on P(Y = 1) of 400,000 new items with the parameters of `known`."""
+    rng = np.random.default_rng(5)
+    b, other = rng.standard_normal((2, 400_000))
+    zeta = 0.5 * (-0.4 * b + np.sqrt(1 - 0.4**2) * other)
+    sd = np.hypot(0.6, 1.2)
+    return average_logistic(-0.3 + 0.9 * b + 0.8 + zeta, sd) - average_logistic(-0.3 + 0.9 * b, sd)
+
+
+def test_probability_of_a_new_item_draws_easiness_and_effect_together(known, new_item_effects):
+    found = row(il.effect_card(known), "one new item", "probability")
+    many = new_item_effects
+    for p, end in ((0.025, "lower"), (0.975, "upper")):
+        expected = np.quantile(many, p)
+        near = np.mean(np.abs(many - expected) < 0.01) / 0.02  # density
+        # 4 standard errors of a quantile of the card's 1,000 draws
+        assert abs(found[end] - expected) < 4 * np.sqrt(p * (1 - p) / 1000) / near
+    # were the two independent, the interval would be shorter at the top by more than that
+    assert found["estimate"] == pytest.approx(many.mean(), abs=4 * many.std() / 400_000**0.5)
+
+
+def test_a_new_test_differs_from_the_population_by_a_root_of_its_items(known, new_item_effects):
+    for k in (1, 9, 5000):  # the last in proportion to 200 items
+        frame = il.effect_card(known, k=k).frame.droplevel(0)
+        name, sd = f"a new {k}-item test", new_item_effects.std() / np.sqrt(k)
+        points, probability = (frame.loc[(name, s)] for s in ("score points", "probability"))
+        width = probability["upper"] - probability["lower"]
+        if k > 1:  # nearly normal; a range between such quantiles has an SD of .12
+            assert width == pytest.approx(2 * 1.96 * sd, abs=4 * 0.12 * sd)
+        np.testing.assert_allclose(points[:3], k * probability[:3])
+        population = frame.loc[("item population", "score points"), "estimate"]
+        assert points["estimate"] == pytest.approx(population)
+        one = frame.loc["one new item"]["estimate"]
+        assert one["score points"] == one["probability"]
+
+
+def test_without_spread_of_items_all_targets_agree_on_all_scales(caffeine, fit_of_draws):
+    n, model = 50, caffeine.model
+    beta = np.tile([-0.3, 0.8], (n, 1))
+    sd = {"study": np.full((n, 1), 0.6), "study:id": np.full((n, 1), 1.2)}
+    sd["item"] = np.zeros((n, 2))
+    corr = {"item": np.tile(np.eye(2), (n, 1, 1))}
+    frame = il.effect_card(fit_of_draws(model, beta, sd, corr)).frame
+    for scale in ("logits", "SDs of ability", "probability"):
+        values = frame.xs(scale, level="scale")[["estimate", "lower", "upper"]]
+        assert np.ptp(values.to_numpy()) < 1e-12
+    points = frame.xs("score points", level="scale")["estimate"].to_numpy()
+    np.testing.assert_allclose(points / points[2], [10, 10, 1, 10])
+
+
+def test_probabilities_of_these_items_are_those_of_score_effects(caffeine):
+    points = il.score_effects(caffeine, draws=1000).test
+    theirs = points.loc[("caffeine v placebo", "these 10 items", "score points")]
+    found = row(il.effect_card(caffeine), "these 10 items", "score points")
+    np.testing.assert_allclose(found[:3], theirs[["effect", "lower", "upper"]])
+
+
+def test_the_median_person_gains_more_than_the_average_one(caffeine):
+    average, typical = (
+        il.effect_card(caffeine, average=a) for a in ("population", "typical")
+    )  # abilities of SD 3: most persons are far from where the curve is steep
+    for target in ("these 10 items", "item population"):
+        low, high = (row(c, target, "probability")["estimate"] for c in (average, typical))
+        assert low < high
+    assert "averaged over persons" in repr(average) and "typical person" in repr(typical)
+    with pytest.raises(il.ModelError, match="'population'"):
+        il.effect_card(caffeine, average="median")
+
+
+@pytest.fixture(scope="module")
+def moderated(trial_table):
+    table = trial_table(5, persons=120, items=8)
+    table["pre"] = np.random.default_rng(1).normal(size=120).round(1)[table["id"]]
+    return il.laplace(il.il_hte(table, moderators=["pre"]))
+
+
+def test_a_card_for_each_value_of_a_covariate(moderated):
+    beta = moderated.coefficients["estimate"]
+    card = il.effect_card(moderated, at={"pre": [-1, 2]})
+    for value in (-1, 2):
+        found = card.frame.loc[(f"treat 1 v 0 at pre = {value}", "item population", "logits")]
+        assert found["estimate"] == pytest.approx(beta["treat"] + value * beta["treat:pre"])
+    assert not any("vary with" in note for note in card.notes)
+    everyone = il.effect_card(moderated)
+    mean = (
+        moderated.model.responses.patterns["pre"]
+        .to_numpy()[np.repeat(moderated.model.design.pattern, moderated.model.design.count)]
+        .mean()
+    )
+    found = row(everyone, "item population")["estimate"]
+    assert found == pytest.approx(beta["treat"] + mean * beta["treat:pre"])
+    assert any("vary with pre: it is averaged over the answers" in n for n in everyone.notes)
+    assert "average over the answers in the table" in everyone.sentence()
+
+
+def test_what_is_held_is_a_covariate_that_the_table_has(moderated, caffeine):
+    with pytest.raises(il.DataError, match="not a covariate"):
+        il.effect_card(moderated, at={"age": 3})
+    with pytest.raises(il.ModelError, match="is the treatment"):
+        il.effect_card(moderated, at={"treat": 1})
+
+
+def test_intervals_by_maximum_likelihood_are_t_by_the_share_of_items(trial_table):
+    fit = il.laplace(il.il_hte(trial_table(8, persons=400, items=8, spread=0.8)))
+    card, se = il.effect_card(fit), fit.coefficients.loc["treat", "se"]
+    sigma = fit.sd("item")["treat"]
+    share = sigma**2 / 8 / se**2
+    assert card.items["share"].iloc[0] == pytest.approx(share)
+    assert 0.5 < share < 1  # the spread of items counts
+    df = card.items["df"].iloc[0]
+    assert df == pytest.approx(7 / share**2)
+    found = row(card, "item population")
+    width = student.ppf(0.975, df) * se
+    np.testing.assert_allclose(found["upper"] - found["lower"], 2 * width)
+    new = row(card, "one new item")
+    total = np.hypot(se, sigma)
+    resting = (sigma**2 / 8 + sigma**2) / total**2
+    width = student.ppf(0.975, 7 / resting**2) * total
+    # 4 standard errors of a range between quantiles of 4,000 draws, whose tails are thick
+    assert new["upper"] - new["lower"] == pytest.approx(2 * width, abs=4 * 0.09 * total)
+    chance = row(card, "item population", "probability")  # stretched about its estimate
+    middle = chance["estimate"]
+    assert 0.9 < (chance["upper"] - middle) / (middle - chance["lower"]) < 1.1
+    assert f"{100 * share:.0f} % comes from the sample of items" in " ".join(card.notes)
+
+
+def test_share_of_items_falls_with_what_persons_leave_uncertain(made, caffeine):
+    share = il.effect_card(made).items["share"].iloc[0]
+    assert share == pytest.approx(0.6**2 / 10 / 0.2**2, rel=4 * np.sqrt(2 / N))
+    assert np.isinf(il.effect_card(caffeine).items["df"].iloc[0])  # MAP
+
+
+def test_the_sd_that_irw_divides_by(table):
+    """glmer's M0 and M_A on verbagg, ../shared/reference/irw_procedure_fits.csv."""
+    model = il.il_hte(table("verbagg"), response="resp != 'no'")
+    fit = il.laplace(model)
+    card = il.effect_card(fit, sd="irw")
+    found = row(card, "item population", "SDs of ability")
+    sign = np.sign(row(card, "item population")["estimate"])
+    # both to 1e-3, what the reference's likelihoods agree to
+    assert found["estimate"] == pytest.approx(sign * 0.305300914 / 1.367270059, abs=1e-3)
+    assert "IRW" in card.notes[0]
+
+
+def test_ordinal_answers_have_points_and_no_one_probability(trial_table):
+    table = trial_table(5, persons=80, items=5)
+    table["resp"] = table["resp"] + np.random.default_rng(1).integers(0, 2, len(table))
+    for family in ("cumulative", "adjacent"):
+        card = il.effect_card(il.laplace(il.il_hte(table, family=family), objective="map"))
+        assert list(card.frame.index.unique("scale")) == [
+            "logits",
+            "SDs of ability",
+            "score points",
+        ]
+        assert "il.score_effects(fit)" in " ".join(card.notes)
+    own = il.Model(
+        "resp ~ treat + (1 | id) + (treat | item)", table, "cumulative", own_slopes=["treat"]
+    )
+    card = il.effect_card(il.laplace(own))
+    assert "score points" not in card.frame.index.unique("scale")
+    assert any("slopes differ by threshold" in note for note in card.notes)
+
+
+def test_the_paragraph_says_only_what_the_fit_supports(caffeine, trial_table):
+    text = il.effect_card(caffeine).sentence()
+    for part in (
+        "684 persons", "10 items", "maximum a posteriori", "randomised person by person",
+        "effect of treatment (caffeine v placebo)", "normal approximation", "SDs of ability",
+        "Averaged over persons and items, the probability of “resp ≥ 2”",
+    ):  # fmt: skip
+        assert part in text, part
+    table = trial_table(9, persons=80, items=5)
+    groups = il.effect_card(il.laplace(il.il_hte(table, assignment="observational"))).sentence()
+    assert "difference between groups" in groups and "need not be effects" in groups
+    assert "effect of treatment" not in groups and "confidence interval" in groups
+    unsaid = il.effect_card(il.laplace(il.il_hte(table, effects="constant"))).sentence()
+    assert "was not stated" in unsaid and "same effect, by assumption" in unsaid
+    for words in (text, groups, unsaid):
+        assert "significan" not in words and "nan" not in words
+
+
+def test_the_card_is_narrow_enough_to_read(caffeine, moderated):
+    for card in (il.effect_card(caffeine), il.effect_card(moderated, at={"pre": [-1, 1]})):
+        lines = repr(card).splitlines()
+        tables = lines[: lines.index(card.notes[0])]
+        assert max(map(len, tables)) < 100
+        assert card._repr_html_().count("<table>") == 2
+
+
+def test_quadrature_and_laplace_agree_on_every_scale(trial_table):
+    """Persons with 8 items each: the two likelihoods differ little."""
+    model = il.il_hte(trial_table(8, persons=200, items=8))
+    ours, theirs = (il.effect_card(f(model)).frame for f in (il.quadrature, il.laplace))
+    width = theirs["upper"] - theirs["lower"]
+    for column in ("estimate", "lower", "upper"):
+        # Laplace's SDs are some percent low; the draws are made of the same noise
+        assert (np.abs(ours[column] - theirs[column]) < 0.1 * width).all()
+
+
+def test_the_population_has_one_interval_everywhere(moderated, caffeine):
+    for fit in (moderated, caffeine):  # ML and MAP
+        average = il.item_effects(fit).average.iloc[0]
+        found = row(il.effect_card(fit), "item population")
+        assert found["estimate"] == pytest.approx(average["effect"])
+        assert found["lower"] == pytest.approx(average["lower"])
+        assert found["upper"] == pytest.approx(average["upper"])

@@ -8,8 +8,10 @@ from scipy.special import expit
 from scipy.stats import norm
 
 import ilhte_bayes as il
+from ilhte_bayes.estimands.ability_averages import average_logistic
+from ilhte_bayes.estimands.expected import Arm
+from ilhte_bayes.estimands.expected_draws import mode_draw
 from ilhte_bayes.estimands.items import treatment_contrasts
-from ilhte_bayes.estimands.scores import _Arm, _mode, average_logistic
 
 CONTRAST = "treat 1 v 0"
 
@@ -123,9 +125,9 @@ def test_points_of_the_test_are_the_sum_over_its_items(fit):
 
 def test_new_items_with_the_effects_of_old_ones_are_those(fit, table):
     """Here every item was answered by everyone, so that averages over answers are the same."""
-    contrast, at = treatment_contrasts(fit)[0], _mode(fit, "item")
+    contrast, at = treatment_contrasts(fit)[0], mode_draw(fit, "item")
     for arm in (contrast.from_arm, contrast.to_arm):
-        own = _Arm.of(fit, "item", contrast, arm)
+        own = Arm.of(fit, "item", contrast, arm)
         np.testing.assert_allclose(own.new_items(at, at.effects["item"]), own(at), atol=1e-12)
 
 

@@ -99,8 +99,8 @@ def test_a_warm_refit_is_the_maximum(family, make_trial):
     )
     cold = il.laplace(second).coefficients
     warm = warm_refits(il.laplace(first))(second)
-    # the search ends at a gradient of 1e-4 in standard errors
-    np.testing.assert_allclose(warm, cold["estimate"], atol=2e-3 * cold["se"].max())
+    # the search ends at a gradient of 1e-3 in standard errors
+    np.testing.assert_allclose(warm, cold["estimate"], atol=5e-3 * cold["se"].max())
 
 
 def test_p_value_counts_the_observed_table():

@@ -91,8 +91,9 @@ def test_caterpillar_ladder_and_slopes_say_what_their_tables_say(fit_of, steps, 
     np.testing.assert_allclose(1 + spread.error_y.array[2] / spread.y[2], away, rtol=1e-6)
     np.testing.assert_allclose(panels[-1].y, steps.criteria["bic"] - steps.criteria["bic"].min())
 
-    (points,) = markers(il.plot.slopes(tested, backend="plotly"))
+    points, bars = markers(il.plot.slopes(tested, backend="plotly"))
     np.testing.assert_allclose(points.y, tested.slopes["estimate"])
+    np.testing.assert_allclose(bars.y, tested.slopes["shrunken"])
     axes = il.plot.slopes(tested)
     assert axes.get_ylabel() == "Slope (logits)"
 

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 import ilhte_bayes as il
+from ilhte_bayes.show.card_words import card_table
 from ilhte_bayes.show.html_tables import components_table, html_table
-from ilhte_bayes.show.text import average_sentences, card_table, caterpillar, items_table
+from ilhte_bayes.show.text import average_sentences, caterpillar, items_table
 from ilhte_bayes.show.words import (
     arm_words,
     count_of,

@@ -94,3 +94,15 @@ def test_nuts_of_ordinal_answers_is_calibrated(capsys):
     with capsys.disabled():
         print(f"\n{calibration}")
     assert calibration.uniformity()["p"].min() > 0.01 / calibration.ranks.shape[1]
+
+
+def test_nuts_of_multinomial_answers_is_calibrated(capsys):
+    """Three categories without order: schools' effects independent between logits, all sampled."""
+    table = trial(persons=240, items=1)
+    table["resp"] = np.random.default_rng(2).integers(0, 3, len(table))
+    priors = {"beta": il.Normal(0, 1), "sd_school": il.Gamma(8, 12)}
+    model = il.Model("resp ~ treat + (1|school)", table, family="multinomial", priors=priors)
+    calibration = sbc(model, N, **SIZE)
+    with capsys.disabled():
+        print(f"\n{calibration}")
+    assert calibration.uniformity()["p"].min() > 0.01 / calibration.ranks.shape[1]

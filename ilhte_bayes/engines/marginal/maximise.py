@@ -117,17 +117,6 @@ def maximise(
     )
 
 
-def climb(objective: MarginalObjective, begin: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Maximum alone, without curvature, from a point near it: for refits by the hundred.
-
-    It ends where the gradient is below 1e-4 per standard error; an SD of 0 is left where the
-    search came to, next to 0.
-    """
-    objective.tolerance = ROUGH
-    psi, scale = begin
-    return _Search(objective, flat_prior).climb(psi, scale, np.zeros(psi.size, dtype=bool))
-
-
 def start(objective: LaplaceObjective) -> tuple[np.ndarray, np.ndarray]:
     """Starting point, and a square root of a rough inverse curvature there.
 

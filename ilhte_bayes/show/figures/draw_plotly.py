@@ -22,7 +22,14 @@ from ilhte_bayes.show.figures.drawing import (
 from ilhte_bayes.show.words import number, range_of
 
 _DASHES = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}
-_MARKERS = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down"}
+_MARKERS = {
+    "o": "circle",
+    "s": "square",
+    "^": "triangle-up",
+    "D": "diamond",
+    "v": "triangle-down",
+    "_": "line-ew-open",
+}
 _PIXELS = 96  # an inch
 _FONT = 13  # pixels on paper
 

@@ -11,6 +11,8 @@ from ilhte_bayes.show.figures.drawing import (
     Axis,
     Backend,
     Drawing,
+    Look,
+    Mark,
     Panel,
     Points,
     Rule,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 2.6, 2.6  # inches of a panel
 _COLUMNS = 3
+_BAR = Look("#000000", "_")
 
 
 def slopes(
@@ -48,7 +51,9 @@ def slopes(
     -------
     matplotlib.axes.Axes or plotly.graph_objects.Figure
         The first panel, a panel for each term; `.figure` holds them all. Points: slopes of its own
-        at each threshold, in logits. Grey line and band: the common slope with its 95 % interval.
+        at each threshold, in logits. Grey line and band: the common slope with its 95 % interval. Bars
+        (maximum likelihood): slopes shrunken towards their mean as far as chance explains their
+        differences.
     """
     terms = list(dict.fromkeys(found.slopes.index.get_level_values("term")))
     columns = min(len(terms), _COLUMNS)
@@ -67,21 +72,23 @@ def slopes(
 def _panel(own: pd.DataFrame, title: str) -> Panel:
     low, high = own["common_lower"].iloc[0], own["common_upper"].iloc[0]
     names = tuple(cut(name, 14) for name in own.index)
-    marks = (
-        Rule(
-            own["common"].iloc[0],
-            "y",
-            interval=(low, high),
-            words="the same at all, 95 % interval",
-            width=1.2,
-        ),
+    at = np.arange(len(own))
+    common = own["common"].iloc[0]
+    words = "the same at all, 95 % interval"
+    marks: list[Mark] = [
+        Rule(common, "y", interval=(low, high), words=words, width=1.2),
         Points(
-            np.arange(len(own)),
+            at,
             own["estimate"].to_numpy(),
             y_interval=(own["lower"].to_numpy(), own["upper"].to_numpy()),
             names=names,
             words="a slope at each threshold, 95 % intervals",
         ),
-    )
+    ]
+    if "shrunken" in own:
+        words = "shrunken towards their mean"
+        marks.append(
+            Points(at, own["shrunken"].to_numpy(), _BAR, names=names, words=words, size=11)
+        )
     x = Axis("", (-0.5, len(own) - 0.5), tuple(enumerate(names)))
-    return Panel(marks, x, Axis(grid=True), cut(title, 26))
+    return Panel(tuple(marks), x, Axis(grid=True), cut(title, 26))

@@ -1,0 +1,134 @@
+"""What stands under an effect card: denominators, averages, what intervals hold and what they lack."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ilhte_bayes.estimands.ability import WORDS, AbilitySD
+from ilhte_bayes.estimands.expected import Average
+from ilhte_bayes.estimands.item_sample import ItemSample
+from ilhte_bayes.estimands.items import ItemWeights, beyond_the_edge, effects_at_zero
+from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.formulas.contrasts import Contrast, moderators
+
+_LOADING = {
+    "loaded": (
+        "Items discriminate differently: logits are those of the answers, discrimination times the "
+        "{noun} on ability; SDs are of the {noun} on ability itself."
+    ),
+    "additive": (
+        "Items discriminate differently, the {noun} is added to their own logits: an SD of ability "
+        "is what it moves an item with discrimination 1."
+    ),
+}
+_AVERAGES = {
+    "population": (
+        "averaged over persons, clusters and covariates, what is expected if everybody were in an "
+        "arm; average='typical' has those of the median person"
+    ),
+    "typical": (
+        "of the typical person (ability and clusters at their mean, average covariates); "
+        "average='population' has the average over persons"
+    ),
+}
+
+
+def card_notes(
+    fit: Fit,
+    name: str,
+    contrasts: Sequence[Contrast],
+    weights: Sequence[ItemWeights],
+    samples: Sequence[ItemSample],
+    unit: np.ndarray,
+    sd: AbilitySD,
+    average: Average,
+    missing: str | None,
+) -> tuple[str, ...]:
+    """Sentences, the denominator's first; `missing` says why the answers' scales are not there."""
+    model = fit.model
+    noun = model.assignment.noun if model.assignment else "effect"
+    low, high = np.quantile(unit, [0.025, 0.975])
+    notes = [
+        f"One SD of ability is {np.median(unit):.2f} logits [{low:.2f}, {high:.2f}]: {WORDS[sd]}."
+    ]
+    if sd == "irw":
+        notes[0] = f"One SD of ability is {unit[0]:.2f} logits: {WORDS[sd]}."
+    if model.design.group(require_group(fit, "person")).split and sd != "control":
+        notes.append("Arms have SDs of ability of their own: their variances are averaged.")
+    if model.discrimination is not None:
+        notes.append(_LOADING[model.discrimination].format(noun=noun))
+    if any(effects_at_zero(fit, name, w) for w in weights):
+        notes.append(
+            f"The SD of {noun}s over items is estimated at 0, so the intervals of a new item and "
+            f"of a new test leave it out: they are too narrow. Use {beyond_the_edge(fit)[1]}."
+        )
+    elif not any(np.any(w.random) for w in weights):
+        notes.append(
+            f"The model gives every item the same {noun}, by assumption: in logits the four targets "
+            "agree."
+        )
+    else:
+        notes.append(_of_items(contrasts, samples))
+    notes += _of_moderators(fit, contrasts, noun)
+    notes.append(missing if missing else _of_answers(fit, average))
+    if noun == "difference":
+        notes.append("Arms were not randomised: these are differences between groups.")
+    return tuple(notes)
+
+
+def _of_items(contrasts: Sequence[Contrast], samples: Sequence[ItemSample]) -> str:
+    """The share of the standard error that rests on the sample of items; t's degrees of freedom."""
+    shares = [f"{100 * sample.share:.0f} %" for sample in samples]
+    dfs = [" / ".join(_df(value) for value in sample.df) for sample in samples]
+    if len(contrasts) > 1:
+        labels = [contrast.label for contrast in contrasts]
+        shares = [f"{a} ({b})" for a, b in zip(shares, labels, strict=True)]
+        dfs = [f"{a} ({b})" for a, b in zip(dfs, labels, strict=True)]
+    text = (
+        f"Of the squared standard error for the item population {', '.join(shares)} comes from the "
+        "sample of items: more persons do not remove it, more items do."
+    )
+    if all(np.isinf(sample.df).all() for sample in samples):
+        return text
+    return (
+        f"{text} Intervals are those of t; degrees of freedom for population / new item / new test: "
+        f"{', '.join(dfs)}."
+    )
+
+
+def _df(value: float) -> str:
+    return "normal" if np.isinf(value) else f"{value:.0f}"
+
+
+def _of_moderators(fit: Fit, contrasts: Sequence[Contrast], noun: str) -> list[str]:
+    """Which variables the effect is averaged over though it varies with them."""
+    model = fit.model
+    design, patterns = model.design, model.responses.patterns
+    answers = np.repeat(design.pattern, design.count)
+    treatment = str(model.roles.treatment)
+    same = (model.formula, patterns, answers, treatment)
+    found = dict.fromkeys(name for c in contrasts for name in moderators(*same, c, design.terms))
+    if not found:
+        return []
+    which = " and ".join(found)
+    first = next(iter(found))
+    return [
+        f"The model lets the {noun} vary with {which}: it is averaged over the answers in the "
+        f"table. effect_card(fit, at={{{first!r}: [...]}}) has it at chosen values."
+    ]
+
+
+def _of_answers(fit: Fit, average: Average) -> str:
+    """Whose answers are counted, and how."""
+    levels = fit.model.responses.response_coding.levels
+    how = f"{_AVERAGES[average]}."
+    if fit.model.design.n_cuts <= 1:
+        return (
+            "Probability (mean over items) and score points (their sum; for the population, over as "
+            f"many items as the new test has): {how}"
+        )
+    return (
+        f"Score points, 0 to {len(levels) - 1} an item, summed over items (for the population, over "
+        f"as many as the new test has): {how} Ordinal answers have no one probability; "
+        "il.score_effects(fit) has each category's."
+    )

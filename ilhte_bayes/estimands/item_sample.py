@@ -1,0 +1,62 @@
+"""How far the sample of items limits what is known of the population they stand for."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ilhte_bayes.estimands.parameters import ParameterDraws, parameter_draws, parameters_at
+from ilhte_bayes.fits.fit import Fit
+
+if TYPE_CHECKING:
+    from ilhte_bayes.estimands.items import ItemWeights
+
+_AS_GOOD_AS_NORMAL = 500.0  # degrees of freedom: the interval is .2 % longer
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSample:
+    """How far the sample of items limits what is known beyond these items."""
+
+    share: float  # of the population target's squared standard error that comes from the items
+    sd: float  # of effects over items; missing where the model has no such SD
+    df: tuple[float, float, float]  # of t: population, new item, new test; inf for the normal
+
+
+def item_sample(fit: Fit, name: str, weights: "ItemWeights", k: int) -> ItemSample:
+    """Share of items in the squared standard error, and degrees of freedom of ML intervals.
+
+    sigma^2 / I over the squared standard error of the average over the item population: what would
+    be left of it with endlessly many persons. The SD of I effects is estimated with I - 1 degrees of
+    freedom; where only a share of a variance rests on it, Satterthwaite's rule makes that
+    (I - 1) / share^2. Posteriors (and MAP) know the SD's uncertainty in their own way.
+    """
+    n_items, average = len(weights.fixed), weights.fixed.mean(axis=0)
+    if fit.sampled:
+        draws = parameter_draws(fit)
+        spread = float(effect_variance(draws, name, weights).mean())
+        squared = float((draws.beta @ average).var(ddof=1))
+    else:
+        at = parameters_at(fit, fit.mode["psi"].to_numpy()[None])
+        spread = float(effect_variance(at, name, weights)[0])
+        squared = float(average @ fit.mode["beta_cov"].to_numpy() @ average)
+    normal = (np.inf, np.inf, np.inf)
+    sd = float(np.sqrt(spread)) if np.any(weights.random) else np.nan
+    if spread == 0.0 or n_items < 2 or not squared > 0.0:
+        return ItemSample(0.0, sd, normal)
+    share = min(1.0, spread / n_items / squared)
+    if fit.objective != "ml":
+        return ItemSample(share, sd, normal)
+
+    def df(new: float) -> float:
+        resting = min(1.0, (share * squared + new) / (squared + new))
+        found = (n_items - 1) / resting**2
+        return found if found < _AS_GOOD_AS_NORMAL else np.inf
+
+    return ItemSample(share, sd, (df(0.0), df(spread), df(spread / k)))
+
+
+def effect_variance(draws: ParameterDraws, name: str, weights: "ItemWeights") -> np.ndarray:
+    """(draw,) variance of effects over the item population."""
+    random = weights.random.mean(axis=0)
+    return np.einsum("dij,i,j->d", draws.covariance[name], random, random)
