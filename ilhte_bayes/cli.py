@@ -1,4 +1,4 @@
-"""The `ilhte` command: demo, datasets, fit. Heavy imports wait until a command needs them."""
+"""The `ilhte` command: demo, datasets, fit, study, audit. Heavy imports wait until a command needs them."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ilhte_bayes.errors import DataError, IlhteError, IlhteWarning, ModelError
+from ilhte_bayes.studies.commands import register
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -313,6 +314,8 @@ def say(text: str) -> None:
     """Tell progress on standard error, so that standard output holds results alone."""
     print(text, file=sys.stderr)
 
+
+register(app)
 
 if __name__ == "__main__":
     main()
