@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -96,7 +97,7 @@ def audit(path: str | PathLike[str]) -> Audit:
         index=pd.Index(list(rows), name="check"),
     )  # fmt: skip
     title = _TITLE.format(name=Path(path).name, formula=fit.model.formula.text)
-    return Audit(frame, title, tuple(fit.problems), fit=fit)
+    return Audit(frame, title, tuple(fill(text, 98) for text in fit.problems), fit=fit)
 
 
 _Row = tuple[str, bool | None]

@@ -36,6 +36,8 @@ class Population:
     weight: np.ndarray  # (point,) posterior of (m, t), sums to 1
     cells: np.ndarray  # (point, cell) probability of each cell of the quantity, given (m, t)
     middle: np.ndarray  # (cell,)
+    mean: np.ndarray  # (point,) over trials, given (m, t)
+    spread: np.ndarray  # (point,) SD over trials
 
     def moment(self, function: Callable[[np.ndarray], np.ndarray]) -> float:
         """Predictive mean of a function of the quantity."""
@@ -43,11 +45,9 @@ class Population:
 
     def table(self) -> pd.DataFrame:
         """Mean and SD over trials, and the next trial."""
-        mean = self.cells @ self.middle
-        spread = np.sqrt(np.maximum(self.cells @ self.middle**2 - mean**2, 0.0))
         rows = {
-            "mean of trials": _summary(mean, self.weight),
-            "SD over trials": _summary(spread, self.weight),
+            "mean of trials": _summary(self.mean, self.weight),
+            "SD over trials": _summary(self.spread, self.weight),
             "next trial": _summary(self.middle, self.weight @ self.cells),
         }
         return pd.DataFrame.from_dict(rows, orient="index")
@@ -81,7 +81,11 @@ def fit_population(family: Family, curves: Sequence[Curve], *, mean_sd: float) -
         log[~family.allowed(m, t)] = -np.inf
         density = np.exp(log - log.max())
         m_range, t_range = _around(m, density), _around(t, density)
-    return Population(density / density.sum(), cells, middle)
+    mean, spread = m, t
+    if family.span is not None:  # m and t are those of a transformed quantity
+        mean = cells @ middle
+        spread = np.sqrt(np.maximum(cells @ middle**2 - mean**2, 0.0))
+    return Population(density / density.sum(), cells, middle, mean, spread)
 
 
 def _lost(curve: Curve, at: np.ndarray) -> np.ndarray:
@@ -101,7 +105,7 @@ def _edges(family: Family, curves: Sequence[Curve]) -> np.ndarray:
         return np.linspace(*family.span, _CELLS + 1)
     low = min(float(values[0]) for values, _ in curves)
     high = max(float(values[-1]) for values, _ in curves)
-    more = 2.0 * (high - low)
+    more = (2.0 if family.signed else 5.0) * (high - low)
     if family.signed:
         return np.linspace(low - more, high + more, _CELLS + 1)
     # closer together near 0, where trials without differences are
