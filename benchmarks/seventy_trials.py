@@ -95,7 +95,8 @@ def trials_of(table: pd.DataFrame, items: pd.DataFrame, seed: int, drawn: bool):
 def with_truth(frame: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     names = ["ate_logit", "sigma_zeta_logit", "rho", "sigma_theta"]
     truth = table.loc[frame.index, names].add_prefix("true_")
-    return pd.concat([frame[[name for name in COLUMNS if name in frame]], truth], axis=1)
+    kept = frame[[name for name in COLUMNS if name in frame]]
+    return pd.concat([kept, truth], axis=1).rename_axis("trial")
 
 
 def coverage(frame: pd.DataFrame) -> pd.DataFrame:

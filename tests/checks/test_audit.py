@@ -60,11 +60,11 @@ def test_what_is_no_maximum_is_seen(name, fit_by, tmp_path):
     assert not found.good
 
 
-def test_too_coarse_a_grid_is_seen(fit_by, tmp_path):
+def test_a_grid_that_is_too_short_is_seen(fit_by, tmp_path):
     fit = fit_by("nuts")
     tree = fit.tree.copy()
     first, step, size = tree["posterior"].attrs["grid"]
-    tree["posterior"].attrs["grid"] = [first, 8.0 * step, float(int(size) // 8 + 1)]
+    tree["posterior"].attrs["grid"] = [first / 4.0, step, float(int(size) // 4)]
     found = il.audit(replace(fit, tree=tree).save(tmp_path / "fit.nc"))
     assert found.frame.loc["integral", "verdict"] == "LOOK"
 
