@@ -109,7 +109,7 @@ def _features_of(fit: Fit, name: str, contrast: Contrast) -> _Features:
     change = fixed_change(
         model.formula,
         model.responses.patterns,
-        np.repeat(design.pattern, design.count),
+        design.pattern_of_answers(),
         str(model.roles.treatment),
         contrast,
         design.terms,

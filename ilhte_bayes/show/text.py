@@ -32,7 +32,7 @@ ENGINE_WORDS = {
 def model_lines(model: "Model") -> list[tuple[str, str]]:
     """Facts about a model as (label, sentence), in reading order."""
     design, responses = model.design, model.responses
-    groups = ", ".join(f"{g.n_levels:,} {g.name}" for g in design.groups)
+    groups = ", ".join(f"{g.n_counted:,} {g.name}" for g in design.groups)
     lines = [
         ("Formula", model.formula.text),
         ("Answers", f"{design.n_obs:,} ({model.family.name}); {groups}"),

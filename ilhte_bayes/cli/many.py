@@ -1,20 +1,15 @@
-"""`ilhte study` and `ilhte audit`."""
+"""Commands for many trials and for kept fits: study, audit."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ilhte_bayes.cli import _check_writable, app, say
 from ilhte_bayes.errors import DataError
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(study)
-    app.command()(audit)
-
-
+@app.command()
 def study(
     folder: Annotated[Path, typer.Argument(help="Folder with a .csv or .parquet file per trial.")],
     report: Annotated[
@@ -55,11 +50,12 @@ def study(
     assert place is not None  # of a folder results are always kept
     table = place / "study.csv"
     found.to_frame().to_csv(table)
-    print(f"table written to {table}", file=sys.stderr)
+    say(f"table written to {table}")
     if report:
-        print(f"page written to {found.report(place / 'study.html')}", file=sys.stderr)
+        say(f"page written to {found.report(place / 'study.html')}")
 
 
+@app.command()
 def audit(
     fit: Annotated[Path, typer.Argument(help="A file that fit.save wrote.")],
     report: Annotated[
@@ -69,11 +65,12 @@ def audit(
     """Examine a saved fit anew: its seal, data, diagnostics and integral; write its page."""
     import ilhte_bayes as il
 
-    found = il.audit(fit)
-    print(found)
     page = report or fit.with_suffix(".html")
     if page.resolve() == fit.resolve():
         raise DataError("FIT and --report name the same file. Give the page its own.")
-    print(f"page written to {il.report(found.fit, page)}", file=sys.stderr)  # type: ignore[arg-type]
+    _check_writable(page)
+    found = il.audit(fit)
+    print(found)
+    say(f"page written to {il.report(found.fit, page)}")  # type: ignore[arg-type]
     if not found.good:
         raise typer.Exit(1)
