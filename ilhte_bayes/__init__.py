@@ -164,11 +164,11 @@ if TYPE_CHECKING:
     from ilhte_bayes.show.page import report
     from ilhte_bayes.show.peers import as_code
     from ilhte_bayes.show.tables import save_table, table
-    from ilhte_bayes.studies.second_stage import second_stage
-    from ilhte_bayes.studies.study import study
     from ilhte_bayes.studies.calibration import calibrate
     from ilhte_bayes.studies.power import power
+    from ilhte_bayes.studies.second_stage import second_stage
     from ilhte_bayes.studies.simulate import simulate
+    from ilhte_bayes.studies.study import study
     from ilhte_bayes.studies.trial import Trial
 
 
