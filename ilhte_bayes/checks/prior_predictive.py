@@ -77,6 +77,7 @@ def prior_predictive(model: Model, *, draws: int = 200, seed: int = 1) -> Result
             "A table far outside says that priors and answers disagree; priors that put most tables "
             "near 0 or 1 say that they were not meant.",
         ),
+        topic="checks",
     )
 
 

@@ -58,7 +58,7 @@ def sum_score_effect(fit: Fit | Model) -> Result:
 
     References
     ----------
-    Gilbert, Himmelsbach, Soland & Domingue (2025), J. Policy Anal. Manag. 44(4), 1417-1449.
+    Gilbert, Himmelsbach, Soland, Joshi & Domingue (2025), J. Policy Anal. Manag. 44(4), 1417-1449.
     Cronbach (1951), Psychometrika 16, 297-334.
 
     Examples
@@ -90,7 +90,7 @@ def sum_score_effect(fit: Fit | Model) -> Result:
     title = f"{noun.capitalize()} on sum scores, 95 % intervals"
     if len(tables) == 1:
         frame, title = frame.droplevel("contrast"), f"{title} ({contrasts[0].label})"
-    return Result(frame, title, _notes(scores, frame, noun))
+    return Result(frame, title, _notes(scores, frame, noun), topic="effects")
 
 
 @dataclass(frozen=True, slots=True)

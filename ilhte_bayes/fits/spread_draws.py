@@ -119,10 +119,13 @@ def steps[T](
         for k, item in enumerate(items):
             yield item
             if bar is None and time.perf_counter() - began > after:
+                from importlib.util import find_spec
+
                 from rich.console import Console
                 from rich.progress import Progress
 
-                bar = Progress(console=Console(stderr=True), transient=True)
+                widgets = None if find_spec("ipywidgets") else False  # else rich warns in notebooks
+                bar = Progress(console=Console(stderr=True, force_jupyter=widgets), transient=True)
                 bar.start()
                 task = bar.add_task(words, total=total)
             if bar is not None and task is not None:

@@ -139,7 +139,7 @@ def _items_sentence(fit: Fit, effects: ItemEffects, label: str) -> str:
     if frame.index.nlevels > 1:
         frame = frame.xs(label, level="contrast")
     low, high = frame["effect"].idxmin(), frame["effect"].idxmax()
-    between = f"The {noun} varies between items with an SD of {number(spread.sd)} logits"
+    between = f"Between items the estimated SD of {noun}s is {number(spread.sd)} logits"
     if not np.isnan(spread.lower):
         between += f" (95 % interval {range_of(spread.lower, spread.upper)})"
     return (

@@ -1,5 +1,6 @@
 """A study of many trials as text, as HTML, and as a page."""
 
+import contextlib
 import math
 from html import escape
 from os import PathLike
@@ -13,7 +14,7 @@ from ilhte_bayes.errors import DataError, IlhteError
 from ilhte_bayes.show.evidence import evidence, evidence_words
 from ilhte_bayes.show.html_tables import html_table
 from ilhte_bayes.show.page import page_of_sections
-from ilhte_bayes.show.pictures import Picture, picture_of
+from ilhte_bayes.show.pictures import Picture, of_study
 from ilhte_bayes.show.results import p_value
 from ilhte_bayes.show.sections import Section
 from ilhte_bayes.show.words import sentence
@@ -152,16 +153,12 @@ def study_page(study: Any, path: str | PathLike[str], *, title: str | None = Non
 
 
 def _pictures(study: Any) -> list[Picture]:
-    from ilhte_bayes.show import plots
-
-    wanted = (
-        ("Item effects, trial by trial", plots.study_effects),
-        ("Difference in interactions against the ratio of SDs", plots.study_interactions),
-    )
+    wanted = {
+        "study_effects": "Item effects, trial by trial",
+        "study_interactions": "Difference in interactions against the ratio of SDs",
+    }
     out = []
-    for words, draw in wanted:
-        try:
-            out.append(picture_of(draw(study), words, words))
-        except IlhteError:
-            continue  # no trial, or none with a covariate
+    for name, words in wanted.items():
+        with contextlib.suppress(IlhteError):  # no trial, or none with a covariate
+            out.append(of_study(study, name, words))
     return out
