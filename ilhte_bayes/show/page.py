@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ilhte_bayes.estimands.items import ItemEffects
     from ilhte_bayes.fits.fit import Fit
     from ilhte_bayes.models.analysis_plan import AnalysisPlan
-    from ilhte_bayes.show.sections import Section
+    from ilhte_bayes.show.sections.section import Section
 
 
 def report(

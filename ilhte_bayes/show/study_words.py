@@ -16,7 +16,7 @@ from ilhte_bayes.show.html_tables import html_table
 from ilhte_bayes.show.page import page_of_sections
 from ilhte_bayes.show.pictures import Picture, of_study
 from ilhte_bayes.show.results import p_value
-from ilhte_bayes.show.sections import Section
+from ilhte_bayes.show.sections.section import Section
 from ilhte_bayes.show.words import sentence
 
 _WIDTH = 98
