@@ -58,6 +58,9 @@ _PUBLIC = {
     "identification": "sensitivity.identification",
     "irw_table": "sensitivity.irw",
     "lookalikes": "sensitivity.lookalikes",
+    "study": "studies.study",
+    "second_stage": "studies.second_stage",
+    "audit": "checks.audit",
     "check": "checks.check",
     "predictive_check": "checks.predictive",
     "posterior_predictive": "checks.posterior_predictive",
@@ -90,6 +93,7 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "plot"]
 
 if TYPE_CHECKING:
+    from ilhte_bayes.checks.audit import audit
     from ilhte_bayes.checks.check import check
     from ilhte_bayes.checks.equal_slopes import equal_slopes
     from ilhte_bayes.checks.loo import loo, with_log_likelihood
@@ -162,7 +166,9 @@ if TYPE_CHECKING:
     from ilhte_bayes.show.tables import save_table, table
     from ilhte_bayes.studies.calibration import calibrate
     from ilhte_bayes.studies.power import power
+    from ilhte_bayes.studies.second_stage import second_stage
     from ilhte_bayes.studies.simulate import simulate
+    from ilhte_bayes.studies.study import study
     from ilhte_bayes.studies.trial import Trial
 
 

@@ -1,4 +1,4 @@
-"""The `ilhte` command: demo, datasets, reduce, fit; `planning` has simulate and power.
+"""The `ilhte` command: demo, datasets, reduce, fit; `planning`: simulate, power; `many`: study, audit.
 
 Heavy imports wait until a command needs them.
 """
@@ -356,4 +356,4 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-from ilhte_bayes.cli import planning  # noqa: E402, F401  (its commands join the app)
+from ilhte_bayes.cli import many, planning  # noqa: E402, F401  (their commands join the app)

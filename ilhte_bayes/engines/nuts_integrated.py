@@ -11,7 +11,7 @@ from ilhte_bayes.engines.on_grid import EDGE, extreme_draws, sample_on_grid
 from ilhte_bayes.engines.whitening import unwhiten, whitening_root
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Design
-from ilhte_bayes.likelihood.grid import Evaluate, Grid, Spread
+from ilhte_bayes.likelihood.grid import Evaluate, Grid, GridError, Spread, grid_error
 from ilhte_bayes.likelihood.plan import Plan, make_plan, most_information, usual_information
 from ilhte_bayes.models.priors import Priors
 from ilhte_bayes.models.structure import Structure, pack
@@ -25,6 +25,7 @@ from ilhte_bayes.models.unconstrained import (
 
 _SMALL = 6.0  # SDs so many times smaller than the largest plausible one get finer nodes when met
 _APART = 0.05  # logits between thresholds where chains start
+_PARAMETERS = ("beta", "sd_", "corr_", "re_")
 _JITTER = 0.1  # posterior SDs by which chains start apart; at the mode itself a gradient may be 0
 
 
@@ -64,6 +65,37 @@ def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: R
         attrs=found.attrs(integrated) | {"centred": sorted(centred)},
         problems=found.problems(),
     )
+
+
+def doubling_error(fit: Fit, *, draws: int = 200) -> GridError:
+    """What doubling the nodes changes for the draws of a fit that ask most of the grid.
+
+    Parameters
+    ----------
+    fit : Fit
+        Sampled with a group integrated out, abilities normal and items discriminating alike.
+    draws : int
+        From which the posterior SDs are taken that gradients are measured in.
+    """
+    posterior = fit.tree["posterior"].to_dataset()
+    model, first = fit.model, posterior.attrs["grid"]
+    plan = make_plan(model.rows, str(posterior.attrs["integrated"]))
+    layout = make_layout(model.design, str(posterior.attrs["integrated"]), frozenset())
+    flat = posterior.stack(state=("chain", "draw"))
+    flat = flat.transpose("state", ...)
+
+    def vectors(chosen: np.ndarray) -> np.ndarray:
+        names = [name for name in flat.data_vars if str(name).startswith(_PARAMETERS)]
+        arrays = {str(name): flat[name].to_numpy()[chosen] for name in names}
+        return np.array(
+            [to_vector(layout, {n: a[k] for n, a in arrays.items()}) for k in range(chosen.size)]
+        )
+
+    spread = np.linspace(0, flat.sizes["state"] - 1, draws).astype(int)
+    scale = vectors(spread).std(axis=0)
+    states = vectors(extreme_draws(plan, posterior))
+    grid = Grid(float(first[0]), float(first[1]), int(first[2]))
+    return grid_error(grid, _evaluator(layout, model.priors, plan, model.rows, states, scale))
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def quadrature(
         maximum = maximise(target, begin, prior)
         levels = _levels(target, maximum.evaluation, jointly=item_group(model))
         mode = mode_and_curvature(target, maximum, levels)
-        grid, error = _grid_error(target, maximum.psi, maximum.covariance)
+        grid, error = grid_error_at(target, maximum.psi, maximum.covariance)
     mode.attrs |= {
         "integrated": integrated,
         "laplace_loglik": np.nan if pilot is None else pilot.loglik,
@@ -205,10 +205,13 @@ def _person_moments(
     return out_mean, out_variance
 
 
-def _grid_error(
+def grid_error_at(
     target: IntegratedObjective, psi: np.ndarray, covariance: np.ndarray
 ) -> tuple[list[float], GridError]:
-    """What doubling the nodes changes, at the estimates and towards both ends of theta's SD."""
+    """What doubling the nodes changes, at the estimates and towards both ends of theta's SD.
+
+    The grid (first, step, size) is the largest of those used there.
+    """
     scale = np.sqrt(np.diag(covariance))
     value = gradient = 0.0
     largest: Grid | None = None

@@ -55,7 +55,8 @@ def estimates(
     values = function(parameters_at(fit, np.vstack([psi[None], psi + moves, psi - moves])))
     centre, up, down = values[0], values[1 : 1 + psi.size], values[1 + psi.size :]
     free = ~mode["psi_held"].to_numpy().astype(bool)
-    se = _errors((up - down) / (2.0 * step[:, None]), covariance, free)
+    with np.errstate(invalid="ignore"):  # a ratio to an SD of 0
+        se = _errors((up - down) / (2.0 * step[:, None]), covariance, free)
     lower, upper = np.empty(centre.size), np.empty(centre.size)
     for k, link in enumerate(links):
         there, back = _LINKS[link]

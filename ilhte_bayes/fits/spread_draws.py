@@ -108,8 +108,10 @@ def _flat(posterior: xr.Dataset, name: str) -> np.ndarray:
     return np.asarray(values.reshape(-1, *values.shape[2:]))
 
 
-def steps[T](items: Iterable[T], total: int, words: str, *, after: float = 3.0) -> Iterator[T]:
-    """Go through items; after a few seconds say on standard error how far it is."""
+def steps[T](
+    items: Iterable[T], total: int | None, words: str, *, after: float = 3.0
+) -> Iterator[T]:
+    """Go through items; after a few seconds say on standard error how far it is, if that is known."""
     import sys
     import time
 

@@ -110,6 +110,16 @@ def load(path: str | os.PathLike[str]) -> Fit:
         raise DataError(_cannot_rebuild(source.name, seal, record, error)) from error
 
 
+def record_of(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a saved fit says of itself: `fingerprint` of its data, `made_with`, ..."""
+    with (
+        Path(path).expanduser().open("rb") as handle,
+        xr.open_datatree(handle, engine="h5netcdf", decode_cf=False) as opened,
+    ):
+        found: dict[str, Any] = json.loads(str(opened["saved"]["record"].to_numpy().item()))
+        return found
+
+
 def _as_tree(fit: Fit) -> xr.DataTree:
     """The fit's groups, and group `saved`."""
     arrays: Arrays = {}

@@ -1,6 +1,8 @@
 """IRW's procedure on one trial: what the Item Response Warehouse's vignette computes with glmer."""
 
 import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
 from textwrap import fill
 from typing import Any
 
@@ -13,12 +15,12 @@ from ilhte_bayes.data.tables import Table, open_table, require_columns
 from ilhte_bayes.engines.laplace import laplace
 from ilhte_bayes.errors import DataError, ModelError, listed
 from ilhte_bayes.estimands.result import Result
-from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.grammar import parse_formula
 from ilhte_bayes.models.model import Model, il_hte
 from ilhte_bayes.sensitivity.easiness import ratio_of_modes
 from ilhte_bayes.sensitivity.identification import item_variance_test
-from ilhte_bayes.sensitivity.three_models import three_models
+from ilhte_bayes.sensitivity.three_models import one_effect_for_all, rebuilt, three_models
 
 IRW_PERSONS = 5000  # that the vignette samples at most
 _FEWEST_ITEMS = 3
@@ -27,6 +29,18 @@ _COMPARE = {
     ">": operator.gt, "<=": operator.le, "<": operator.lt,
 }  # fmt: skip
 _TITLE = "IRW's procedure by Laplace: {persons:,} persons, {items} items, {of}"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A trial with the rows and the covariate that the procedure takes, and its models."""
+
+    models: Mapping[str, Model]  # "M_0", "M_A"; with a covariate "M_B" and "M_C", too
+    covariate: str | None
+    n_persons: int
+    n_items: int
+    group: str  # of the items
+    effect: str  # their column that is the effect's
 
 
 def irw_table(
@@ -91,18 +105,20 @@ def irw_table(
     >>> round(float(found.frame.loc["sd_ratio", "estimate"]), 2)
     1.58
     """
-    table = open_table(trial)
-    names = _columns(table, response, treatment, person, item)
-    table, covariate = _prepared(table, names, covariate)
-    table = _sampled(table, names["person"], most_persons, seed)
-    models = _models(table, names, covariate)
-    fits = {key: laplace(model) for key, model in models.items()}
-    group, effect = _items_of(fits["M_A"].model, names)
-    notes, rows = [], _rows(fits, group, effect)
-    sizes = {
-        "n_persons": table[names["person"]].nunique(),
-        "n_items": table[names["item"]].nunique(),
-    }
+    prepared = prepare(
+        trial,
+        response=response,
+        covariate=covariate,
+        treatment=treatment,
+        person=person,
+        item=item,
+        most_persons=most_persons,
+        seed=seed,
+    )
+    covariate = prepared.covariate
+    fits = {key: laplace(model) for key, model in prepared.models.items()}
+    notes, rows = [], irw_numbers(fits, prepared.group, prepared.effect)
+    sizes = {"n_persons": prepared.n_persons, "n_items": prepared.n_items}
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "se"])
     frame = pd.concat([pd.DataFrame({"estimate": sizes, "se": np.nan}, dtype=object), frame])
     _, p = item_variance_test(fits["M_0"], fits["M_A"])
@@ -120,6 +136,42 @@ def irw_table(
     of = f"covariate {covariate}, standardised" if covariate else "no covariate"
     title = _TITLE.format(persons=sizes["n_persons"], items=sizes["n_items"], of=of)
     return Result(frame.rename_axis("quantity"), title, tuple(notes), topic="assumptions")
+
+
+def prepare(
+    trial: Table,
+    *,
+    response: str | None = None,
+    covariate: str | None = None,
+    treatment: str | None = None,
+    person: str | None = None,
+    item: str | None = None,
+    most_persons: int | None = None,
+    seed: int = 1,
+    moderated: bool = True,
+    **options: Any,
+) -> Prepared:
+    """Take the rows that the procedure takes, find the covariate, and build the models.
+
+    Parameters
+    ----------
+    trial, response, covariate, treatment, person, item, most_persons, seed
+        As for `irw_table`.
+    moderated : bool
+        Whether the covariate and its models are wanted.
+    **options
+        Of `il.il_hte`: `clusters`, `family`, `priors`, ... Answers of another family than
+        "bernoulli" may have any number of values.
+    """
+    table = open_table(trial)
+    names = _columns(table, response, treatment, person, item)
+    binary = options.get("family", "bernoulli") == "bernoulli"
+    table, covariate = _prepared(table, names, covariate, binary=binary, moderated=moderated)
+    table = _sampled(table, names["person"], most_persons, seed)
+    models = _models(table, names, covariate, options)
+    group, effect = _items_of(models["M_A"], names)
+    persons, items = (int(table[names[role]].nunique()) for role in ("person", "item"))
+    return Prepared(models, covariate, persons, items, group, effect)
 
 
 def _columns(
@@ -141,7 +193,12 @@ def _columns(
 
 
 def _prepared(
-    table: pd.DataFrame, names: dict[str, str], covariate: str | None
+    table: pd.DataFrame,
+    names: dict[str, str],
+    covariate: str | None,
+    *,
+    binary: bool,
+    moderated: bool,
 ) -> tuple[pd.DataFrame, str | None]:
     """Rows and columns as the vignette has them; and the covariate."""
     if IRW_WAVE in table:
@@ -155,15 +212,17 @@ def _prepared(
         value: Any = term.value
         score = _COMPARE[term.comparison](score, value).where(score.notna())
     values = score.groupby(table[names["item"]], observed=True).nunique()
-    kept = values.index[values == 2]
+    kept = values.index[values == 2] if binary else values.index[values >= 2]
     if len(kept) < _FEWEST_ITEMS:
         raise DataError(
-            f"{len(kept)} of {len(values)} items have exactly two values of {term.column!r}, and "
-            f"IRW's procedure takes {_FEWEST_ITEMS} or more. Compare ordered answers with a value: "
+            f"{len(kept)} of {len(values)} items have {'exactly two' if binary else 'several'} values "
+            f"of {term.column!r}, and IRW's procedure takes {_FEWEST_ITEMS} or more. Compare ordered answers with a value: "
             f"response='{term.column} >= 2'; ordinal answers as they are: il.identification."
         )
     table = table[table[names["item"]].isin(kept)]
-    name = covariate or _likely_covariate(table, names, score.loc[table.index])
+    name = None
+    if moderated:
+        name = covariate or _likely_covariate(table, names, score.loc[table.index])
     needed = [term.column, names["treatment"], names["person"], names["item"]]
     if name is not None:
         require_columns(table, [name], cure="Name yours: covariate='...'.")
@@ -203,13 +262,15 @@ def _sampled(table: pd.DataFrame, person: str, most: int | None, seed: int) -> p
     return table[table[person].isin(rng.choice(np.asarray(persons), size=most, replace=False))]
 
 
-def _models(table: pd.DataFrame, names: dict[str, str], covariate: str | None) -> dict[str, Model]:
+def _models(
+    table: pd.DataFrame, names: dict[str, str], covariate: str | None, more: dict[str, Any]
+) -> dict[str, Model]:
     if covariate is not None:
-        built = three_models(table, covariate, **names).models
+        built = three_models(table, covariate, **names, **more).models
         return {key: built[key] for key in ("M_0", "M_A", "M_B", "M_C")}
-    kinds = {"M_0": "constant", "M_A": "item"}
-    options: dict[str, Any] = dict(names)
-    return {key: il_hte(table, effects=effects, **options) for key, effects in kinds.items()}
+    options: dict[str, Any] = names | more
+    full = il_hte(table, **options)
+    return {"M_0": rebuilt(full, one_effect_for_all(full)), "M_A": full}
 
 
 def _items_of(model: Model, names: dict[str, str]) -> tuple[str, str]:
@@ -222,15 +283,24 @@ def _items_of(model: Model, names: dict[str, str]) -> tuple[str, str]:
     return group.name, group.columns[1]
 
 
-def _rows(fits: dict[str, Fit], group: str, effect: str) -> dict[str, tuple[float, float]]:
+def irw_numbers(fits: Mapping[str, Fit], group: str, effect: str) -> dict[str, tuple]:
+    """Estimate and standard error of everything that the models at hand tell, by IRW's names.
+
+    Parameters
+    ----------
+    fits : mapping
+        "M_A", and any of "M_0", "M_B" and "M_C". Without M_0 sigma_theta is M_A's. Draws have no
+        likelihood ratio.
+    group, effect : str
+        The items' group, and its column that is the effect's.
+    """
     none = float("nan")
-    a, null = fits["M_A"], fits["M_0"]
-    person = next(g.name for g in a.model.design.groups if g.name != group)
-    theta = float(null.sd(person).iloc[0])
+    a = fits["M_A"]
+    null = fits.get("M_0", a)
+    theta = float(null.sd(require_group(a, "person")).iloc[0])
     spread, beta = a.variance_components.loc[group], a.coefficients.loc[effect]
     zeta, rho = spread.loc[f"sd[{effect}]"], spread.loc[f"corr[Intercept,{effect}]"]
     modes = a.random_effects(group)["estimate"].unstack("term")
-    statistic, _ = item_variance_test(null, a)
     out = {
         "ate_logit": (beta["estimate"], beta["se"]),
         "sigma_theta": (theta, none),
@@ -241,14 +311,15 @@ def _rows(fits: dict[str, Fit], group: str, effect: str) -> dict[str, tuple[floa
         "sigma_b_ctrl": (float(modes["Intercept"].std()), none),
         "sigma_b_treat": (float((modes["Intercept"] + modes[effect]).std()), none),
         "sd_ratio": (ratio_of_modes(a, group, effect), none),
-        "lrt": (statistic, none),
-        "lrt_pval": (float(chi2.sf(statistic, 2)) / 2.0, none),
     }
-    if "M_B" in fits:
-        found = {}
-        for key, name in (("M_B", "beta3_b"), ("M_C", "beta3_c")):
+    if "M_0" in fits and not a.sampled:
+        statistic, _ = item_variance_test(null, a)
+        out["lrt"] = (statistic, none)
+        out["lrt_pval"] = (float(chi2.sf(statistic, 2)) / 2.0, none)
+    for key, name in (("M_B", "beta3_b"), ("M_C", "beta3_c")):
+        if key in fits:
             row = fits[key].coefficients.iloc[-1]
-            found[name] = (row["estimate"], row["se"])
-        found["delta_beta3"] = (found["beta3_b"][0] - found["beta3_c"][0], none)
-        out |= found
+            out[name] = (row["estimate"], row["se"])
+    if "beta3_b" in out and "beta3_c" in out:
+        out["delta_beta3"] = (out["beta3_b"][0] - out["beta3_c"][0], none)
     return {name: (float(estimate), float(se)) for name, (estimate, se) in out.items()}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ilhte_bayes.estimands.items import ItemEffects
     from ilhte_bayes.fits.fit import Fit
     from ilhte_bayes.models.analysis_plan import AnalysisPlan
+    from ilhte_bayes.show.sections.section import Section
 
 
 def report(
@@ -104,6 +105,11 @@ def page_html(
     return str(
         _template("page.html").render(sections=sections(results), **lead(results, title=title))
     )
+
+
+def page_of_sections(parts: "Sequence[Section]", **lead: object) -> str:
+    """HTML of a page about something else than one fit."""
+    return str(_template("page.html").render(sections=parts, **lead))
 
 
 @cache

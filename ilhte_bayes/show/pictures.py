@@ -73,6 +73,11 @@ def identification(found: "Identification") -> Picture:
     return _draw(found, "identification", "Persons or items", caption)
 
 
+def of_study(study: object, name: str, words: str) -> Picture:
+    """A figure of many trials."""
+    return _draw(study, name, words, words, backend="svg")
+
+
 def _draw(what: object, name: str, alt: str, caption: str, **options: str) -> Picture:
     from ilhte_bayes.show import plots
     from ilhte_bayes.show.figures.draw_svg import PagePicture, svg_of

@@ -19,6 +19,8 @@ from ilhte_bayes.show.figures.power import power
 from ilhte_bayes.show.figures.predictive import predictive
 from ilhte_bayes.show.figures.prior_posterior import prior_posterior
 from ilhte_bayes.show.figures.slopes import slopes
+from ilhte_bayes.show.figures.study_effects import study_effects
+from ilhte_bayes.show.figures.study_interactions import study_interactions
 
 __all__ = [
     "BLUE",
@@ -38,4 +40,6 @@ __all__ = [
     "predictive",
     "prior_posterior",
     "slopes",
+    "study_effects",
+    "study_interactions",
 ]
