@@ -12,6 +12,7 @@ from formulaic import ModelSpec, model_matrix
 from formulaic.errors import FactorEvaluationError
 
 from ilhte_bayes.errors import FormulaError, mark_place
+from ilhte_bayes.formulas.harmless import require_harmless
 
 # R's elementary functions that formulaic does not define itself.
 _FUNCTIONS = {"sqrt": np.sqrt, "abs": np.abs, "log1p": np.log1p, "expm1": np.expm1}
@@ -274,6 +275,7 @@ def _in_words(side: str) -> Iterator[None]:
 
 
 def _parse(side: str) -> FormulaicFormula:
+    require_harmless(side)
     try:
         formula = FormulaicFormula(side)
         formula.required_variables  # noqa: B018  (parses the Python inside calls)
