@@ -42,6 +42,12 @@ def identification(found: "Identification", *, ax: Axes | None = None) -> list[A
         Left: M_B's interaction in tables in which only items differ, and in this one. Middle: the
         interaction with and without effects by item, 95 % intervals. Right: SD of easiness in the
         second arm over that in the first; at 1 M_B is not misled.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> found = il.identification(il.load_dataset("mathexam"), "cov_tests", replicates=20)
+    >>> panels = il.plot.identification(found)
     """
     host, axes = new_panels(ax, 1, 3, (10.4, 3.6), width_ratios=[1.35, 1, 1])
     handles, labels = _histogram(axes[0], found)

@@ -48,6 +48,13 @@ def predictive(
         Sum scores by arm, a panel each: share of persons. Items by arm: observed share of points
         against the model's. Items: how strongly each goes with the sum score, in SDs of replicated
         tables. Pairs: how strongly they go together given the sum score, in the same unit.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine")
+    >>> fit = il.laplace(il.il_hte(trial, response="resp >= 2", clusters=["study"]), objective="map")
+    >>> panels = il.plot.predictive(fit, draws=50)
     """
     check = _checked(found, options)
     arms = check._tables.arms
