@@ -138,7 +138,7 @@ def effect_card(
 
     References
     ----------
-    Gilbert, Himmelsbach, Soland & Domingue (2025), J. Policy Anal. Manag. 44(4), 1417-1449.
+    Gilbert, Himmelsbach, Soland, Joshi & Domingue (2025), J. Policy Anal. Manag. 44(4), 1417-1449.
 
     Examples
     --------

@@ -57,7 +57,7 @@ def sum_score_effect(fit: Fit | Model) -> Result:
 
     References
     ----------
-    Gilbert, Himmelsbach, Soland & Domingue (2025), J. Policy Anal. Manag. 44(4), 1417-1449.
+    Gilbert, Himmelsbach, Soland, Joshi & Domingue (2025), J. Policy Anal. Manag. 44(4), 1417-1449.
     Cronbach (1951), Psychometrika 16, 297-334.
 
     Examples

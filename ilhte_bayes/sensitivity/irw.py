@@ -81,7 +81,7 @@ def irw_table(
 
     References
     ----------
-    Item Response Warehouse, vignette il_hte (21 May 2026); Gilbert, Himmelsbach, Soland & Domingue
+    Item Response Warehouse, vignette il_hte (21 May 2026); Gilbert, Himmelsbach, Soland, Joshi & Domingue
     (2025), J. Policy Anal. Manage. 44(4), 1417-1449.
 
     Examples
