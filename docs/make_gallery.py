@@ -61,6 +61,19 @@ def districts() -> Any:
     return il.laplace(il.Model(formula, il.load_dataset("contraception")))
 
 
+@cache
+def batches() -> Any:
+    """Two versions of an exam: did they differ more for those who had done well before?"""
+    table = il.load_dataset("mathexam")
+    return il.identification(table, covariate="cov_tests", replicates=100)
+
+
+@cache
+def checked() -> Any:
+    """Would the model have given the ratings of the six experiments?"""
+    return il.predictive_check(caffeine())
+
+
 FIGURES: dict[str, Callable[..., Any]] = {
     "item_effects": lambda **o: il.plot.item_effects(caffeine(), **o),
     "effect_by_easiness": lambda **o: il.plot.effect_by_easiness(caffeine(), **o),
@@ -70,6 +83,8 @@ FIGURES: dict[str, Callable[..., Any]] = {
     "person_item_map": lambda **o: il.plot.person_item_map(ordinal(), **o),
     "caterpillar": lambda **o: il.plot.caterpillar(districts(), "district", **o),
     "prior_posterior": lambda **o: il.plot.prior_posterior(caffeine(), **o),
+    "identification": lambda **o: il.plot.identification(batches(), **o),
+    "predictive": lambda **o: il.plot.predictive(checked(), **o),
     "slopes": lambda **o: il.plot.slopes(exams(), **o),
     "model_ladder": lambda **o: il.plot.model_ladder(steps(), **o),
 }

@@ -39,6 +39,10 @@ _PUBLIC = {
     "simultaneous": "estimands.simultaneous",
     "ladder": "estimands.ladder",
     "centre": "data.centring",
+    "reduce": "data.reduction",
+    "Reduced": "data.reduction",
+    "read_reduced": "data.reduction_file",
+    "read_irw": "data.irw",
     "anchors": "sensitivity.anchors",
     "placebo": "sensitivity.placebo",
     "missing_answers": "sensitivity.missing_answers",
@@ -58,6 +62,10 @@ _PUBLIC = {
     "predictive_check": "checks.predictive",
     "posterior_predictive": "checks.posterior_predictive",
     "prior_predictive": "checks.prior_predictive",
+    "Trial": "studies.trial",
+    "simulate": "studies.simulate",
+    "power": "studies.power",
+    "calibrate": "studies.calibration",
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
@@ -92,6 +100,9 @@ if TYPE_CHECKING:
     from ilhte_bayes.data.blinding import blinded
     from ilhte_bayes.data.centring import centre
     from ilhte_bayes.data.datasets import datasets, load_dataset
+    from ilhte_bayes.data.irw import read_irw
+    from ilhte_bayes.data.reduction import Reduced, reduce
+    from ilhte_bayes.data.reduction_file import read_reduced
     from ilhte_bayes.engines.conditional import conditional
     from ilhte_bayes.engines.laplace import laplace
     from ilhte_bayes.engines.nuts import sample
@@ -149,6 +160,10 @@ if TYPE_CHECKING:
     from ilhte_bayes.show.page import report
     from ilhte_bayes.show.peers import as_code
     from ilhte_bayes.show.tables import save_table, table
+    from ilhte_bayes.studies.calibration import calibrate
+    from ilhte_bayes.studies.power import power
+    from ilhte_bayes.studies.simulate import simulate
+    from ilhte_bayes.studies.trial import Trial
 
 
 def __getattr__(name: str):

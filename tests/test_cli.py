@@ -1,5 +1,6 @@
 """The command line: exit status, what goes where, and the keys of its JSON."""
 
+import importlib.util
 import json
 import os
 import re
@@ -291,3 +292,18 @@ def test_the_installed_command_in_a_process_of_its_own(trial_csv, tmp_path):
     )
     os.close(writer)
     assert "Traceback" not in broken.stderr
+
+
+def test_a_table_is_reduced_and_the_counts_are_fitted(ilhte, fitted, trial_csv, tmp_path):
+    if importlib.util.find_spec("duckdb") is None:
+        pytest.skip("files are reduced by DuckDB: pip install 'ilhte-bayes[duckdb]'")
+    counts = tmp_path / "counts.parquet"
+    status, out, err = ilhte("reduce", trial_csv, counts, "--memory-limit", "1GiB")
+    assert (status, "of 40 persons (id) to 6 items (item)" in out) == (0, True), err
+    by_counts = fitted(counts, "--engine", "quadrature")
+    by_table = fitted(trial_csv, "--engine", "quadrature")
+    assert by_counts["loglik"] == pytest.approx(by_table["loglik"], abs=1e-7)
+    assert by_counts["groups"] == by_table["groups"] == {"id": 40, "item": 6}
+    status, _, err = ilhte("fit", counts)
+    assert status == 2
+    assert "il.quadrature(model) or il.sample(model) (--engine quadrature or nuts)" in err

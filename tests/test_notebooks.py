@@ -18,6 +18,19 @@ def test_runs(path, tmp_path):
         if cell.cell_type == "code":
             cell.source = re.sub(r"^DRAWS = \d+", "DRAWS = 50", cell.source, flags=re.M)
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    for cell in notebook.cells:
+        drawn = any("image/png" in out.get("data", {}) for out in cell.get("outputs", []))
+        assert drawn or not re.search(r"^il\.plot\..*;$", cell.source, flags=re.M), cell.source
+
+
+def test_what_is_stored_is_for_readers():
+    """Every figure is there, and nothing that only the machine it was made on has to say."""
+    for path in NOTEBOOKS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            texts = str(cell.get("outputs", []))
+            assert "site-packages" not in texts and "'stderr'" not in texts, path.name
+            if re.search(r"^il\.plot\..*;$", cell.source, flags=re.M):
+                assert "image/png" in texts, f"{path.name}: {cell.source}"
 
 
 def test_each_ends_with_things_to_try():

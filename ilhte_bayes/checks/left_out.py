@@ -13,6 +13,7 @@ from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.fits.spread_draws import Values
 from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.likelihood.plan import Plan, make_plan
+from ilhte_bayes.models.reduced import require_persons
 
 UNITS = ("person", "response", "item", "cluster")
 
@@ -64,6 +65,7 @@ def left_out(fit: Fit, unit: str | None) -> LeftOut:
     NotAvailable
         If its effects cannot be integrated out.
     """
+    require_persons(fit.model, "il.loo")
     design = fit.model.design
     person = person_group(fit)
     plan = make_plan(fit.model.rows, person)

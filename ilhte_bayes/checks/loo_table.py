@@ -83,7 +83,7 @@ def loo_table(
     frame = frame.sort_values("elpd", ascending=False, kind="stable")
     unit = found[best].unit
     title = f"Models compared by leaving out each {unit} ({len(parts[best]):,} of them)"
-    return Result(frame, title, tuple(_notes(frame, found[best], unit)))
+    return Result(frame, title, tuple(_notes(frame, found[best], unit)), topic="checks")
 
 
 def _require_same_answers(fits: dict[str, Fit]) -> None:

@@ -8,6 +8,7 @@ from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.prior_draws import draw_from_prior
+from ilhte_bayes.models.reduced import require_persons
 from ilhte_bayes.models.simulated import linear_predictor, questions, thresholds
 
 _RESIDUAL = np.pi**2 / 3  # variance of a logistic error
@@ -54,6 +55,7 @@ def prior_predictive(model: Model, *, draws: int = 200, seed: int = 1) -> Result
         )
     if not isinstance(draws, int) or draws < 1:
         raise ModelError(f"draws={draws!r}: it is a whole number of at least 1.")
+    require_persons(model, "il.prior_predictive")
     rng, rows = np.random.default_rng(seed), []
     design = model.design
     first, total = questions(design)
@@ -84,6 +86,7 @@ def prior_predictive(model: Model, *, draws: int = 200, seed: int = 1) -> Result
             "A table far outside says that priors and answers disagree; priors that put most tables "
             "near 0 or 1 say that they were not meant.",
         ),
+        topic="checks",
     )
 
 

@@ -1,5 +1,6 @@
 """Prior weight: by how much would the answers change if the priors counted a little more or less?"""
 
+import logging
 import warnings
 from contextlib import redirect_stdout
 from io import StringIO
@@ -63,7 +64,13 @@ def prior_weight(fit: Fit, *, draws: int = 1000) -> pd.DataFrame:
     )
     with warnings.catch_warnings(), redirect_stdout(StringIO()):
         warnings.simplefilter("ignore")  # Pareto k of powers near 1 is said in words by the caller
-        found = az.psense_summary(own, threshold=THRESHOLD)
+        log = logging.getLogger("arviz_stats.psense")
+        level = log.level
+        log.setLevel(logging.ERROR)  # where to read on is said by the caller
+        try:
+            found = az.psense_summary(own, threshold=THRESHOLD)
+        finally:
+            log.setLevel(level)
     return found.rename_axis("parameter")
 
 

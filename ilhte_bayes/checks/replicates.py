@@ -14,6 +14,7 @@ from ilhte_bayes.fits.spread_draws import spread_positions
 from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.priors import correlated
+from ilhte_bayes.models.reduced import require_persons
 from ilhte_bayes.models.simulated import linear_predictor, questions, thresholds
 
 Who = Literal["same", "new"]
@@ -63,6 +64,7 @@ def replicate(fit: Fit, *, persons: Who = "same", draws: int = 200, seed: int = 
     Replicates
     """
     require_plain(fit.model, "posterior_predictive")
+    require_persons(fit.model, "a predictive check")
     _check(persons, draws)
     rng = np.random.default_rng(seed)
     design = fit.model.design

@@ -43,6 +43,7 @@ def find_assignment(
     kind: AssignmentKind | None,
     grouped_by: Sequence[str],
     formula: str,
+    n_persons: int | None = None,
 ) -> Assignment | None:
     """Find the coarsest column within which the arm is constant.
 
@@ -55,6 +56,8 @@ def find_assignment(
         Variables for which the formula has a random term.
     formula : str
         For the sentence that tells what to add.
+    n_persons : int, optional
+        Persons, where the table's stand for several each (`data.reduction`).
     """
     if roles.treatment is None or roles.treatment not in rows:
         return None
@@ -73,9 +76,10 @@ def find_assignment(
         sentence = f"{arm.name} varies from row to row; no column was named as person."
         return Assignment(kind, None, len(rows), sentence)
     if _constant(person, arm):
-        found = f"{person.n_values} persons ({person.name})"
+        n = person.n_values if n_persons is None else n_persons
+        found = f"{n} persons ({person.name})"
         sentence = f"{arm.name} is constant within {found}: {verb} person by person."
-        return Assignment(kind, person.name, person.n_values, sentence)
+        return Assignment(kind, person.name, n, sentence)
     sentence = f"{arm.name} varies within persons ({person.name}): a crossover."
     return Assignment(kind, None, person.n_values, sentence)
 

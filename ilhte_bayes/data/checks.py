@@ -45,7 +45,7 @@ def check_trial(
         if notes and roles.given:
             raise DataError(notes[0])
         notes += [merged] if merged else []
-    return (*notes, *_silent_items(rows, roles, score))
+    return (*notes, *silent_items(rows, roles, score))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ def _examples(key: np.ndarray, again: np.ndarray) -> np.ndarray:
     return np.concatenate(pairs)
 
 
-def _silent_items(rows: Rows, roles: Roles, score: np.ndarray) -> list[str]:
+def silent_items(rows: Rows, roles: Roles, score: np.ndarray) -> list[str]:
     """Items without a difference to see in an arm: their effect rests on the other items."""
     if roles.item is None or roles.treatment is None:
         return []

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,9 @@ class Responses:
     response_coding: Coding
     dropped: Dropped
     n_obs: int
+    # group name -> (level,) persons that each of its levels stands for, where persons who differ
+    # in nothing that counts were counted together (see `data.reduction`)
+    multiplicity: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def n_categories(self) -> int:
@@ -44,13 +47,23 @@ class Responses:
     def fingerprint(self) -> str:
         """SHA-256 of the coded data: equal data give equal fingerprints."""
         digest = hashlib.sha256()
-        for array in (self.score, self.count, self.pattern, *self.levels.values()):
+        arrays = (self.score, self.count, self.pattern, *self.levels.values())
+        for array in (*arrays, *self.multiplicity.values()):
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update(pd.util.hash_pandas_object(self.patterns, index=False).to_numpy().tobytes())
         names = [list(labels) for labels in self.coords.values()]
         for labels in (*names, *(coding.levels for coding in self.codings)):
             digest.update("\x1f".join(map(str, labels)).encode())
         return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of rows that stand for several answers, and persons for several persons: how many."""
+
+    answers: np.ndarray  # (row,) int
+    person: str  # column of the persons
+    persons: np.ndarray  # (row,) int, persons that the row's person stands for
 
 
 def read_responses(
@@ -60,6 +73,7 @@ def read_responses(
     *,
     dropped: Dropped,
     reference: Mapping[str, str] | None = None,
+    counts: Counts | None = None,
 ) -> Responses:
     """Code the complete rows of a table.
 
@@ -75,6 +89,8 @@ def read_responses(
         What was left out, for the record.
     reference : mapping, optional
         Column -> level that the others are compared with.
+    counts : Counts, optional
+        Of a reduced table.
 
     Returns
     -------
@@ -94,7 +110,8 @@ def read_responses(
         {name: columns[name].take(at[name]) for name in columns}, index=range(_size(pattern))
     )
     codes, coords = _code_groups(rows, needed.groups)
-    order, count = _sorted_distinct(list(codes.values()), [pattern, score])
+    times = None if counts is None else counts.answers
+    order, count = _sorted_distinct(list(codes.values()), [pattern, score], times)
     return Responses(
         score=score[order],
         count=count,
@@ -105,8 +122,20 @@ def read_responses(
         codings=codings,
         response_coding=response_coding,
         dropped=dropped,
-        n_obs=score.size,
+        n_obs=score.size if counts is None else int(counts.answers.sum()),
+        multiplicity={} if counts is None else _multiplicity(needed.groups, codes, counts),
     )
+
+
+def _multiplicity(
+    groups: Sequence[tuple[str, ...]], codes: Mapping[str, np.ndarray], counts: Counts
+) -> dict[str, np.ndarray]:
+    """Persons that each level stands for, of the groups of persons."""
+    out = {}
+    for name in (":".join(group) for group in groups if group[-1] == counts.person):
+        out[name] = np.zeros(_size(codes[name]), dtype=np.int64)
+        out[name][codes[name]] = counts.persons
+    return out
 
 
 def _check_reference(reference: Mapping[str, str], needed: Needed) -> None:
@@ -208,11 +237,11 @@ def _increasing(codes: Sequence[np.ndarray]) -> bool:
 
 
 def _sorted_distinct(
-    codes: Sequence[np.ndarray], rest: Sequence[np.ndarray]
+    codes: Sequence[np.ndarray], rest: Sequence[np.ndarray], times: np.ndarray | None = None
 ) -> tuple[np.ndarray | slice, np.ndarray]:
     """Rows sorted by group levels (largest group first), each distinct row once, and its count."""
     by_size = sorted(codes, key=lambda code: -int(code.max(initial=0)))
-    if _increasing([*by_size, *rest]):
+    if times is None and _increasing([*by_size, *rest]):
         return slice(None), np.ones(rest[0].size, dtype=np.int32)
     key = np.zeros(rest[0].size, dtype=np.int64)
     largest = 1  # one more than the largest key there can be
@@ -229,6 +258,10 @@ def _sorted_distinct(
         order = np.argsort(key, kind="stable")
         key = key[order]
     new = np.append(True, key[1:] != key[:-1])
+    if times is not None:
+        starts = np.flatnonzero(new)
+        order = np.arange(key.size)[order]
+        return order[starts], np.add.reduceat(times[order], starts).astype(np.int32)
     if new.all():
         return order, np.ones(key.size, dtype=np.int32)
     starts = np.flatnonzero(new)

@@ -13,6 +13,7 @@ from ilhte_bayes.formulas.contrasts import arm_contrasts
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.models.discrimination import require_equal_discrimination
 from ilhte_bayes.models.model import Model
+from ilhte_bayes.models.reduced import require_persons
 
 _Z = stats.norm.ppf(0.975)
 
@@ -171,6 +172,7 @@ def conditional(model: Model) -> ConditionalFit:
     9
     """
     require_equal_discrimination(model, "conditional")
+    require_persons(model, "il.conditional")
     answers = _read(model)
     beats = np.stack([_beats(answers, arm) for arm in (0, 1)])
     keep, problems = _usable(beats, answers)

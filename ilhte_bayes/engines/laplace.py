@@ -30,6 +30,7 @@ from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.priors import LKJ, Exponential, Gamma
+from ilhte_bayes.models.reduced import require_persons
 
 Objective = Literal["ml", "map"]
 _DENSITY = "ilhte_bayes.models.posterior"  # what NUTS compiles
@@ -71,6 +72,7 @@ def laplace(model: Model, *, objective: Objective = "ml") -> Fit:
     if objective not in ("ml", "map"):
         raise ModelError(f"objective={objective!r}; it is {listed(['ml', 'map'])}.")
     require_plain(model, "laplace")
+    require_persons(model, "il.laplace")
     if not model.design.groups:
         raise ModelError(
             f"the formula has no random term: {model.formula.text!r}. Item-level models need "

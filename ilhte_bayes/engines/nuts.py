@@ -22,6 +22,7 @@ from ilhte_bayes.engines.nuts_direct import draw_direct
 from ilhte_bayes.engines.nuts_graph import draw_free, draw_loaded
 from ilhte_bayes.engines.nuts_integrated import draw_integrated
 from ilhte_bayes.engines.nuts_joint import draw_joint
+from ilhte_bayes.engines.quadrature import quadrature
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.integrable import choose_group
@@ -113,7 +114,8 @@ def sample(
     began = time.perf_counter()
     pilot = _pilot(model)
     plain = model.discrimination is None and model.ability == "normal"
-    if integrated and integrate == "auto" and plain and not worth_integrating(pilot, integrated):
+    free = integrate == "auto" and plain and not model.design.reduced
+    if integrated and free and not worth_integrating(pilot, integrated):
         integrated = None
     piloted = time.perf_counter()
     share = _WELL_INFORMED[kind]
@@ -178,13 +180,15 @@ def _good(drawn: Drawn, run: Run) -> bool:
 def _pilot(model: Model) -> Fit:
     """MAP, or maximum likelihood where the priors have no mode to start from.
 
-    Of the model with equal discriminations and normal abilities, all that it has.
+    Of the model with equal discriminations and normal abilities, all that it has. By quadrature
+    for a reduced table, whose persons have no modes of their own.
     """
     plain = model.without_extensions()
+    engine = quadrature if model.design.reduced else laplace
     try:
-        found = laplace(plain, objective="map")
+        found = engine(plain, objective="map")
     except ModelError:
-        found = laplace(plain, objective="ml")
+        found = engine(plain, objective="ml")
     return replace(found, model=model)
 
 

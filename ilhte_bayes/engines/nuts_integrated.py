@@ -198,7 +198,7 @@ def _edges(layout: Layout, plan: Plan, start: np.ndarray, scale: np.ndarray) -> 
     out = np.tile(start, (3, 1))
     sd = np.exp(start[at])
     information = usual_information(plan)
-    from_nothing = np.sqrt(EDGE * np.sqrt(2.0 / plan.n_persons) / information)
+    from_nothing = np.sqrt(EDGE * np.sqrt(2.0 / plan.n_counted) / information)
     highest = np.maximum(sd * (1.0 + EDGE * scale[at]), from_nothing)
     lowest = np.maximum(sd * (1.0 - EDGE * scale[at]), highest / _SMALL)
     out[1, at], out[2, at] = np.log(lowest), np.log(highest)

@@ -7,10 +7,16 @@ import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from ilhte_bayes.engines.laplace import item_group, kept_inside, laplace, maximum_problems
+from ilhte_bayes.engines.laplace import (
+    compile_loops,
+    item_group,
+    kept_inside,
+    laplace,
+    maximum_problems,
+)
 from ilhte_bayes.engines.marginal.integrated import IntegratedEvaluation, IntegratedObjective
 from ilhte_bayes.engines.marginal.log_prior import log_prior
-from ilhte_bayes.engines.marginal.maximise import flat_prior, maximise
+from ilhte_bayes.engines.marginal.maximise import flat_prior, maximise, start_without_persons
 from ilhte_bayes.engines.marginal.summarise import LARGEST_JOINT, Levels, mode_and_curvature
 from ilhte_bayes.engines.marginal.warm import OFF_THE_EDGE, in_order_of, scale_of
 from ilhte_bayes.errors import ModelError, listed
@@ -49,7 +55,8 @@ def quadrature(
     -------
     Fit
         `fit.mode.attrs["laplace_loglik"]` is the Laplace log-likelihood at its own maximum: the
-        difference to `fit.loglik` is the Laplace error *of the integrated level*.
+        difference to `fit.loglik` is the Laplace error *of the integrated level*. NaN for a
+        reduced table, whose persons have no modes of their own.
 
     Raises
     ------
@@ -69,19 +76,21 @@ def quadrature(
     """
     require_plain(model, "quadrature")
     integrated = _group_to_integrate(model, integrate)
-    pilot = laplace(model, objective=objective)
+    pilot = None if model.design.reduced else laplace(model, objective=objective)
+    compile_seconds = compile_loops() if pilot is None else pilot.compile_seconds
     began = time.perf_counter()
     with threadpool_limits(limits=1, user_api="blas"):
         inside = kept_inside(model, objective)
         target = IntegratedObjective(model.rows, model.family, integrated, inside)
         prior = flat_prior if objective == "ml" else log_prior(target, model.priors)
-        maximum = maximise(target, _begin(target, pilot), prior)
+        begin = start_without_persons(target, prior) if pilot is None else _begin(target, pilot)
+        maximum = maximise(target, begin, prior)
         levels = _levels(target, maximum.evaluation, jointly=item_group(model))
         mode = mode_and_curvature(target, maximum, levels)
         grid, error = _grid_error(target, maximum.psi, maximum.covariance)
     mode.attrs |= {
         "integrated": integrated,
-        "laplace_loglik": pilot.loglik,
+        "laplace_loglik": np.nan if pilot is None else pilot.loglik,
         "grid": grid,
         "grid_error": [error.value, error.gradient],
     }
@@ -94,8 +103,10 @@ def quadrature(
         objective=objective,
         tree=xr.DataTree.from_dict({"fit": mode}),
         problems=problems,
-        seconds=pilot.seconds + time.perf_counter() - began,
-        compile_seconds=pilot.compile_seconds,
+        seconds=(model.build_seconds if pilot is None else pilot.seconds)
+        + time.perf_counter()
+        - began,
+        compile_seconds=compile_seconds,
     )
 
 

@@ -148,7 +148,8 @@ def _covariate_covariance(fit: Fit, person: Group, kind: AbilitySD, rows: np.nda
             own = np.zeros(person.n_levels, dtype=np.int64)
             own[level] = group.level[rows]
             stratum = np.unique(stratum * group.n_levels + own, return_inverse=True)[1]
-    return _within_covariance(means, stratum[present])
+    persons = np.ones(person.n_levels) if person.multiplicity is None else person.multiplicity
+    return _within_covariance(means, stratum[present], persons[present].astype(float))
 
 
 def _constant_within_person(x: np.ndarray, level: np.ndarray, pattern: np.ndarray) -> np.ndarray:
@@ -162,10 +163,10 @@ def _constant_within_person(x: np.ndarray, level: np.ndarray, pattern: np.ndarra
     return np.array([np.all(column[seen] == column[seen[first]]) for column in x.T])
 
 
-def _within_covariance(values: np.ndarray, stratum: np.ndarray) -> np.ndarray:
-    """Pooled covariance within strata."""
-    size = np.bincount(stratum)
-    centre = np.stack([np.bincount(stratum, weights=v) for v in values.T], axis=1)
+def _within_covariance(values: np.ndarray, stratum: np.ndarray, persons: np.ndarray) -> np.ndarray:
+    """Pooled covariance within strata; each row stands for so many persons."""
+    size = np.bincount(stratum, weights=persons)
+    centre = np.stack([np.bincount(stratum, weights=persons * v) for v in values.T], axis=1)
     deviation = values - (centre / np.maximum(size, 1)[:, None])[stratum]
-    left = max(len(values) - np.count_nonzero(size), 1)
-    return np.asarray(deviation.T @ deviation / left)
+    left = max(float(persons.sum()) - np.count_nonzero(size), 1.0)
+    return np.asarray((deviation.T * persons) @ deviation / left)

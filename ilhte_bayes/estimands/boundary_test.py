@@ -119,7 +119,9 @@ def boundary_test(
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("reference")
     frame.insert(0, "lr", statistic)
     title = f"Likelihood ratio test: is {_in_words(more)} 0?"
-    return BoundaryTest(frame, title, tuple(notes), statistic=statistic, simulated=simulated)
+    return BoundaryTest(
+        frame, title, tuple(notes), statistic=statistic, simulated=simulated, topic="variation"
+    )
 
 
 def _fitted(null: Fit | Model, full: Fit | Model, engine: str) -> tuple[Fit, Fit]:

@@ -104,7 +104,7 @@ def _of_moderators(fit: Fit, contrasts: Sequence[Contrast], noun: str) -> list[s
     """Which variables the effect is averaged over though it varies with them."""
     model = fit.model
     design, patterns = model.design, model.responses.patterns
-    answers = np.repeat(design.pattern, design.count)
+    answers = design.pattern_of_answers()
     treatment = str(model.roles.treatment)
     same = (model.formula, patterns, answers, treatment)
     found = dict.fromkeys(name for c in contrasts for name in moderators(*same, c, design.terms))

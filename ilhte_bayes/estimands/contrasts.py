@@ -18,6 +18,7 @@ from ilhte_bayes.estimands.settings import (
     Setting,
     make_settings,
     read_average,
+    read_each,
     read_newdata,
     setting_words,
 )
@@ -43,6 +44,7 @@ def contrasts(
     *,
     average: Average = "population",
     compare: str | Sequence[str] = "difference",
+    each: str | None = None,
 ) -> Result:
     """Differences (or ratios) of predicted answers between values of one predictor.
 
@@ -62,6 +64,11 @@ def contrasts(
         value, and compare the means: counterfactual arms (g-computation).
     compare : {"difference", "ratio", "odds ratio"}, or several of these
         Of probabilities, and of the expected score (no odds). Slopes have only differences.
+    each : str, optional
+        With average="observed", a group of the formula whose levels count alike: "school" gives
+        the effect in a school drawn at random (cluster average), "id" that on a person drawn at
+        random (person average). Without it every answer counts alike: persons who answered more
+        items, and schools with more pupils, count more.
 
     Returns
     -------
@@ -74,7 +81,8 @@ def contrasts(
     DataError
         If something else is named than covariates, groups and levels of the table.
     ModelError
-        For several predictors, a single value, or a comparison that is not there.
+        For several predictors, a single value, or a comparison that is not there; for `each`
+        without average="observed".
     NotAvailable
         If items discriminate differently, or the shape of abilities was left free.
 
@@ -84,8 +92,14 @@ def contrasts(
     unit, exp of the coefficient, which `il.odds_ratios` gives. Slopes are derivatives of the average,
     by central differences.
 
+    Person and cluster average differ where the size of a cluster goes with its effect (informative
+    cluster size). They are averages of the model's effects: a model needs a random effect of
+    treatment by cluster, or an interaction, for clusters to differ.
+
     References
     ----------
+    Kahan, Li, Copas & Harhay (2023), Int. J. Epidemiol. 52(1), 107-118 (person and cluster average).
+
     Arel-Bundock, Greifer & Heiss (2024), J. Stat. Softw. 111(9), whose `avg_comparisons` and
     `avg_slopes` are average="observed" of a model without random effects.
 
@@ -95,6 +109,22 @@ def contrasts(
     >>> fit = il.laplace(il.Model("yy ~ trt + (1 | ID)", il.load_dataset("bacteria")))
     >>> len(il.contrasts(fit, {"trt": ["placebo", "drug"]}, average="typical"))
     1
+
+    Six schools of 20 pupils gain (shares of .2 and .8), six of 100 do not (.6 in both arms):
+
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> size, share = np.repeat([20, 100], 6), np.repeat([[0.2, 0.8], [0.6, 0.6]], 6, axis=0)
+    >>> table = pd.DataFrame({"school": np.repeat(np.arange(12), size)})
+    >>> place = table.groupby("school").cumcount()
+    >>> table["treat"] = place % 2
+    >>> half = size[table["school"]] / 2
+    >>> table["y"] = (place // 2 < share[table["school"], table["treat"]] * half).astype(int)
+    >>> fit = il.laplace(il.Model("y ~ treat + (treat | school)", table), objective="map")
+    >>> how = {"change": {"treat": [0, 1]}, "average": "observed"}
+    >>> pupils, schools = il.contrasts(fit, **how), il.contrasts(fit, **how, each="school")
+    >>> [round(found.frame["estimate"].item(), 1) for found in (pupils, schools)]
+    [0.1, 0.2]
     """
     model = fit.model
     require_plain(model, "contrasts")
@@ -104,6 +134,7 @@ def contrasts(
     given = read_newdata(model, newdata)
     if name in given:
         raise DataError(f"{name!r} stands in newdata, too: its values are those of the contrast.")
+    read_each(model, each, average, [name, *given])
     pairs, labels, per = _pairs(model, name, values)
     wanted_settings = [
         (row | named, shift)
@@ -112,7 +143,7 @@ def contrasts(
         for named, shift in pair
     ]
     every, shifts = zip(*wanted_settings, strict=True)
-    settings = make_settings(model, every, average, shifts)
+    settings = make_settings(model, every, average, shifts, each)
     made = quantities_of(model)
     frame = _estimates(fit, settings, made, comparisons, per)
     rows = given.itertuples(index=False, name=None)
@@ -120,12 +151,14 @@ def contrasts(
     index = [(*row, label, *both) for row, label, both in product(list(rows), labels, wanted)]
     names = [*map(str, given.columns), "contrast", "quantity", "comparison"]
     frame.index = pd.MultiIndex.from_tuples(index, names=names)
-    notes = [*_words(model, name, values, given, average, settings, fit)]
+    notes = [*_words(model, name, values, given, average, settings, fit, each)]
     if "odds ratio" in comparisons and average != "typical":
         notes.append(
             "Odds ratios are those of averaged probabilities: nearer to 1 than within a unit."
         )
-    return Result(frame, "Contrasts of predicted answers, 95 % intervals", tuple(notes))
+    return Result(
+        frame, "Contrasts of predicted answers, 95 % intervals", tuple(notes), topic="effects"
+    )
 
 
 def _estimates(
@@ -215,12 +248,18 @@ def _words(
     average: Average,
     settings: list[Setting],
     fit: Fit,
+    each: str | None,
 ) -> list[str]:
     """What was averaged over, and whether contrasts may be called effects."""
     named = given
     if values != SLOPE:
         named = given.merge(pd.DataFrame({name: values}), how="cross")
-    words = [*setting_words(model, named, average), *draw_words(fit, settings)]
+    words = [*setting_words(model, named, average, each), *draw_words(fit, settings)]
+    if each:
+        words.append(
+            f"Estimated effects of small levels of {each} are drawn towards the average of all: "
+            "where size and effect go together, add their interaction to the formula."
+        )
     noun = model.assignment.noun if model.assignment else "effect"
     if name == model.roles.treatment and noun == "difference":
         words.append("Arms were not randomised: these are differences between groups.")

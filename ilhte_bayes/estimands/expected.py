@@ -57,7 +57,7 @@ class Arm:
         """Set the treatment of every answer to an arm, and covariates to what a contrast holds."""
         model = fit.model
         design, patterns = model.design, model.responses.patterns
-        same = (model.formula, patterns, np.repeat(design.pattern, design.count))
+        same = (model.formula, patterns, design.pattern_of_answers())
         where = (str(model.roles.treatment), arm)
         own = design.group(name)
         cell = own.level.astype(np.int64) * len(patterns) + design.pattern

@@ -13,6 +13,7 @@ from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.intervals import LEVEL
 from ilhte_bayes.formulas.design import Design
+from ilhte_bayes.models.reduced import require_persons
 
 _FEW_CLUSTERS = 40  # below it, a treatment given to whole clusters has t with these few
 
@@ -69,6 +70,7 @@ def fixed_tests(fit: Fit, df: Literal["containment", "inf"] = "containment") -> 
     notes = []
     degrees = pd.Series(np.inf, index=table.index)
     if df == "containment":
+        require_persons(fit.model, "il.fixed_tests with degrees of freedom (df='inf' has z tests)")
         found, ranks = containment(fit.model.design)
         degrees = pd.Series(found, index=table.index, dtype=float)
         notes.append(

@@ -99,7 +99,7 @@ def item_features(fit: Fit, without: Fit | None = None) -> Result:
         pd.concat(pieces, names=["contrast"]) if len(pieces) > 1 else next(iter(pieces.values()))
     )
     title = "Item features and the effect (logits; shares of the variance of item effects)"
-    return Result(frame, title, _notes(fit, without, frame, features, name))
+    return Result(frame, title, _notes(fit, without, frame, features, name), topic="items")
 
 
 def _features_of(fit: Fit, name: str, contrast: Contrast) -> _Features:
@@ -109,7 +109,7 @@ def _features_of(fit: Fit, name: str, contrast: Contrast) -> _Features:
     change = fixed_change(
         model.formula,
         model.responses.patterns,
-        np.repeat(design.pattern, design.count),
+        design.pattern_of_answers(),
         str(model.roles.treatment),
         contrast,
         design.terms,

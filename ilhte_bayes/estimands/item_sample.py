@@ -48,12 +48,29 @@ def item_sample(fit: Fit, name: str, weights: "ItemWeights", k: int) -> ItemSamp
     if fit.objective != "ml":
         return ItemSample(share, sd, normal)
 
-    def df(new: float) -> float:
-        resting = min(1.0, (share * squared + new) / (squared + new))
-        found = (n_items - 1) / resting**2
-        return found if found < _AS_GOOD_AS_NORMAL else np.inf
+    df = [items_df(n_items, spread, squared, new) for new in (0.0, spread, spread / k)]
+    return ItemSample(share, sd, (df[0], df[1], df[2]))
 
-    return ItemSample(share, sd, (df(0.0), df(spread), df(spread / k)))
+
+def items_df(n_items: int, spread: float, squared: float, new: float) -> float:
+    """Degrees of freedom of an average effect, or of that on something new.
+
+    Parameters
+    ----------
+    n_items : int
+    spread : float
+        Variance of effects over items.
+    squared : float
+        Squared standard error of the average over the item population.
+    new : float
+        Variance of the effect on what is new around that average; 0 for the average itself.
+    """
+    if spread == 0.0:
+        return np.inf
+    share = min(1.0, spread / n_items / squared)
+    resting = min(1.0, (share * squared + new) / (squared + new))
+    found = (n_items - 1) / resting**2
+    return found if found < _AS_GOOD_AS_NORMAL else np.inf
 
 
 def effect_variance(draws: ParameterDraws, name: str, weights: "ItemWeights") -> np.ndarray:

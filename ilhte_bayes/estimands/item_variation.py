@@ -146,7 +146,7 @@ def _of_maximum(fit: Fit, name: str, weights: dict[str, ItemWeights], noun: str)
             f"An SD estimated at 0 does not show that {noun}s are equal: they may differ by as much "
             "as the bound says."
         )
-    return Result(frame, f"SD of {noun}s over items (logits)", tuple(notes))
+    return Result(frame, f"SD of {noun}s over items (logits)", tuple(notes), topic="variation")
 
 
 # -- draws -------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def _of_draws(
             "(Savage-Dickey), with its relative Monte Carlo error. The middle prior is the fit's; "
             "the others reweigh its draws."
         )
-    return Result(frame, f"SD of {noun}s over items (logits)", tuple(notes))
+    return Result(frame, f"SD of {noun}s over items (logits)", tuple(notes), topic="variation")
 
 
 def _half_normal(fit: Fit, name: str, weights: ItemWeights) -> HalfNormal | None:

@@ -184,7 +184,7 @@ def changes_by_item(fit: Fit, name: str, contrast: Contrast) -> ItemWeights:
     model = fit.model
     design, patterns = model.design, model.responses.patterns
     group, treatment = design.group(name), str(model.roles.treatment)
-    answers = np.repeat(design.pattern, design.count)
+    answers = design.pattern_of_answers()
     fixed = fixed_change(model.formula, patterns, answers, treatment, contrast, design.terms)
     random = group_change(model.formula, patterns, answers, treatment, contrast, group)
     cell = group.level.astype(np.int64) * len(patterns) + design.pattern

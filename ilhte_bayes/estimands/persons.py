@@ -205,6 +205,11 @@ def _notes(fit: Fit, plan: Plan) -> tuple[str, ...]:
             "parameters are drawn from the normal approximation at the mode; abilities given them "
             "are exact. il.sample has the posterior."
         )
+    if fit.model.design.reduced:
+        out.append(
+            "the table was reduced: each row is a kind of persons, numbered as in Reduced.kinds; "
+            "they share arm, clusters, covariates, items and sum score, and so the estimate."
+        )
     if not plan.means.terms and not plan.means.columns:
         out.append(
             "nothing in the model is the same in all answers of a level: ability is the deviation "

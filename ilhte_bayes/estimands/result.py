@@ -1,8 +1,12 @@
 """A table of results: numbers in a frame, a title, and notes on how to read it."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
+
+# what a result is about: its place in a report
+Topic = Literal["effects", "items", "variation", "assumptions", "checks", "more"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -19,12 +23,15 @@ class Result:
         How to read them.
     across : str
         Name of the index level whose values are laid side by side when printed; "" for none.
+    topic : {"effects", "items", "variation", "assumptions", "checks", "more"}
+        What it is about: its place in `il.report(fit, path, include=[...])`.
     """
 
     frame: pd.DataFrame
     title: str
     notes: tuple[str, ...] = ()
     across: str = ""
+    topic: Topic = "more"
 
     def to_frame(self) -> pd.DataFrame:
         """Return the numbers."""

@@ -16,6 +16,7 @@ from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.intervals import LEVEL
 from ilhte_bayes.formulas.contrasts import arm_contrasts
 from ilhte_bayes.models.model import Model
+from ilhte_bayes.models.reduced import require_persons
 
 NAIVE = "d of sum scores"
 ALPHA = "reliability within arms (alpha)"
@@ -74,6 +75,7 @@ def sum_score_effect(fit: Fit | Model) -> Result:
             "answers without an order have no sum score, family='multinomial'. Compare the "
             "response with a value, 'resp >= 2', with family='bernoulli'."
         )
+    require_persons(model, "il.sum_score_effect")
     scores = _scores(model)
     treatment = str(model.roles.treatment)
     contrasts = arm_contrasts(model.responses, treatment)
@@ -88,7 +90,7 @@ def sum_score_effect(fit: Fit | Model) -> Result:
     title = f"{noun.capitalize()} on sum scores, 95 % intervals"
     if len(tables) == 1:
         frame, title = frame.droplevel("contrast"), f"{title} ({contrasts[0].label})"
-    return Result(frame, title, _notes(scores, frame, noun))
+    return Result(frame, title, _notes(scores, frame, noun), topic="effects")
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,31 @@ def read_average(average: str) -> Average:
     return average  # type: ignore[return-value]
 
 
+def read_each(model: Model, each: str | None, average: Average, named: Sequence[str]) -> None:
+    """Check that levels of a group can count alike.
+
+    Raises
+    ------
+    ModelError
+        If it is no group of the formula, all its answers are moved to a level that is named, or
+        the average is none over the answers of the table.
+    """
+    if each is None:
+        return
+    groups = {group.name: group for group in model.design.groups}
+    if each not in groups:
+        raise ModelError(f"each={each!r}; it is a group of the formula: {listed(groups, 10)}.")
+    if average != "observed":
+        raise ModelError(
+            f"each={each!r} weights the answers of the table; say average='observed', too."
+        )
+    if moved := [name for name in groups[each].variables if name in named]:
+        raise ModelError(
+            f"each={each!r}, and {moved[0]!r} is named: all answers are moved to the level named. "
+            "Leave one of them out."
+        )
+
+
 def read_newdata(model: Model, newdata: Values) -> pd.DataFrame:
     """One row for each wanted prediction, with the covariates and groups that are named.
 
@@ -84,6 +109,7 @@ def make_settings(
     rows: Sequence[Mapping[str, Any]],
     average: Average,
     shifts: Sequence[Mapping[str, float]] = (),
+    each: str | None = None,
 ) -> list[Setting]:
     """Put what is not named in rows of `newdata` at what `average` says.
 
@@ -95,11 +121,13 @@ def make_settings(
     average : {"population", "typical", "observed"}
     shifts : sequence of mapping, optional
         For each row what is added to numeric covariates, for slopes.
+    each : str, optional
+        Group whose levels count alike, with "observed"; every answer counts alike without it.
     """
     names = LevelNames(model)
     levels = [names.levels(row) for row in rows]
     cases = [
-        _covariates(model, row, names.covariates(named), average)
+        _covariates(model, row, names.covariates(named), average, each)
         for row, named in zip(rows, levels, strict=True)
     ]
     for case, shift in zip(cases, shifts, strict=False):
@@ -161,7 +189,11 @@ def _effects(
 
 
 def _covariates(
-    model: Model, row: Mapping[str, Any], known: Mapping[str, int], average: Average
+    model: Model,
+    row: Mapping[str, Any],
+    known: Mapping[str, int],
+    average: Average,
+    each: str | None,
 ) -> _Cases:
     """Covariate values, and each case's row of them and weight."""
     design, responses = model.design, model.responses
@@ -183,8 +215,17 @@ def _covariates(
     frame = frame.assign(**{name: _repeated(value, len(frame)) for name, value in named.items()})
     own = kind[design.pattern]
     if average == "observed":
-        return _Cases(frame, own, design.count.astype(float))
+        return _Cases(frame, own, _weights(design, each))
     return _Cases(frame, np.arange(len(frame)), np.bincount(own, design.count, len(frame)))
+
+
+def _weights(design: Design, each: str | None) -> np.ndarray:
+    """(row,) answers that a row stands for; as a share of its level's where levels count alike."""
+    count = design.count.astype(float)
+    if each is None:
+        return count
+    level = design.group(each).level
+    return np.asarray(count / np.bincount(level, count)[level])
 
 
 def _repeated(value: pd.Series, n: int) -> pd.Series:
@@ -210,7 +251,9 @@ def predictors(design: Design, model: Model) -> tuple[np.ndarray, dict[str, np.n
     return np.stack([x for x, _ in columns], axis=1), z
 
 
-def setting_words(model: Model, given: pd.DataFrame, average: Average) -> list[str]:
+def setting_words(
+    model: Model, given: pd.DataFrame, average: Average, each: str | None = None
+) -> list[str]:
     """What was averaged over, or held, in sentences."""
     design = model.design
     names = LevelNames(model)
@@ -221,7 +264,7 @@ def setting_words(model: Model, given: pd.DataFrame, average: Average) -> list[s
     first = next((row for row in rows if any(level >= 0 for level in row.values())), {})
     fixed = [name for name in names.covariates(first) if name not in given]
     covariates = [str(c) for c in model.responses.patterns if c not in given and c not in fixed]
-    words = [_average_words(model, covariates, others, average)]
+    words = [_average_words(model, covariates, others, average, each)]
     if own:
         effects = f"{_plain(own)}: effects as estimated for the levels named"
         words.append(f"{effects}{f'; {_plain(fixed)} as theirs' if fixed else ''}.")
@@ -231,7 +274,9 @@ def setting_words(model: Model, given: pd.DataFrame, average: Average) -> list[s
     return words
 
 
-def _average_words(model: Model, covariates: list[str], others: list[str], average: Average) -> str:
+def _average_words(
+    model: Model, covariates: list[str], others: list[str], average: Average, each: str | None
+) -> str:
     n = f"{model.design.n_obs:,}"
     if average == "typical":
         held = [
@@ -243,7 +288,11 @@ def _average_words(model: Model, covariates: list[str], others: list[str], avera
         keep = [*covariates, *others]
         as_is = f", each with its own {_plain(keep)}" if keep else ""
         effects = f" (effects of {_plain(others)} as estimated)" if others else ""
-        return f"Answers observed: the mean over the table's {n} answers{as_is}{effects}."
+        mean = f"the mean over the table's {n} answers"
+        if each:
+            levels = model.design.group(each).n_levels
+            mean = f"the mean over {levels:,} levels of {each}, each of the mean over its answers"
+        return f"Answers observed: {mean}{as_is}{effects}."
     parts = [f"new units of {_plain(others)} (normal random effects)"] if others else []
     if covariates:
         parts.append(f"{_plain(covariates)} as in the table's {n} answers")

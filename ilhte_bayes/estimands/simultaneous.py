@@ -84,7 +84,7 @@ def simultaneous(fit: Fit, *, level: float = 0.9) -> Result:
         f"{len(frame)} signs, {wrong:.1f} are expected to be wrong."
     )
     title = f"{noun.capitalize()}s by item (logits), {100 * level:g} % band for all at once"
-    return Result(frame, title, tuple(notes))
+    return Result(frame, title, tuple(notes), topic="items")
 
 
 def largest_t(joint: Distribution, level: float) -> float:

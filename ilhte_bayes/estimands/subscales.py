@@ -94,7 +94,9 @@ def subscale_effects(fit: Fit, by: str | Mapping) -> Result:
     )
     noun = fit.model.assignment.noun if fit.model.assignment else "effect"
     title = f"Mean {noun}s on kinds of items (logits), 95 % intervals"
-    return Result(frame, title, _notes(fit, name, weights, matrix, len(set(kinds)), noun))
+    return Result(
+        frame, title, _notes(fit, name, weights, matrix, len(set(kinds)), noun), topic="items"
+    )
 
 
 def _kinds(fit: Fit, name: str, by: str | Mapping) -> list[str]:

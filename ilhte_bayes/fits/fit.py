@@ -124,7 +124,7 @@ class Fit:
             counts the units of the top level).
         """
         self._only_ml("BIC")
-        size = self.n_obs if n == "rows" else self.model.design.group(n).n_levels
+        size = self.n_obs if n == "rows" else self.model.design.group(n).n_counted
         return -2.0 * self.loglik + float(np.log(size)) * self.n_parameters
 
     def _only_ml(self, name: str) -> None:

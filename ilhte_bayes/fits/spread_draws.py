@@ -110,6 +110,7 @@ def _flat(posterior: xr.Dataset, name: str) -> np.ndarray:
 
 def steps[T](items: Iterable[T], total: int, words: str, *, after: float = 3.0) -> Iterator[T]:
     """Go through items; after a few seconds say on standard error how far it is."""
+    import sys
     import time
 
     began, bar, task = time.perf_counter(), None, None
@@ -117,10 +118,14 @@ def steps[T](items: Iterable[T], total: int, words: str, *, after: float = 3.0) 
         for k, item in enumerate(items):
             yield item
             if bar is None and time.perf_counter() - began > after:
+                from importlib.util import find_spec
+
                 from rich.console import Console
                 from rich.progress import Progress
 
-                bar = Progress(console=Console(stderr=True), transient=True)
+                # a notebook without widgets would show every step on a line of its own
+                mute = "ipykernel" in sys.modules and not find_spec("ipywidgets")
+                bar = Progress(console=Console(stderr=True), transient=True, disable=mute)
                 bar.start()
                 task = bar.add_task(words, total=total)
             if bar is not None and task is not None:

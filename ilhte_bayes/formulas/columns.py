@@ -201,6 +201,22 @@ def columns_at(
     return _evaluate(side, patterns, new, _learned(side, patterns, pattern))
 
 
+def require_elementwise(sides: Sequence[str], patterns: pd.DataFrame) -> None:
+    """Refuse functions of a whole column, where its answers are counted and not there one by one.
+
+    Raises
+    ------
+    FormulaError
+    """
+    for side in sides:
+        quoted = quote_dotted(side, list(map(str, patterns.columns)))
+        if whole := sorted(_calls(quoted) - _ELEMENTWISE):
+            raise FormulaError(
+                f"{whole[0]}() in {side!r} looks at a whole column, which a reduced table no "
+                "longer has. Make it a column of the table before il.reduce."
+            )
+
+
 def _calls(side: str) -> set[str]:
     """Functions and attributes that a right-hand side uses, but for NumPy's elementwise ones."""
     bare = _unquoted(side)

@@ -8,7 +8,13 @@ import numpy as np
 from ilhte_bayes.data.needed import Needed
 from ilhte_bayes.data.responses import Responses
 from ilhte_bayes.errors import FormulaError, ModelError, listed
-from ilhte_bayes.formulas.columns import build_columns, check_names, factors, variables
+from ilhte_bayes.formulas.columns import (
+    build_columns,
+    check_names,
+    factors,
+    require_elementwise,
+    variables,
+)
 from ilhte_bayes.formulas.grammar import Formula
 
 _BLOCK = 65_536  # rows worked on at a time
@@ -33,11 +39,18 @@ class Group:
     labels: np.ndarray  # (level,)
     cut_z: np.ndarray | None = None  # (cut, column) what a column adds to z at each threshold
     logit: np.ndarray | None = None  # (column,) category it belongs to (`formulas.logits`)
+    # (level,) persons that a level stands for, of a reduced table (`data.reduction`)
+    multiplicity: np.ndarray | None = None
 
     @property
     def n_levels(self) -> int:
         """Number of levels."""
         return len(self.labels)
+
+    @property
+    def n_counted(self) -> int:
+        """Number of persons (schools, items) that the levels stand for: one each, as a rule."""
+        return self.n_levels if self.multiplicity is None else int(self.multiplicity.sum())
 
     @property
     def n_columns(self) -> int:
@@ -103,6 +116,18 @@ class Design:
     def n_ordered(self) -> int:
         """Number of thresholds that have to be in order."""
         return 0 if self.n_categories else self.n_cuts
+
+    @property
+    def reduced(self) -> bool:
+        """Whether levels of a group stand for several persons (`data.reduction`)."""
+        return any(group.multiplicity is not None for group in self.groups)
+
+    def pattern_of_answers(self) -> np.ndarray:
+        """(answer,) pattern of every answer, for functions that look at a whole column.
+
+        A reduced table has too many answers for that, and no such functions: its rows', once each.
+        """
+        return self.pattern if self.reduced else np.repeat(self.pattern, self.count)
 
     @property
     def has_own_slopes(self) -> bool:
@@ -172,7 +197,10 @@ def build_design(formula: Formula, responses: Responses, *, intercept: bool = Tr
         or a random column stands twice in one group.
     """
     answers = responses.pattern
-    if responses.n_obs > answers.size:
+    if responses.multiplicity:
+        sides = [formula.fixed, *(term.columns for term in formula.random)]
+        require_elementwise(sides, responses.patterns)
+    elif responses.n_obs > answers.size:
         answers = np.repeat(answers, responses.count)
     terms, x = build_columns(formula.fixed, responses.patterns, answers)
     if not intercept and "Intercept" in terms:
@@ -244,6 +272,7 @@ def _build_group(
         z=np.ascontiguousarray(z),
         level=responses.levels[name],
         labels=labels,
+        multiplicity=responses.multiplicity.get(name),
     )
 
 

@@ -76,7 +76,7 @@ def design_at(
         answers (`pattern`, `score`, levels) is still the table's.
     """
     patterns = responses.patterns
-    answers = np.repeat(design.pattern, design.count)
+    answers = design.pattern_of_answers()
     names, made = columns_at(formula.fixed, patterns, answers, frame)
     groups = []
     for group in design.groups:

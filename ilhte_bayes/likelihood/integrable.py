@@ -20,6 +20,8 @@ def choose_group(
     ModelError
         If the group asked for does not exist, or has several random effects a level.
     """
+    if design.reduced:
+        return _counted_group(design, integrate)
     if integrate == "none" or (integrate == "auto" and design.n_categories):
         return None
     if integrate != "auto":
@@ -32,6 +34,23 @@ def choose_group(
     if largest is None or largest.n_levels < max(g.n_levels for g in design.groups):
         return None
     return largest.name
+
+
+def _counted_group(design: Design, integrate: str) -> str:
+    """The persons of a reduced table, which cannot but be integrated out."""
+    group = next(g for g in design.groups if g.multiplicity is not None)
+    if integrate != "auto" and integrate != group.name:
+        raise NotAvailable(
+            f"integrate={integrate!r}: the table was reduced to sum scores, and each person's "
+            f"ability has to be integrated out. Leave integrate out, or fit the table itself."
+        )
+    if not one_dimensional(design, group):
+        raise ModelError(
+            f"group {group.name} has {group.n_columns} random effects a level "
+            f"({listed(group.columns)}), and of a reduced table only sum scores are known, which "
+            f"serve one: keep (1 | ...) alone for it, or fit the table itself."
+        )
+    return group.name
 
 
 def require_integrable(design: Design, asked: str) -> None:

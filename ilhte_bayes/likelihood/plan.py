@@ -25,7 +25,9 @@ from ilhte_bayes.likelihood.tables import (
     SortedPersons,
     cell_totals,
     first_of_each,
+    one_of_each,
     ranks,
+    require_sums_alone,
     slopes_of_ones,
     sort_persons,
     table_entries,
@@ -67,6 +69,11 @@ class Plan:
     def n_persons(self) -> int:
         """Levels of the integrated group."""
         return self.group.n_levels
+
+    @property
+    def n_counted(self) -> int:
+        """Persons: levels of the integrated group, or of a reduced table all they stand for."""
+        return self.group.n_counted
 
     @property
     def n_cells(self) -> int:
@@ -156,12 +163,18 @@ def make_plan(
     person_class = column_in_use(group)[design.pattern[persons.first]]
     person_mean = row_mean[persons.first]
     answers = Answers(persons.rows, persons.start, row_cell, design.count, design.score)
+    totals = cell_totals(answers, cell_rows.size)
+    if group.multiplicity is not None:
+        require_sums_alone(weighted)
+        answers = one_of_each(answers, group.multiplicity, cell_rows.size)
     found = sort_persons(
         answers, person_class, person_mean, n_cells=cell_rows.size, weighted=weighted
     )
     return Plan(
         group=group,
-        units=_units(answers, found, person_class, person_mean, cell_slope),
+        units=_units(
+            answers, found, person_class, person_mean, cell_slope, totals, group.multiplicity
+        ),
         score=found.score[found.unit_person].astype(float),
         cells=predictor_at(design, cell_rows, *inside),
         means=predictor_at(design, mean_rows, *between),
@@ -180,6 +193,8 @@ def _units(
     person_class: np.ndarray,
     person_mean: np.ndarray,
     cell_slope: np.ndarray,
+    cell_total: np.ndarray,
+    multiplicity: np.ndarray | None,
 ) -> Units:
     """What the compiled loops need of persons that have been sorted."""
     table_start, entry_cell, entry_count = table_entries(
@@ -193,9 +208,11 @@ def _units(
         table_class=person_class[found.table_person],
         unit_start=np.searchsorted(unit_table, np.arange(n_tables + 1)).astype(np.int64),
         unit_mean=person_mean[found.unit_person].astype(np.int64),
-        unit_count=np.bincount(found.unit, minlength=found.unit_person.size).astype(float),
+        unit_count=np.bincount(
+            found.unit, weights=multiplicity, minlength=found.unit_person.size
+        ).astype(float),
         cell_slope=cell_slope,
-        cell_total=cell_totals(answers, cell_slope.size),
+        cell_total=cell_total,
     )
 
 

@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 from ilhte_bayes.data.coded import cross
+from ilhte_bayes.errors import NotAvailable
 
 
 class Answers(NamedTuple):
@@ -62,6 +63,82 @@ def sort_persons(
     for key in (score, person_mean, *([ranks(ones)] if weighted else [])):
         unit, _, _ = cross(unit, key)
     return SortedPersons(table, table_person, unit.astype(np.int64), first_of_each(unit), score)
+
+
+def require_sums_alone(weighted: bool) -> None:
+    """Refuse answers that count differently, where only the sums of a person's are known.
+
+    Raises
+    ------
+    NotAvailable
+    """
+    if weighted:
+        raise NotAvailable(
+            "this model weighs the answers of a person (items with discriminations of their own, "
+            "or a slope within persons): it needs to know who answered what, and a reduced table "
+            "has kept sum scores. Fit it to the table itself."
+        )
+
+
+def one_of_each(answers: Answers, multiplicity: np.ndarray, n_cells: int) -> Answers:
+    """One person of each kind: the cells they answered, with ones that add up to their score.
+
+    Parameters
+    ----------
+    answers : Answers
+        Of all persons of a kind together.
+    multiplicity : (kind,) int
+        Persons of each kind, who answered the same cells and have one sum score.
+    n_cells : int
+
+    Notes
+    -----
+    Which of the cells get the ones is not known, and does not matter for the likelihood.
+    """
+    parts = _one_of_each(answers, np.asarray(multiplicity), n_cells)
+    start, cell, times, score = parts
+    if start[-1] < 0:
+        raise AssertionError("answers of a kind of persons are no multiple of the persons")
+    return Answers(np.arange(cell.size), start, cell, times, score)
+
+
+@numba.njit(cache=True, nogil=True)
+def _one_of_each(answers: Answers, multiplicity, n_cells):
+    start, rows, cell, count = answers.start, answers.rows, answers.cell, answers.times
+    n = start.size - 1
+    where = np.zeros(n + 1, dtype=np.int64)
+    size = 2 * rows.size
+    out_cell = np.empty(size, dtype=np.int64)
+    out_times = np.empty(size, dtype=np.int64)
+    out_score = np.empty(size, dtype=np.int64)
+    asked = np.zeros(n_cells, dtype=np.int64)
+    at_out = 0
+    for j in range(n):
+        ones = 0
+        for at in range(start[j], start[j + 1]):
+            r = rows[at]
+            asked[cell[r]] += count[r]
+            ones += count[r] * answers.score[r]
+        left = ones // multiplicity[j]
+        whole = ones % multiplicity[j] == 0
+        for at in range(start[j], start[j + 1]):
+            c = cell[rows[at]]
+            times = asked[c] // multiplicity[j]
+            whole = whole and asked[c] % multiplicity[j] == 0
+            asked[c] = 0
+            if times == 0:
+                continue
+            right = min(times, left)
+            for score, part in ((1, right), (0, times - right)):
+                if part > 0:
+                    out_cell[at_out], out_times[at_out], out_score[at_out] = c, part, score
+                    at_out += 1
+            left -= right
+        where[j + 1] = at_out
+        if not whole or left != 0:
+            where[n] = -1
+            break
+    return where, out_cell[:at_out], out_times[:at_out], out_score[:at_out]
 
 
 def ranks(values: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ from ilhte_bayes.formulas.contrasts import arm_contrasts, fixed_change, group_ch
 from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.likelihood.plan import Plan, make_plan
 from ilhte_bayes.likelihood.predictor import Predictor
+from ilhte_bayes.likelihood.tables import require_sums_alone
 
 if TYPE_CHECKING:
     from ilhte_bayes.models.model import Model
@@ -51,6 +52,8 @@ def read_discrimination(value: Any, design: Design, roles: Roles) -> Discriminat
     ------
     ModelError
         If the value is none of those known, or the formula lacks items or persons.
+    NotAvailable
+        If the table was reduced to sum scores.
     """
     if value is None or value is False:
         return None
@@ -59,6 +62,8 @@ def read_discrimination(value: Any, design: Design, roles: Roles) -> Discriminat
             f"discrimination={value!r}; it is 'loaded' (the effect is on ability), 'additive' (on "
             "the items' own logits) or None (all items discriminate alike)."
         )
+    if design.reduced:
+        require_sums_alone(weighted=True)
     if design.n_cuts or design.n_categories:
         raise NotAvailable(
             "discriminations of ordinal items are not there. Compare the response with a value, "
@@ -127,7 +132,7 @@ def _moved_by_treatment(model: "Model") -> tuple[np.ndarray, dict[str, np.ndarra
     random = {group.name: np.zeros(group.n_columns, dtype=bool) for group in design.groups}
     if treatment is None or treatment not in patterns:
         return fixed, random
-    answers = np.repeat(design.pattern, design.count)
+    answers = design.pattern_of_answers()
     for contrast in arm_contrasts(model.responses, treatment):
         same = (model.formula, patterns, answers, treatment, contrast)
         fixed |= np.any(fixed_change(*same, design.terms) != 0, axis=0)

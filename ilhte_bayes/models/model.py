@@ -14,11 +14,13 @@ from ilhte_bayes.data.cautions import arms_without_zero, look_alikes, odd_roles,
 from ilhte_bayes.data.checks import check_nesting, check_trial
 from ilhte_bayes.data.coding import Coding, code_response, require_order
 from ilhte_bayes.data.flow import flow_by_arm
+from ilhte_bayes.data.reduction import Reduced, kind_rows
+from ilhte_bayes.data.reduction_file import opened_reduced
 from ilhte_bayes.data.responses import Responses, read_responses
-from ilhte_bayes.data.roles import Roles, read_roles
+from ilhte_bayes.data.roles import IRW_ITEM, IRW_PERSON, IRW_TREATMENT, Roles, read_roles
 from ilhte_bayes.data.rows import Rows, complete_rows
 from ilhte_bayes.data.tables import Table, open_table, require_columns
-from ilhte_bayes.errors import DataError, IlhteWarning, ModelError
+from ilhte_bayes.errors import DataError, IlhteWarning, ModelError, NotAvailable
 from ilhte_bayes.families import Family, get_family
 from ilhte_bayes.formulas.cuts import (
     Thresholds,
@@ -33,6 +35,7 @@ from ilhte_bayes.formulas.logits import Logits, with_correlated_logits
 from ilhte_bayes.models.ability import Ability, read_ability
 from ilhte_bayes.models.discrimination import Discrimination, read_discrimination
 from ilhte_bayes.models.priors import Prior, Priors, change_priors, make_priors
+from ilhte_bayes.models.reduced import build_reduced, require_kept
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -53,8 +56,9 @@ class Model:
         lme4's grammar: `"resp ~ treat + (1 | school/id) + (treat | item)"`. The response may be
         a comparison, `"resp >= 2 ~ ..."`. Fixed parts are formulaic's language (`log(x)`,
         `poly(x, 2)`, `C(x)`); R's `I(x^2)` and `factor(x)` work too.
-    data : pandas.DataFrame, str or path
-        Long form, one row for each answer; `.csv`, `.csv.gz` and `.parquet` paths are read.
+    data : pandas.DataFrame, str or path, or Reduced
+        Long form, one row for each answer; `.csv`, `.csv.gz` and `.parquet` paths are read. Or
+        counts that `il.reduce` made of a table larger than memory, whose roles are known.
     family : {"bernoulli", "cumulative", "adjacent", "multinomial"}
         Distribution of the answers: yes or no; ordered categories, with a threshold between
         each two (cumulative logit, proportional odds); ordered categories, each against the one
@@ -140,7 +144,7 @@ class Model:
     def __init__(
         self,
         formula: str,
-        data: Table,
+        data: Table | Reduced,
         family: str = "bernoulli",
         *,
         priors: Mapping[str, Prior] | None = None,
@@ -156,9 +160,19 @@ class Model:
         logits: Logits = "independent",
     ) -> None:
         chosen, parsed = get_family(family), parse_formula(formula)
-        table = open_table(data)
+        data = opened_reduced(data)
         began = time.perf_counter()
-        parts = _build(parsed, chosen, table, roles, reference, levels, roster, assignment)
+        if isinstance(data, Reduced):
+            _refuse_beside_reduced(roles, roster)
+            parts = build_reduced(parsed, chosen, data, reference, levels, assignment)
+            source = data.source
+        else:
+            table = open_table(data)
+            began = time.perf_counter()
+            parts = _build(parsed, chosen, table, roles, reference, levels, roster, assignment)
+            source = str(table.attrs.get("ilhte", {}).get("dataset", ""))
+            if not source and not isinstance(data, pd.DataFrame):
+                source = str(data)
         own = tuple(_as_list(own_slopes))
         parts |= {"thresholds": thresholds, "own_slopes": own, "logits": logits}
         parts["design"] = complete_design(
@@ -175,9 +189,6 @@ class Model:
         shape = read_ability(ability, parts["design"], parts["roles"], kind)
         parts["ability"] = shape
         parts["priors"] = make_priors(parts["design"], priors, discrimination=kind, ability=shape)
-        source = str(table.attrs.get("ilhte", {}).get("dataset", ""))
-        if not source and not isinstance(data, pd.DataFrame):
-            source = str(data)
         parts |= {"source": source, "build_seconds": time.perf_counter() - began}
         for name, value in parts.items():
             object.__setattr__(self, name, value)
@@ -235,6 +246,15 @@ class Model:
         from html import escape
 
         return f"<pre>{escape(repr(self))}</pre>"
+
+
+def _refuse_beside_reduced(roles: Roles | Mapping | None, roster: Table | None) -> None:
+    for name, given in (("roles", roles), ("roster", roster)):
+        if given is not None:
+            raise DataError(
+                f"{name}= beside a reduced table: its roles were stated to il.reduce, and its "
+                f"persons are counted, not named. Leave {name} out."
+            )
 
 
 def with_parts(model: Model, **changes: Any) -> Model:
@@ -393,7 +413,7 @@ def _flow(rows: Rows, roles: Roles, roster: Table | None) -> pd.DataFrame | None
 
 
 def il_hte(
-    data: Table,
+    data: Table | Reduced,
     *,
     response: str = "resp",
     treatment: str = "treat",
@@ -414,8 +434,8 @@ def il_hte(
 
     Parameters
     ----------
-    data : pandas.DataFrame, str or path
-        Long form, one row for each answer.
+    data : pandas.DataFrame, str or path, or Reduced
+        Long form, one row for each answer; or the counts of `il.reduce`, which know their columns.
     response, treatment, person, item : str
         Columns; the defaults are the names of the Item Response Warehouse. The response may be
         a comparison, `"resp >= 2"`.
@@ -459,11 +479,20 @@ def il_hte(
         raise DataError(
             f"effects={effects!r}; it is 'item' (one effect for each item) or 'constant'."
         )
-    table = open_table(data)
+    data = opened_reduced(data)
+    if isinstance(data, Reduced):
+        names = (response, treatment, person, item)
+        response, treatment, person, item = _names_of(data, names)
+        crossover = _known_to_reduce(occasion, crossover)
+        table, _, _ = kind_rows(data)
+    else:
+        table = open_table(data)
     lists = [_as_list(x) for x in (clusters, covariates, moderators, item_features)]
     groups, shifts, over, features = lists
     named = [treatment, person, item, *groups, *shifts, *over, *features]
     columns = set(table.columns)
+    if isinstance(data, Reduced):
+        require_kept(named, table.columns.tolist())
     if absent := [name for name in named if name not in columns]:
         word = _argument_of(absent[0], treatment, person, item)
         require_columns(
@@ -478,12 +507,38 @@ def il_hte(
     fixed = [arm, *map(_quoted, shifts), *(f"{arm} * {_quoted(x)}" for x in (*over, *features))]
     by_item = arm if effects == "item" else "1"
     formula = f"{left} ~ {' + '.join(fixed)} + {persons} + ({by_item} | {_quoted(item)})"
+    if isinstance(data, Reduced):
+        return Model(formula, data, family, **options)
     roles = Roles(treatment, person, item, occasion, tuple(groups), crossover)
     if isinstance(data, pd.DataFrame):
         return Model(formula, table, family, roles=roles, **options)
     model = Model(formula, table, family, roles=roles, **options)
     object.__setattr__(model, "source", model.source or str(data))
     return model
+
+
+def _names_of(reduced: Reduced, given: tuple[str, ...]) -> tuple[str, str, str, str]:
+    """Columns of a reduced table; refuses others than these or the defaults."""
+    roles = reduced.roles
+    own = (reduced.response, str(roles.treatment), str(roles.person), str(roles.item))
+    usual = ("resp", IRW_TREATMENT, IRW_PERSON, IRW_ITEM)
+    words = ("response", "treatment", "person", "item")
+    for word, name, kept, default in zip(words, given, own, usual, strict=True):
+        if name not in (kept, default):
+            raise DataError(
+                f"{word}={name!r}: the table was reduced with {word}={kept!r}. Leave {word} out, "
+                "or reduce again."
+            )
+    return own
+
+
+def _known_to_reduce(occasion: str | None, crossover: bool) -> bool:
+    if occasion is not None or crossover:
+        raise NotAvailable(
+            "occasion and crossover: a reduced table holds one sum score of each person. Fit the "
+            "table itself."
+        )
+    return False
 
 
 def _by_arm(ability_sd: str, treatment: pd.Series, *, crossover: bool) -> bool:

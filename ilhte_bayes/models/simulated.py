@@ -17,6 +17,7 @@ from ilhte_bayes.formulas.logits import columns_of_categories
 from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.model import Model, with_parts
 from ilhte_bayes.models.priors import correlated
+from ilhte_bayes.models.reduced import require_persons
 
 
 class Simulated(NamedTuple):
@@ -52,6 +53,7 @@ def simulate_answers(
         If a parameter is missing, or has another shape than the model's.
     """
     require_plain(model, "simulate")
+    require_persons(model, "drawing answers")
     design = model.design
     truth = with_effects(design, _named(design, parameters), rng)
     first, total = questions(design)

@@ -81,8 +81,8 @@ def irw_table(
 
     References
     ----------
-    Item Response Warehouse, vignette il_hte (21 May 2026); Gilbert, Himmelsbach, Soland, Joshi & Domingue
-    (2025), J. Policy Anal. Manage. 44(4), 1417-1449.
+    Item Response Warehouse, vignette il_hte (21 May 2026); Gilbert, Himmelsbach, Soland, Joshi &
+    Domingue (2025), J. Policy Anal. Manage. 44(4), 1417-1449.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def irw_table(
     notes += [fill(f"{key}: {fit.problems[0]}", 98) for key, fit in fits.items() if fit.problems]
     of = f"covariate {covariate}, standardised" if covariate else "no covariate"
     title = _TITLE.format(persons=sizes["n_persons"], items=sizes["n_items"], of=of)
-    return Result(frame.rename_axis("quantity"), title, tuple(notes))
+    return Result(frame.rename_axis("quantity"), title, tuple(notes), topic="assumptions")
 
 
 def _columns(

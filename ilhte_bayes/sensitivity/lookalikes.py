@@ -111,7 +111,13 @@ def lookalikes(model: Model, *, draws: int = 500, seed: int = 1, progress: bool 
         "What else looks like item-level effects: SD of effects over items, correlation with "
         "easiness\n(logits, 95 % intervals)"
     )
-    return Result(frame[["estimate", "se", "lower", "upper"]], title, tuple(notes), "quantity")
+    return Result(
+        frame[["estimate", "se", "lower", "upper"]],
+        title,
+        tuple(notes),
+        "quantity",
+        topic="assumptions",
+    )
 
 
 def _items_of(model: Model) -> tuple[str, str]:

@@ -125,7 +125,7 @@ def missing_answers(
         )
     noun = model.assignment.noun if model.assignment else "effect"
     title = f"The {noun} under assumptions on missing answers (logits)"
-    return Result(frame, title, tuple(notes))
+    return Result(frame, title, tuple(notes), topic="assumptions")
 
 
 def _complete_grid(model: Model, table: pd.DataFrame, absent_rows: AbsentRows) -> pd.DataFrame:

@@ -92,7 +92,12 @@ def placebo(
     notes = [f"{where.sentence} {earlier.n_obs:,} answers. {taken}".strip(), *_words(frame, noun)]
     if frame.index.get_level_values("contrast").nunique() == 1:
         frame = frame.droplevel("contrast")
-    return Result(frame, f"Before treatment, where no {noun} can be (logits)", tuple(notes))
+    return Result(
+        frame,
+        f"Before treatment, where no {noun} can be (logits)",
+        tuple(notes),
+        topic="assumptions",
+    )
 
 
 class _Where(NamedTuple):

@@ -1,13 +1,11 @@
 """Shifts of absent persons and their tipping points, as text and as HTML."""
 
-import textwrap
-from html import escape
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ilhte_bayes.show.html_tables import html_table
-from ilhte_bayes.show.words import sentence
+from ilhte_bayes.show.html_tables import html_table, notes_html
+from ilhte_bayes.show.words import wrapped
 
 if TYPE_CHECKING:
     from ilhte_bayes.sensitivity.absent_persons import AbsentPersons
@@ -48,14 +46,14 @@ def describe_absent(found: "AbsentPersons") -> str:
         "",
         f"Average {found.noun} over everyone (logits, 95 % intervals)",
         shifts_table(found).to_string(),
-        *(textwrap.fill(note, 100) for note in found.notes),
+        *(wrapped(note) for note in found.notes),
     ]
     return "\n".join(lines)
 
 
 def absent_html(found: "AbsentPersons") -> str:
     """HTML form."""
-    notes = "".join(f"<p>{escape(sentence(note))}</p>" for note in found.notes)
+    notes = notes_html(found.notes)
     first = f"Shift of absent persons that takes the {found.noun} away"
     second = f"Average {found.noun} over everyone (logits, 95 % intervals)"
     return (

@@ -1,19 +1,16 @@
 """Anchoring assumptions in a table, and the paragraph on what each can and cannot say."""
 
-import textwrap
-from html import escape
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ilhte_bayes.show.html_tables import html_table
+from ilhte_bayes.show.html_tables import html_table, notes_html
 from ilhte_bayes.show.results import p_value
-from ilhte_bayes.show.words import sentence
+from ilhte_bayes.show.words import wrapped
 
 if TYPE_CHECKING:
     from ilhte_bayes.sensitivity.anchors import Anchors
 
-_WIDTH = 100
 _MOST_ITEMS = 12  # printed; the frame has all
 
 
@@ -71,15 +68,15 @@ def describe_anchors(found: "Anchors") -> str:
         items.head(_MOST_ITEMS).to_string(),
         *([f"... and {more} more: .items has all."] if more > 0 else []),
         "",
-        textwrap.fill(found.text, _WIDTH),
-        *(textwrap.fill(note, _WIDTH) for note in found.notes),
+        wrapped(found.text),
+        *(wrapped(note) for note in found.notes),
     ]
     return "\n".join(lines)
 
 
 def anchors_html(found: "Anchors") -> str:
     """HTML form."""
-    notes = "".join(f"<p>{escape(sentence(note))}</p>" for note in (found.text, *found.notes))
+    notes = notes_html((found.text, *found.notes))
     title = f"Average {found.noun} under other anchors (logits, 95 % intervals)"
     by_item = f"{found.noun.capitalize()} by item (logits)"
     return (

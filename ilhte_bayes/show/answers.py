@@ -45,7 +45,7 @@ def question(model: Model) -> str:
     """What was asked, of whom."""
     treatment, answer = model.roles.treatment, outcome_words(model)
     person, item = group_of_role(model, "person"), group_of_role(model, "item")
-    who = f" {count_of(person.n_levels, 'person')} answered" if person else " There are"
+    who = f" {count_of(person.n_counted, 'person')} answered" if person else " There are"
     what = f" {count_of(item.n_levels, 'item')}:" if item else ""
     base = f"{who}{what} {count_of(model.design.n_obs, 'answer')}."
     if treatment is None:
@@ -139,7 +139,7 @@ def _items_sentence(fit: Fit, effects: ItemEffects, label: str) -> str:
     if frame.index.nlevels > 1:
         frame = frame.xs(label, level="contrast")
     low, high = frame["effect"].idxmin(), frame["effect"].idxmax()
-    between = f"The {noun} varies between items with an SD of {number(spread.sd)} logits"
+    between = f"Between items the estimated SD of {noun}s is {number(spread.sd)} logits"
     if not np.isnan(spread.lower):
         between += f" (95 % interval {range_of(spread.lower, spread.upper)})"
     return (

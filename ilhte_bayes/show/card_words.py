@@ -1,13 +1,12 @@
 """An effect card as text, as HTML, and as a paragraph for a paper."""
 
 import math
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.show.html_tables import html_table
+from ilhte_bayes.show.html_tables import html_table, notes_html
 from ilhte_bayes.show.results import p_value
 from ilhte_bayes.show.text import method_words
 from ilhte_bayes.show.words import (
@@ -19,6 +18,7 @@ from ilhte_bayes.show.words import (
     quoted,
     range_of,
     sentence,
+    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -71,12 +71,12 @@ def describe_card(card: "EffectCard") -> str:
         for heading, table in blocks:
             lines += [heading] if heading else []
             lines.append((table.loc[contrast] if many else table).to_string())
-    return "\n".join([*lines, "", *card.notes])
+    return "\n".join([*lines, "", *map(wrapped, card.notes)])
 
 
 def card_html(card: "EffectCard") -> str:
     """HTML form, for a notebook."""
-    notes = "".join(f"<p>{escape(sentence(note))}</p>" for note in card.notes)
+    notes = notes_html(card.notes)
     return "".join(card_tables_html(card)) + notes
 
 

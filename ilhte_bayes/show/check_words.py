@@ -1,14 +1,13 @@
 """Checks in words: question, verdict, evidence, next step."""
 
-from html import escape
 from textwrap import fill
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ilhte_bayes.show.html_tables import html_table
+from ilhte_bayes.show.html_tables import html_table, notes_html
 from ilhte_bayes.show.results import p_value
-from ilhte_bayes.show.words import sentence, true_minus
+from ilhte_bayes.show.words import sentence, true_minus, wrapped
 
 if TYPE_CHECKING:
     from ilhte_bayes.checks.check import Check
@@ -23,39 +22,40 @@ def describe_check(found: "Check") -> str:
     """Text form."""
     lines = []
     for question, row in found.frame.iterrows():
-        lines.append(f"{question} {_verdict(str(question), row['verdict'])}")
+        lines.append(f"{question} {verdict_words(str(question), row['verdict'])}")
         lines.append(_indented(sentence(true_minus(row["evidence"]))))
         if row["next_step"]:
             lines.append(_indented(f"-> {row['next_step']}"))
-    return "\n".join([*lines, "", *_closing(found)])
+    return "\n".join([*lines, "", *map(wrapped, closing_lines(found))])
 
 
 def check_html(found: "Check") -> str:
     """HTML form."""
     frame = pd.DataFrame(
         {
-            "verdict": [_verdict(str(q), v) for q, v in found.frame["verdict"].items()],
+            "verdict": [verdict_words(str(q), v) for q, v in found.frame["verdict"].items()],
             "evidence": [sentence(true_minus(text)) for text in found.frame["evidence"]],
             "next step": list(found.frame["next_step"]),
         },
         index=found.frame.index,
     )
-    notes = "".join(f"<p>{escape(line)}</p>" for line in _closing(found))
+    notes = notes_html(closing_lines(found))
     return html_table(frame, "Can this fit be believed?") + notes
 
 
 def describe_predictive(found: "PredictiveCheck") -> str:
     """Text form."""
-    return "\n".join([_title(found), _cells(found).to_string(), *_notes(found)])
+    return "\n".join([_title(found), _cells(found).to_string(), *map(wrapped, _notes(found))])
 
 
 def predictive_html(found: "PredictiveCheck") -> str:
     """HTML form."""
-    notes = "".join(f"<p>{escape(note)}</p>" for note in _notes(found))
+    notes = notes_html(_notes(found))
     return html_table(_cells(found), _title(found)) + notes
 
 
-def _verdict(question: str, verdict: str) -> str:
+def verdict_words(question: str, verdict: str) -> str:
+    """The verdict in words that answer the question."""
     words = _WORDS
     if question.startswith("Did it converge"):
         words = _CONVERGED
@@ -70,7 +70,8 @@ def _indented(text: str) -> str:
     return fill(text, _WIDTH, initial_indent="   ", subsequent_indent="   ")
 
 
-def _closing(found: "Check") -> list[str]:
+def closing_lines(found: "Check") -> list[str]:
+    """What checks cannot say, and where more of them stands."""
     lines = ["What was not found may still be there: checks see what they look for."]
     if found.predictive:
         lines.append(

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ilhte_bayes.show.html_tables import notes_html
+from ilhte_bayes.show.words import wrapped
+
 if TYPE_CHECKING:
     from ilhte_bayes.fits.comparison import Comparison
 
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 def describe_comparison(comparison: "Comparison") -> str:
     """Text form."""
     table = comparison_table(comparison)
-    notes = [f"Note: {note}" for note in comparison.notes]
+    notes = [wrapped(f"Note: {note}") for note in comparison.notes]
     return "\n".join([title_of(comparison), table.to_string(), *notes])
 
 
@@ -23,7 +26,7 @@ def comparison_html(comparison: "Comparison") -> str:
     table.columns = table.columns.map(escape)
     table.index = table.index.map(escape)
     body = table.replace("-", "–").to_html(border=0, escape=False, classes="numbers")
-    notes = "".join(f"<p><b>Note</b> {escape(note)}</p>" for note in comparison.notes)
+    notes = notes_html(comparison.notes, "Note")
     return f"<p>{escape(title_of(comparison))}</p>{body}{notes}"
 
 

@@ -6,6 +6,7 @@ from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.show import integration
 from ilhte_bayes.show.words import count_of, number
 
+_COMPUTED = "nothing speaks against the computation. Whether the model fits the answers is another question."
 _RHAT, _ESS, _TINY = 1.01, 400, 1e-6
 
 
@@ -15,10 +16,10 @@ def verdict(fit: Fit) -> str:
         notes = count_of(len(fit.problems), "note")
         return f"Read the {notes} at the top of this page before using the numbers."
     if fit.sampled:
-        return "The chains agree, and no draw diverged: the draws can be used."
+        return f"The chains agree, and no draw diverged: {_COMPUTED}"
     return (
         "The search ended at a maximum, and no SD or correlation lies at the edge of its range: "
-        "the estimates can be used."
+        f"{_COMPUTED}"
     )
 
 
@@ -39,7 +40,10 @@ def _maximised(fit: Fit) -> list[tuple[str, str]]:
             f"{count_of(int(attrs['n_evaluations']), 'evaluation')}; one more step would add "
             f"{more} to the log-likelihood.",
         ),
-        ("Log-likelihood", f"{number(fit.loglik, 3)} (Laplace), {fit.n_parameters} parameters."),
+        (
+            "Log-likelihood",
+            f"{number(fit.loglik, 3)} ({fit.engine}), {fit.n_parameters} parameters.",
+        ),
     ]
     if fit.objective == "ml":
         out.append(("AIC, BIC", f"{number(fit.aic, 1)}, {number(fit.bic(), 1)} (n = answers)."))

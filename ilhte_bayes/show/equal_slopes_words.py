@@ -1,13 +1,12 @@
 """Tests of equal slopes, as text and as HTML."""
 
-from html import escape
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ilhte_bayes.show.html_tables import html_table
+from ilhte_bayes.show.html_tables import html_table, notes_html
 from ilhte_bayes.show.results import digits_of, p_value
-from ilhte_bayes.show.words import number, range_of
+from ilhte_bayes.show.words import number, range_of, wrapped
 
 if TYPE_CHECKING:
     from ilhte_bayes.checks.equal_slopes import EqualSlopes
@@ -16,12 +15,12 @@ if TYPE_CHECKING:
 def describe_equal_slopes(found: "EqualSlopes") -> str:
     """Text form."""
     lines = [_title(found), _tests(found).to_string(), "", _SLOPES, _slopes(found).to_string()]
-    return "\n".join(lines + [f"Note: {note}" for note in found.notes])
+    return "\n".join(lines + [wrapped(f"Note: {note}") for note in found.notes])
 
 
 def equal_slopes_html(found: "EqualSlopes") -> str:
     """HTML form, for a notebook or a page."""
-    notes = "".join(f"<p><b>Note</b> {escape(note)}</p>" for note in found.notes)
+    notes = notes_html(found.notes, "Note")
     return html_table(_tests(found), _title(found)) + html_table(_slopes(found), _SLOPES) + notes
 
 

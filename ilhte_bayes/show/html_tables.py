@@ -1,5 +1,6 @@
 """Tables as HTML: one header line, numbers aligned, a dash for what is missing, true minus signs."""
 
+from collections.abc import Iterable
 from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -7,10 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.show.words import number, range_of, term_words, true_minus
+from ilhte_bayes.show.words import number, range_of, sentence, term_words, true_minus
 
 if TYPE_CHECKING:
     from ilhte_bayes.fits.fit import Fit
+
+
+_LONG = 40  # characters
+_MANY = 8  # columns that may not fit a printed page on one line
 
 
 def html_table(
@@ -40,16 +45,28 @@ def html_table(
     for label, values in zip(labels, frame.itertuples(index=False, name=None), strict=True):
         cells = "".join(f'<th scope="row" class="text">{_label(text)}</th>' for text in label)
         cells += "".join(
-            f"<td{kind}>{escape(cell(value, digits))}</td>"
+            f"<td{_long(value) or kind}>{escape(cell(value, digits))}</td>"
             for kind, value in zip(kinds, values, strict=True)
         )
         rows.append(f"<tr>{cells}</tr>")
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    many = ' class="many"' if frame.shape[1] > _MANY else ""
     name = escape(caption or "table", quote=True)
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table>{title}'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table{many}>{title}'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _long(value: object) -> str:
+    """A cell that holds a sentence may have several lines."""
+    return ' class="text long"' if isinstance(value, str) and len(value) > _LONG else ""
+
+
+def notes_html(notes: Iterable[str], lead: str = "") -> str:
+    """Notes as paragraphs below a table; `lead` stands before each, in bold."""
+    first = f"<b>{escape(lead)}</b> " if lead else ""
+    return "".join(f"<p>{first}{escape(sentence(note))}</p>" for note in notes)
 
 
 def cell(value: object, digits: int = 2) -> str:

@@ -1,19 +1,17 @@
 """Identification as text and as HTML: tables, and a paragraph ready for a paper."""
 
 from html import escape
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ilhte_bayes.show.html_tables import html_table
+from ilhte_bayes.show.html_tables import html_table, notes_html
 from ilhte_bayes.show.results import p_value
-from ilhte_bayes.show.words import number, range_of, sentence, signed
+from ilhte_bayes.show.words import number, range_of, signed, wrapped
 
 if TYPE_CHECKING:
     from ilhte_bayes.sensitivity.identification import Identification
 
-_WIDTH = 98
 _QUANTITIES = {
     "sigma_b": "SD of easiness, first arm",
     "sigma_zeta": "SD of effects over items",
@@ -28,16 +26,15 @@ def describe_identification(found: "Identification") -> str:
     lines = [
         *[_beta_title(found), beta_table(found).to_string(), ""],
         *[_EASINESS, easiness_cells(found).to_string(), ""],
-        *wrap(found.paragraph, _WIDTH),
+        wrapped(found.paragraph),
+        *(wrapped(f"Note: {note}") for note in found.notes),
     ]
-    for note in found.notes:
-        lines += wrap(f"Note: {note}", _WIDTH)
     return "\n".join(lines)
 
 
 def identification_html(found: "Identification") -> str:
     """HTML form, for a notebook or a page."""
-    notes = "".join(f"<p><b>Note</b> {escape(sentence(note))}</p>" for note in found.notes)
+    notes = notes_html(found.notes, "Note")
     return (
         html_table(beta_table(found), _beta_title(found))
         + html_table(easiness_cells(found), _EASINESS)
@@ -150,8 +147,9 @@ def _verdict(found: "Identification") -> str:
             f"{here} lies within what items alone would produce ({_p(pure.p)}): it is no "
             f"evidence that the {found.noun} varies with {found.covariate}, nor that it does not"
         )
+    own = f"an {found.noun}" if found.noun[0] in "aeiou" else f"a {found.noun}"
     return (
-        f"{text}. With a {found.noun} of its own for each item (M_C) the interaction is "
+        f"{text}. With {own} of its own for each item (M_C) the interaction is "
         f"{signed(free['estimate'], 3)} (95 % interval {range_of(free['lower'], free['upper'], 3)})."
     )
 

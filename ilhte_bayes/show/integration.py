@@ -1,5 +1,7 @@
 """Effects summed out of the posterior: of which group, on how many nodes, how exactly."""
 
+import math
+
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.likelihood.grid import GRADIENT_TOLERANCE, VALUE_TOLERANCE
@@ -61,7 +63,7 @@ def facts(fit: Fit) -> list[tuple[str, str]]:
 def laplace_error(fit: Fit) -> str:
     """What Laplace's approximation of the integrated group had got wrong, for a quadrature fit."""
     found = fit.mode.attrs.get("laplace_loglik")
-    if found is None:
+    if found is None or math.isnan(found):
         return ""
     return (
         f"; {number(fit.loglik - float(found), 3)} above Laplace's, its error for "
@@ -77,7 +79,7 @@ def _grid(fit: Fit) -> tuple[float, float, float]:
 
 
 def _levels(fit: Fit, group: Group) -> str:
-    return count_of(group.n_levels, unit_word(fit.model, group))
+    return count_of(group.n_counted, unit_word(fit.model, group))
 
 
 def _size(change: float) -> str:

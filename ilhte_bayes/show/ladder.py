@@ -1,14 +1,13 @@
 """A ladder of models as text, HTML and LaTeX: one line a parameter, one column a model."""
 
 import math
-from html import escape
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ilhte_bayes.show.html_tables import html_table
+from ilhte_bayes.show.html_tables import html_table, notes_html
 from ilhte_bayes.show.results import p_value
-from ilhte_bayes.show.words import sentence
+from ilhte_bayes.show.words import wrapped
 
 if TYPE_CHECKING:
     from ilhte_bayes.estimands.ladder import Ladder
@@ -35,12 +34,12 @@ def ladder_table(ladder: "Ladder") -> pd.DataFrame:
 def describe_ladder(ladder: "Ladder") -> str:
     """Text form."""
     table = ladder_table(ladder).rename_axis(["", ""])
-    return "\n".join([table.to_string(), *notes_of(ladder)])
+    return "\n".join([table.to_string(), *map(wrapped, notes_of(ladder))])
 
 
 def ladder_html(ladder: "Ladder") -> str:
     """HTML form."""
-    notes = "".join(f"<p>{escape(sentence(note))}</p>" for note in notes_of(ladder))
+    notes = notes_html(notes_of(ladder))
     table = ladder_table(ladder).rename_axis(["", ""])
     return html_table(table, "Models: estimates (standard errors)", capital=False) + notes
 

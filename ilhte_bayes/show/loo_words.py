@@ -1,9 +1,9 @@
 """Leave-one-out in words: the question, the numbers, whether they can be trusted."""
 
-from html import escape
 from typing import TYPE_CHECKING
 
-from ilhte_bayes.show.words import number
+from ilhte_bayes.show.html_tables import notes_html
+from ilhte_bayes.show.words import number, wrapped
 
 if TYPE_CHECKING:
     from ilhte_bayes.checks.loo import LeaveOneOut
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 def describe_loo(found: "LeaveOneOut") -> str:
     """Text form."""
-    return "\n".join(_sentences(found))
+    return "\n".join(map(wrapped, _sentences(found)))
 
 
 def loo_html(found: "LeaveOneOut") -> str:
     """HTML form, for a notebook."""
-    return "".join(f"<p>{escape(sentence)}</p>" for sentence in _sentences(found))
+    return notes_html(_sentences(found))
 
 
 def _sentences(found: "LeaveOneOut") -> list[str]:

@@ -5,12 +5,11 @@ from functools import cache
 from html import escape
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ilhte_bayes.errors import DataError
-from ilhte_bayes.show.html_tables import components_table, fixed_tables, html_table
+from ilhte_bayes.show.html_tables import components_table, fixed_tables, html_table, notes_html
 from ilhte_bayes.show.text import average_sentences, criteria, items_table, method_words
-from ilhte_bayes.show.words import sentence
 
 if TYPE_CHECKING:
     from ilhte_bayes.estimands.items import ItemEffects
@@ -25,12 +24,16 @@ def report(
     title: str | None = None,
     beside: Sequence["Fit"] = (),
     plan: "AnalysisPlan | None" = None,
+    include: Sequence[Any] = (),
+    checks: bool = True,
 ) -> Path:
     """Write a fit's results as one HTML page that needs no other file.
 
-    The question and the answer; who took part; data and coding; the model; arms at baseline; the
-    effect card; items; figures; all estimates; other fits beside this one; diagnostics; how to
-    repeat it.
+    Question and answer; a summary in words; what was planned; the effect card; items; whether
+    effects differ between items; results you include; checks with verdicts; the model and all its
+    estimates; other fits; methods with references and BibTeX; who took part; how to repeat it, and
+    the model in other programs' code. Figures tell their numbers when pointed at, and the page
+    needs no network.
 
     Parameters
     ----------
@@ -44,6 +47,13 @@ def report(
     plan : AnalysisPlan, optional
         What was planned (`il.analysis_plan`, `il.load_plan`): each result is marked planned or
         exploratory, and what was done otherwise is named.
+    include : sequence of results
+        Results made already, each shown in its place: `il.identification`, `il.anchors`,
+        `il.boundary_test`, `il.lookalikes`, `il.predict`, `il.loo_table` and so on. An `il.check`
+        or boundary test given here takes the place of the page's own.
+    checks : bool
+        Whether to run `il.check` and, after maximum likelihood, to fit the model once more with
+        equal effects: a second for 500 persons x 20 items, longer for larger tables.
 
     Returns
     -------
@@ -54,6 +64,8 @@ def report(
     ------
     DataError
         If it cannot be written there.
+    ModelError
+        If `include` holds something that is no result.
 
     Examples
     --------
@@ -67,7 +79,10 @@ def report(
         raise DataError(f"{target} is a folder. Name a file in it: {target / 'report.html'}.")
     if not target.parent.is_dir():
         raise DataError(f"there is no folder {target.parent}. Make it first, or name another.")
-    target.write_text(page_html(fit, title=title, beside=beside, plan=plan), encoding="utf-8")
+    html = page_html(
+        fit, title=title, beside=beside, plan=plan, include=include, checks=checks
+    )  # fmt: skip
+    target.write_text(html, encoding="utf-8")
     return target
 
 
@@ -77,11 +92,16 @@ def page_html(
     title: str | None = None,
     beside: Sequence["Fit"] = (),
     plan: "AnalysisPlan | None" = None,
+    include: Sequence[Any] = (),
+    checks: bool = True,
 ) -> str:
     """HTML of the page."""
-    from ilhte_bayes.show.sections import lead, results_of, sections
+    from ilhte_bayes.show.sections.included import check_included
+    from ilhte_bayes.show.sections.order import lead, sections
+    from ilhte_bayes.show.sections.section import results_of
 
-    results = results_of(fit, beside, plan)
+    check_included(include)
+    results = results_of(fit, beside, plan, include, checks)
     return str(
         _template("page.html").render(sections=sections(results), **lead(results, title=title))
     )
@@ -99,7 +119,7 @@ def _template(name: str):
 
 def fit_html(fit: "Fit") -> str:
     """Short form of a fit for a notebook."""
-    problems = "".join(f"<p><b>Note</b> {escape(sentence(text))}</p>" for text in fit.problems)
+    problems = notes_html(fit.problems, "Note")
     return (
         f"<p><code>{escape(fit.model.formula.text)}</code><br>"
         f"{escape(method_words(fit))}; {fit.n_obs:,} answers; "
@@ -117,8 +137,6 @@ def item_effects_html(effects: "ItemEffects") -> str:
         frame = frame.sort_index(level="contrast", sort_remaining=False)
     caption = f"{effects.noun.capitalize()} by item, logits"
     averages = "".join(f"<p>{escape(text)}</p>" for text in average_sentences(effects))
-    return averages + html_table(items_table(frame, effects.noun), caption) + _notes(effects.notes)
-
-
-def _notes(notes: tuple[str, ...]) -> str:
-    return "".join(f"<p>{escape(sentence(note))}</p>" for note in notes)
+    return (
+        averages + html_table(items_table(frame, effects.noun), caption) + notes_html(effects.notes)
+    )

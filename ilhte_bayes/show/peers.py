@@ -90,7 +90,7 @@ def as_code(model: Model, program: Program) -> Code:
 def peers_code(model: Model) -> str:
     """The model in every program of the page that can fit it, one after the other."""
     found = []
-    for program in ("clmm", "brms", "glimmix"):
+    for program in ("glmer", "clmm", "brms", "glimmix"):
         with contextlib.suppress(NotAvailable):
             found.append(str(as_code(model, program)))
     return "\n\n".join(found)

@@ -59,15 +59,18 @@ def arms_table(model: Model) -> pd.DataFrame:
     out = {}
     for words, here in [*rows, ("all", everyone)]:
         count = design.count[here]
-        groups = {
-            plural(unit_word(model, group)): np.unique(group.level[here]).size
-            for group in design.groups
-        }
+        groups = {plural(unit_word(model, group)): _counted(group, here) for group in design.groups}
         total = {"answers": int(count.sum())}
         out[words] = groups | total | _shares(model, design.score[here], count)
     frame = pd.DataFrame.from_dict(out, orient="index")
     frame.index.name = "arm" if rows else ""
     return frame
+
+
+def _counted(group: Group, here: np.ndarray) -> int:
+    """Levels of these rows, or the persons that they stand for."""
+    levels = np.unique(group.level[here])
+    return levels.size if group.multiplicity is None else int(group.multiplicity[levels].sum())
 
 
 def _shares(model: Model, score: np.ndarray, count: np.ndarray) -> dict[str, str]:
@@ -93,8 +96,8 @@ def balance_table(model: Model) -> pd.DataFrame | None:
     -------
     pandas.DataFrame or None
         One row for each covariate of the formula that is constant within persons, or for each of
-        its levels. None where there is nothing to compare: no person or arm, or persons who were
-        in several arms.
+        its levels. None where there is nothing to compare: no person or arm, persons who were in
+        several arms, or a reduced table.
 
     Notes
     -----
@@ -102,7 +105,7 @@ def balance_table(model: Model) -> pd.DataFrame | None:
     two arms; of shares, with s^2 = p (1 - p).
     """
     person, arms = group_of_role(model, "person"), arms_of(model)
-    if person is None or arms is None:
+    if person is None or arms is None or model.design.reduced:
         return None
     first = _first_rows(person)
     arm = arms.of_row[first]

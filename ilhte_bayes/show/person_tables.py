@@ -1,11 +1,11 @@
 """Persons as text and as HTML: the first and the last by ability, and how to get the rest."""
 
-from html import escape
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ilhte_bayes.show.html_tables import html_table
+from ilhte_bayes.show.html_tables import html_table, notes_html
+from ilhte_bayes.show.words import wrapped
 
 if TYPE_CHECKING:
     from ilhte_bayes.estimands.persons import Persons
@@ -15,12 +15,14 @@ _AT_EACH_END = 5
 
 def describe_persons(persons: "Persons") -> str:
     """Text form."""
-    return "\n".join([title_of(persons), _shown(persons).to_string(), *_sentences(persons)])
+    return "\n".join(
+        [title_of(persons), _shown(persons).to_string(), *map(wrapped, _sentences(persons))]
+    )
 
 
 def persons_html(persons: "Persons") -> str:
     """HTML form, for a notebook."""
-    notes = "".join(f"<p>{escape(sentence)}</p>" for sentence in _sentences(persons))
+    notes = notes_html(_sentences(persons))
     return html_table(_shown(persons), title_of(persons)) + notes
 
 

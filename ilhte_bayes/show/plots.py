@@ -4,6 +4,7 @@ Each function returns matplotlib's axes (`ax=` to draw on yours), or with `backe
 figure whose points tell their names and numbers; `size="slide"` is larger than `size="paper"`.
 """
 
+from ilhte_bayes.show.figures.calibration import calibration
 from ilhte_bayes.show.figures.canvas import BLUE, GREY, ORANGE
 from ilhte_bayes.show.figures.category_curves import category_curves
 from ilhte_bayes.show.figures.caterpillar import caterpillar
@@ -14,6 +15,7 @@ from ilhte_bayes.show.figures.item_curves import item_curves
 from ilhte_bayes.show.figures.item_effects import item_effects
 from ilhte_bayes.show.figures.model_ladder import model_ladder
 from ilhte_bayes.show.figures.person_item_map import person_item_map
+from ilhte_bayes.show.figures.power import power
 from ilhte_bayes.show.figures.predictive import predictive
 from ilhte_bayes.show.figures.prior_posterior import prior_posterior
 from ilhte_bayes.show.figures.slopes import slopes
@@ -22,6 +24,7 @@ __all__ = [
     "BLUE",
     "GREY",
     "ORANGE",
+    "calibration",
     "category_curves",
     "caterpillar",
     "effect_by_easiness",
@@ -31,6 +34,7 @@ __all__ = [
     "item_effects",
     "model_ladder",
     "person_item_map",
+    "power",
     "predictive",
     "prior_posterior",
     "slopes",

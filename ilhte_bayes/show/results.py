@@ -1,29 +1,28 @@
 """Tables of results as text and as HTML: an estimate and its interval in one cell."""
 
 import math
-from html import escape
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ilhte_bayes.show.html_tables import html_table
-from ilhte_bayes.show.words import sentence
+from ilhte_bayes.show.html_tables import html_table, notes_html
+from ilhte_bayes.show.words import wrapped
 
 if TYPE_CHECKING:
     from ilhte_bayes.estimands.result import Result
 
-_WORDS = {"se": "SE", "p_wald": "p (Wald)", "p_lr": "p (LR)"}
+_WORDS = {"se": "SE", "lr": "LR", "mc_error": "MC error", "p_wald": "p (Wald)", "p_lr": "p (LR)"}
 _PROBABILITIES = ("p", "p_wald", "p_lr", "p_positive", "p_other_sign", "p_negligible")
 
 
 def describe_result(result: "Result") -> str:
     """Text form."""
-    return "\n".join([result.title, result_table(result).to_string(), *result.notes])
+    return "\n".join([result.title, result_table(result).to_string(), *map(wrapped, result.notes)])
 
 
 def result_html(result: "Result") -> str:
     """HTML form."""
-    notes = "".join(f"<p>{escape(sentence(note))}</p>" for note in result.notes)
+    notes = notes_html(result.notes)
     return html_table(result_table(result), result.title, capital=False) + notes
 
 

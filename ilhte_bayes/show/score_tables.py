@@ -1,12 +1,11 @@
 """Score effects as text and as HTML: a line for each outcome, both arms and the effect."""
 
-from html import escape
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ilhte_bayes.show.html_tables import html_table
-from ilhte_bayes.show.words import number, range_of, sentence
+from ilhte_bayes.show.html_tables import html_table, notes_html
+from ilhte_bayes.show.words import number, range_of, wrapped
 
 if TYPE_CHECKING:
     from ilhte_bayes.estimands.scores import ScoreEffects
@@ -43,14 +42,14 @@ def describe_scores(scores: "ScoreEffects") -> str:
             "",
             "Expected score by item (.frame has the probabilities of each category or higher, too)",
             score_table(expected_scores(scores.frame), scores.noun).to_string(),
-            *scores.notes,
+            *map(wrapped, scores.notes),
         ]
     )
 
 
 def scores_html(scores: "ScoreEffects") -> str:
     """HTML form, for a notebook."""
-    notes = "".join(f"<p>{escape(sentence(note))}</p>" for note in scores.notes)
+    notes = notes_html(scores.notes)
     tables = html_table(score_table(scores.test, scores.noun), title_of(scores))
     by_item = score_table(expected_scores(scores.frame), scores.noun)
     return f"{tables}{html_table(by_item, 'Expected score by item')}{notes}"

@@ -10,7 +10,16 @@ import pandas as pd
 from ilhte_bayes.models.ability import SENTENCE as SHAPE
 from ilhte_bayes.models.discrimination import SENTENCES
 from ilhte_bayes.show.integration import in_short, laplace_error, times
-from ilhte_bayes.show.words import against_words, count_of, number, range_of, scale_words
+from ilhte_bayes.show.words import (
+    against_words,
+    count_of,
+    number,
+    plural,
+    range_of,
+    scale_words,
+    unit_word,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from ilhte_bayes.estimands.items import ItemEffects
@@ -32,7 +41,7 @@ ENGINE_WORDS = {
 def model_lines(model: "Model") -> list[tuple[str, str]]:
     """Facts about a model as (label, sentence), in reading order."""
     design, responses = model.design, model.responses
-    groups = ", ".join(f"{g.n_levels:,} {g.name}" for g in design.groups)
+    groups = ", ".join(f"{g.n_counted:,} {g.name}" for g in design.groups)
     lines = [
         ("Formula", model.formula.text),
         ("Answers", f"{design.n_obs:,} ({model.family.name}); {groups}"),
@@ -119,6 +128,10 @@ def format_table(frame: pd.DataFrame, digits: int = 3) -> str:
 def method_words(fit: "Fit") -> str:
     """The engine, and what it integrated out."""
     words = ENGINE_WORDS[fit.engine, fit.objective]
+    name = fit.mode.attrs.get("integrated") if fit.engine == "quadrature" else None
+    if name:
+        unit = plural(unit_word(fit.model, fit.model.design.group(str(name))))
+        words = words.replace("persons, or another group,", unit)
     integrated = in_short(fit)
     return f"{words}, {integrated}" if integrated else words
 
@@ -151,7 +164,9 @@ def describe_fit(fit: "Fit") -> str:
     codings = [str(c) for c in fit.model.responses.codings if not trivial(c.levels)]
     if codings:
         lines += ["", *codings]
-    lines += ["", *(f"Note: {problem}" for problem in fit.problems)] if fit.problems else []
+    lines += (
+        ["", *(wrapped(f"Note: {problem}") for problem in fit.problems)] if fit.problems else []
+    )
     return "\n".join(lines)
 
 
@@ -205,7 +220,7 @@ def describe_item_effects(effects: "ItemEffects") -> str:
         ]
     if len(effects.average):
         parts.append(f"in the drawing: ● {effects.noun}, ─ interval, ┊ average, │ zero")
-    return "\n".join([*parts, *effects.notes])
+    return "\n".join([*parts, *map(wrapped, effects.notes)])
 
 
 def items_table(frame: pd.DataFrame, noun: str) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Words for numbers, arms, terms and groups, shared by figures, text and page."""
 
 import re
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -37,6 +38,14 @@ def range_of(lower: float, upper: float, digits: int = 2) -> str:
 def true_minus(text: str) -> str:
     """Text with true minus signs before numbers."""
     return re.sub(r"(?<!\w)-(?=[\d.])", MINUS, text.replace("+-", "±"))
+
+
+def wrapped(note: str, width: int = 100) -> str:
+    """A note for a terminal: lines of at most 100 characters; its own line ends are kept."""
+    return "\n".join(
+        fill(line, width, break_long_words=False, break_on_hyphens=False)
+        for line in note.splitlines()
+    )
 
 
 def sentence(text: str) -> str:

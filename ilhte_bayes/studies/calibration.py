@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy import stats
 
 from ilhte_bayes.engines.nuts import sample
 from ilhte_bayes.errors import ModelError
@@ -27,9 +28,6 @@ from ilhte_bayes.models.prior_draws import draw_from_prior
 from ilhte_bayes.models.simulated import Simulated, simulate_answers
 from ilhte_bayes.studies import uniformity
 from ilhte_bayes.studies.quantities import Quantity, default_quantities
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure, SubFigure
 
 # model, draws of each chain, seed -> posterior draws (chain, draw) named as in a fit
 Engine = Callable[[Model, int, int], xr.Dataset]
@@ -87,7 +85,8 @@ class Calibration:
             Index quantity. `p`: probability of ranks as uneven as these. `inside`: whether they
             are inside the simultaneous band. `furthest`: largest difference of shares.
             `mean`: mean rank, 0 to 1; above 0.5, truths lie above what is estimated. `spread`: SD of
-            ranks over that of uniform ones; above 1, intervals are too narrow.
+            ranks over that of uniform ones; above 1, intervals are too narrow. `covers_50`,
+            `covers_90`: how often intervals of about this probability held the truth.
         """
         rows = {}
         for name, ranks in self.ranks.items():
@@ -100,14 +99,60 @@ class Calibration:
                 "furthest": float(np.abs(away).max()),
                 "mean": float(found.mean() / self.kept),
                 "spread": float(found.std() / np.sqrt(((self.kept + 1) ** 2 - 1) / 12.0)),
+                "covers_50": self._covered(found, 0.5)[0],
+                "covers_90": self._covered(found, 0.9)[0],
             }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity")
 
-    def figure(self, prob: float = 0.99) -> "Figure | SubFigure":
-        """Draw how far each quantity's ranks are from uniform, with the band."""
-        from ilhte_bayes.studies.calibration_figure import calibration_figure
+    def coverage(self, prob: float = 0.9) -> pd.DataFrame:
+        """How often central posterior intervals held the truth.
 
-        return calibration_figure(self, prob)
+        Parameters
+        ----------
+        prob : float
+            Of the interval; as near to it as ranks among `kept` draws allow.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index quantity. `share`; `lower`, `upper`: its exact 95 % interval over data sets
+            (Clopper & Pearson); `expected`.
+        """
+        if not 0 < prob < 1:
+            raise ModelError(f"prob={prob!r}: it lies between 0 and 1, such as 0.9.")
+        rows = {}
+        for name, ranks in self.ranks.items():
+            share, expected = self._covered(ranks.to_numpy(), prob)
+            hits = round(share * self.n)
+            test = stats.binomtest(hits, self.n).proportion_ci(0.95, method="exact")
+            rows[name] = {"share": share, "lower": test.low, "upper": test.high,
+                          "expected": expected}  # fmt: skip
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity")
+
+    def _covered(self, ranks: np.ndarray, prob: float) -> tuple[float, float]:
+        """Share of truths inside, and what it should be: an interval leaves out whole draws."""
+        out = round((self.kept + 1) * (1.0 - prob) / 2.0)
+        inside = (ranks >= out) & (ranks <= self.kept - out)
+        return float(inside.mean()), (self.kept + 1 - 2 * out) / (self.kept + 1)
+
+    def curves(self, prob: float = 0.99) -> dict[str, pd.DataFrame]:
+        """What the figure draws: how far each quantity's ranks are from uniform, and the band.
+
+        Returns
+        -------
+        dict of pandas.DataFrame
+            By quantity; `at` (rank, 0 to 1), `away`, `lower`, `upper` (shares).
+        """
+        even = uniformity.expected(self.kept)
+        lower, upper = uniformity.band(self.n, self.kept, prob)
+        edges = {"lower": lower - even, "upper": upper - even}
+        ends = {"at": np.concatenate([[0.0], even, [1.0]])}
+        ends |= {name: np.concatenate([[0.0], values, [0.0]]) for name, values in edges.items()}
+        out = {}
+        for name, ranks in self.ranks.items():
+            away = uniformity.ecdf(ranks.to_numpy(), self.kept) - even
+            out[str(name)] = pd.DataFrame(ends | {"away": np.concatenate([[0.0], away, [0.0]])})
+        return out
 
     @property
     def verdict(self) -> str:
@@ -122,7 +167,7 @@ class Calibration:
             f"outside the 99 % band: {', '.join(map(str, outside))}. The smallest p-value times "
             f"the number of quantities is {worst:.2g}"
             + (
-                ": the posterior is wrong, look at calibration.figure()."
+                ": the posterior is wrong, look at il.plot.calibration(found)."
                 if worst < 0.01
                 else ", which chance can do; repeat with another seed and more data sets."
             )
@@ -159,10 +204,12 @@ _FORMATS = {
     "furthest": "{:.3f}".format,
     "mean": "{:.2f}".format,
     "spread": "{:.2f}".format,
+    "covers_50": "{:.2f}".format,
+    "covers_90": "{:.2f}".format,
 }
 
 
-def sbc(
+def calibrate(
     model: Model,
     n: int = 200,
     *,
@@ -173,7 +220,11 @@ def sbc(
     jobs: int = 1,
     engine: Engine | None = None,
 ) -> Calibration:
-    """Check a model's posterior by simulation-based calibration.
+    """Check a model's posterior, on the user's own design, by simulation-based calibration.
+
+    Parameters are drawn from the priors, answers from the parameters on the model's persons, items
+    and arms, and each table is fitted: is the truth as often low among the posterior draws as high,
+    and do intervals cover it as often as they say?
 
     Parameters
     ----------
@@ -201,6 +252,17 @@ def sbc(
     Returns
     -------
     Calibration
+        Prints as a table with a verdict; `il.plot.calibration(found)` draws the ranks,
+        `found.coverage(0.9)` says how often intervals held the truth.
+
+    Raises
+    ------
+    ModelError
+        If a prior is flat, or the model has discriminations or a free shape of ability.
+
+    References
+    ----------
+    Talts, Betancourt, Simpson, Vehtari & Gelman (2018), arXiv:1804.06788.
     """
     for name, value in (("n", n), ("kept", kept), ("jobs", jobs)):
         if not isinstance(value, int) or value < 1:

@@ -179,8 +179,34 @@ def test_prior_predictive_covers_what_the_priors_say():
 
 
 def test_figure_has_a_panel_for_each_arm_and_three_more(plain):
-    panels = il.plot.predictive(plain, draws=60)
-    assert len(panels) == 5
+    found = il.predictive_check(plain, draws=60)
+    panels = il.plot.predictive(found).figure.axes
+    names = [panel.get_title() for panel in panels]
+    assert [name.split(":")[0] for name in names] == [
+        "Sum scores", "Sum scores", "Items", "Items", "Pairs", ""
+    ]  # fmt: skip
+    observed = np.concatenate([line.get_ydata() for line in panels[2].lines[1:]])
+    share = found.items["share"] if "share" in found.items else found._found["items"][0]
+    np.testing.assert_allclose(np.sort(observed), np.sort(np.ravel(share)))
+    cells = panels[4].images[0].get_array()
+    (one, other), most = found.pairs.index[0], found.pairs["together"].iloc[0]
+    at = [list(map(str, found._tables.items)).index(str(name)) for name in (one, other)]
+    assert cells[*at] == pytest.approx(most)
+
+
+def test_figure_in_plotly_has_the_same_cells_and_says_them(plain):
+    pytest.importorskip("plotly")
+    found = il.predictive_check(plain, draws=60)
+    figure = il.plot.predictive(found, backend="plotly")
+    (heat,) = [trace for trace in figure.data if trace.type == "heatmap"]
+    (one, other), most = found.pairs.index[0], found.pairs["together"].iloc[0]
+    texts = [text for row in heat.hovertext for text in row]
+    assert any(t.startswith(f"{one}, {other}: ") and f"{most:.2f}" in t for t in texts)
+    assert figure.layout.yaxis5.range[0] > figure.layout.yaxis5.range[1]  # first row on top
+    assert figure.to_json()
+
+
+def test_no_figure_without_replicated_answers():
     with pytest.raises(il.ModelError, match="no replicated answers"):
         table = trial(15, persons=60, items=5, top=2)
         table["resp"] = np.array(["bus", "car", "foot"])[table["resp"]]

@@ -145,6 +145,74 @@ def test_slopes_of_transformed_columns(people):
     assert found == pytest.approx(own.mean(), rel=1e-5)
 
 
+@pytest.fixture(scope="module")
+def small_schools_gain():
+    """Schools of 4, 6, ..., 14 pupils; the larger, the smaller the effect."""
+    rng = np.random.default_rng(4)
+    size = np.arange(4, 16, 2)
+    table = pd.DataFrame({"school": np.repeat([f"s{k}" for k in range(6)], size)})
+    table["treat"] = table.groupby("school").cumcount() % 2
+    table["id"] = np.arange(len(table))
+    table = pd.concat([table, table, table[table["id"] % 3 == 0]])  # two answers, or three
+    gain = 2.0 - 0.15 * size[table["school"].str[1:].astype(int)]
+    table["y"] = (rng.random(len(table)) < expit(-0.5 + gain * table["treat"])).astype(int)
+    return table
+
+
+def test_every_school_counts_alike(small_schools_gain, fit_of_draws):
+    """By hand from il.predict: differences school by school, averaged over schools or answers."""
+    model = il.Model("y ~ treat + (treat | school)", small_schools_gain)
+    rng = np.random.default_rng(8)
+    beta = rng.normal([-0.5, 0.8], 0.1, (400, 2))
+    own = rng.normal(0, 0.3, (400, 6, 2)) + np.linspace(0.7, -0.7, 6)[:, None] * [0, 1]
+    fit = fit_of_draws(model, beta, {"school": np.ones((400, 2))}, re={"school": own})
+    change = {"treat": [0, 1]}
+    chance = il.predict(
+        fit, {"school": [f"s{k}" for k in range(6)], "treat": [0, 1]}, average="observed"
+    ).frame["estimate"]
+    gain = np.diff(chance.unstack("treat").groupby("school").sum()).ravel()
+    size = small_schools_gain.groupby("school").size().to_numpy()
+    answers = il.contrasts(fit, change, average="observed").frame["estimate"].item()
+    schools = il.contrasts(fit, change, average="observed", each="school")
+    # means of the same draws: the same but for rounding
+    assert answers == pytest.approx(gain @ size / size.sum(), rel=1e-10)
+    assert schools.frame["estimate"].item() == pytest.approx(gain.mean(), rel=1e-10)
+    assert schools.frame["estimate"].item() > answers + 0.03
+    draws = expit(beta.sum(axis=1)[:, None] + own.sum(axis=2)) - expit(beta[:, :1] + own[..., 0])
+    ends = schools.frame[["lower", "upper"]].iloc[0]
+    np.testing.assert_allclose(ends, np.quantile(draws.mean(axis=1), [0.025, 0.975]))
+    assert "6 levels of school, each of the mean over its answers" in repr(schools)
+
+
+def test_every_person_counts_alike(small_schools_gain, fit_of_draws):
+    """Each of two answers of a person is heavier than each of another's three."""
+    model = il.Model("y ~ treat + (1 | id)", small_schools_gain)
+    beta = np.tile([-0.5, 0.8], (2, 1))
+    labels = model.design.group("id").labels
+    own = np.linspace(-3, 3, len(labels))[None, :, None] * np.ones((2, 1, 1))
+    fit = fit_of_draws(model, beta, {"id": np.ones((2, 1))}, re={"id": own})
+    gain = expit(0.3 + own[0, :, 0]) - expit(-0.5 + own[0, :, 0])
+    found = il.contrasts(fit, {"treat": [0, 1]}, average="observed", each="id").frame
+    assert found["estimate"].item() == pytest.approx(gain.mean(), rel=1e-10)
+    answers = np.array([(small_schools_gain["id"] == label).sum() for label in labels])
+    found = il.contrasts(fit, {"treat": [0, 1]}, average="observed").frame
+    assert found["estimate"].item() == pytest.approx(np.average(gain, weights=answers), rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ({"each": "g"}, "say average='observed'"),
+        ({"each": "t", "average": "observed"}, "a group of the formula: 'g'"),
+        ({"each": "g", "average": "observed", "newdata": {"g": 3}}, "moved to the level named"),
+    ],
+)
+def test_where_nothing_can_count_alike(people, arguments, words):
+    fit = il.laplace(il.Model("y ~ t + x + (1 | g)", people))
+    with pytest.raises(il.ModelError, match=words):
+        il.contrasts(fit, {"t": [0, 1]}, **arguments)
+
+
 def test_text(people):
     text = repr(il.contrasts(il.laplace(il.Model("y ~ t + x + (1 | g)", people)), {"t": [0, 1]}))
     assert "x as in the table's 400 answers" in text

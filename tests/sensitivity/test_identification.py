@@ -75,12 +75,31 @@ def test_words_follow_the_numbers(found):
 
 
 def test_figure_shows_each_part(found):
-    left, middle, right = il.plot.identification(found)
-    heights = sum(patch.get_height() for patch in left.patches)
-    assert heights == found.pure.simulated.size
+    left, middle, right = il.plot.identification(found).figure.axes
+    edges = np.unique(left.collections[0].get_paths()[0].vertices[:, 0])
+    bins = np.histogram(found.pure.simulated, edges)[0]
+    tops = left.collections[0].get_paths()[0].vertices[:, 1]
+    assert bins.sum() == found.pure.simulated.size and bins.max() == tops.max()
     assert found.pure.observed in [line.get_xdata()[0] for line in left.lines]
+    estimate = found.beta_3.loc["M_B"]
+    own = middle.collections[0].get_segments()[0][:, 0]
+    np.testing.assert_allclose(own, [estimate["lower"], estimate["upper"]])
     assert [t.get_text().split("(")[1] for t in middle.get_yticklabels()] == ["M_B)", "M_C)"]
     assert "SDs of easiness" in right.get_xlabel()
+
+
+def test_an_estimate_without_an_interval_is_hollow_in_both_figures(found):
+    pytest.importorskip("plotly")
+    easiness = found.easiness.copy()
+    easiness.loc[("M_A", "sd_ratio"), ["lower", "upper"]] = np.nan
+    edge = dataclasses.replace(found, easiness=easiness)
+    right = il.plot.identification(edge).figure.axes[2]
+    assert not right.collections
+    assert [line.get_markerfacecolor() for line in right.lines[1:]] == ["white", "white"]
+    figure = il.plot.identification(edge, backend="plotly", size="slide")
+    points = [trace for trace in figure.data if trace.mode == "markers"]
+    assert [p.marker.symbol for p in points] == ["square", "circle", "circle-open", "diamond-open"]
+    np.testing.assert_allclose(points[0].x, found.beta_3.loc["M_B", "estimate"])
 
 
 def test_an_edge_is_said(make_trial):

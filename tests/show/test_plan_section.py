@@ -4,7 +4,7 @@ import pytest
 
 import ilhte_bayes as il
 from ilhte_bayes.show.page import page_html
-from ilhte_bayes.show.plan_section import results_table
+from ilhte_bayes.show.sections.plan import results_table
 
 
 @pytest.fixture(scope="module")

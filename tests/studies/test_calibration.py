@@ -11,7 +11,7 @@ import xarray as xr
 from defects import Forgetful, Narrow, WrongSign
 
 import ilhte_bayes as il
-from ilhte_bayes.studies.calibration import Calibration, data_set, rank, sbc, thin
+from ilhte_bayes.studies.calibration import Calibration, calibrate, data_set, rank, thin
 
 PRIORS = {
     "beta": il.Normal(0, 1),
@@ -81,7 +81,7 @@ def study(model):
 
     def make(name: str) -> Calibration:
         if name not in made:
-            made[name] = sbc(model, N, draws=200, kept=63, engine=ENGINES[name])
+            made[name] = calibrate(model, N, draws=200, kept=63, engine=ENGINES[name])
         return made[name]
 
     return make
@@ -106,6 +106,19 @@ def test_a_narrow_posterior_shows_in_the_spread_of_ranks(study):
     assert spread["beta[treat]"] > 1.05 > study("right").uniformity()["spread"]["beta[treat]"] - 0.1
 
 
+def test_intervals_cover_as_often_as_they_say_and_narrow_ones_do_not(study):
+    right, narrow = (study(name).coverage(0.9) for name in ("right", "30 % too narrow"))
+    # 64 ranks, 3 left out at each end
+    assert right["expected"].tolist() == [58 / 64] * len(right)
+    # a 95 % interval for each of 14 quantities, correlated: 5 or more outside by chance 1 in 1,000
+    outside = (right["lower"] > 58 / 64) | (right["upper"] < 58 / 64)
+    assert outside.sum() <= 4
+    # 1.64 * 0.7 SDs on each side: 75 %
+    assert narrow.loc["beta[treat]", "share"] < 0.85
+    table = study("right").uniformity()
+    np.testing.assert_array_equal(table["covers_90"], right["share"])
+
+
 def test_only_quantities_that_see_the_answers_find_the_prior(study):
     """Every parameter's rank is uniform when posterior = prior: why log_likelihood is there."""
     table = study("prior").uniformity()
@@ -114,7 +127,9 @@ def test_only_quantities_that_see_the_answers_find_the_prior(study):
 
 
 def test_the_same_seed_gives_the_same_study_and_data_sets(model):
-    first, again = (sbc(model, 3, draws=200, kept=63, engine=importance, seed=4) for _ in range(2))
+    first, again = (
+        calibrate(model, 3, draws=200, kept=63, engine=importance, seed=4) for _ in range(2)
+    )
     pd.testing.assert_frame_equal(first.ranks, again.ranks)
     truth, _ = data_set(model, 2, seed=4)
     assert first.truth.loc[2, "beta[treat]"] == float(truth["beta"].sel(term="treat"))
@@ -142,16 +157,16 @@ def test_it_prints_a_table_and_a_verdict(study):
 
 def test_the_figure_has_a_panel_for_each_quantity(study):
     calibration = study("wrong sign")
-    figure = calibration.figure()
+    figure = il.plot.calibration(calibration).figure
     titles = [ax.get_title() for ax in figure.axes if ax.get_visible()]
     assert titles == list(calibration.ranks)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["99 % band if all is well", "150 data sets", "outside"]
+    assert set(labels) == {"99 % band if all is well", "150 data sets", "outside"}
 
 
 def test_numbers_that_make_no_sense_are_refused(model):
     with pytest.raises(il.ModelError, match="n=0: it is a whole number"):
-        sbc(model, 0)
+        calibrate(model, 0)
 
 
 def test_an_error_says_which_data_set_it_came_from(model):
@@ -159,5 +174,5 @@ def test_an_error_says_which_data_set_it_came_from(model):
         raise RuntimeError("no start")
 
     with pytest.raises(RuntimeError) as caught:
-        sbc(model, 1, engine=fails, seed=9)
+        calibrate(model, 1, engine=fails, seed=9)
     assert "data_set(model, 0, seed=9) makes it again" in caught.value.__notes__[0]

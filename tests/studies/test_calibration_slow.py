@@ -10,7 +10,7 @@ import pytest
 from defects import Forgetful, Narrow, Recorded, WrongSign, prior_only
 
 import ilhte_bayes as il
-from ilhte_bayes.studies.calibration import nuts, sbc
+from ilhte_bayes.studies.calibration import calibrate, nuts
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ def recorded() -> Recorded:
 
 
 def test_nuts_is_calibrated(model, recorded, capsys):
-    calibration = sbc(model, N, engine=recorded, **SIZE)
+    calibration = calibrate(model, N, engine=recorded, **SIZE)
     with capsys.disabled():
         print(f"\n{calibration}")
     table = calibration.uniformity()
@@ -56,7 +56,7 @@ def test_nuts_is_calibrated(model, recorded, capsys):
 
 @pytest.mark.parametrize("damage", [Narrow, WrongSign])
 def test_damaged_draws_are_found(damage, model, recorded, capsys):
-    calibration = sbc(model, N, engine=damage(recorded), **SIZE)
+    calibration = calibrate(model, N, engine=damage(recorded), **SIZE)
     with capsys.disabled():
         print(f"\n{damage.__name__}: {calibration}")
     table = calibration.uniformity()
@@ -64,18 +64,18 @@ def test_damaged_draws_are_found(damage, model, recorded, capsys):
 
 
 def test_the_prior_is_found(model):
-    calibration = sbc(model, 50, engine=prior_only, **SIZE)
+    calibration = calibrate(model, 50, engine=prior_only, **SIZE)
     assert calibration.uniformity().loc["log_likelihood", "p"] < 1e-6
 
 
 def test_an_item_not_looked_at_is_found(model):
-    calibration = sbc(model, 50, engine=Forgetful(nuts), **SIZE)
+    calibration = calibrate(model, 50, engine=Forgetful(nuts), **SIZE)
     assert calibration.uniformity().loc["log_likelihood", "p"] < 1e-4
 
 
 def test_nuts_is_calibrated_with_clusters(capsys):
     formula = "resp ~ treat + pre + (1|school/id) + (treat|item)"
-    calibration = sbc(il.Model(formula, trial(), priors=CLUSTERED), N, **SIZE)
+    calibration = calibrate(il.Model(formula, trial(), priors=CLUSTERED), N, **SIZE)
     with capsys.disabled():
         print(f"\n{calibration}")
     table = calibration.uniformity()
@@ -90,7 +90,7 @@ def test_nuts_of_ordinal_answers_is_calibrated(capsys):
     priors = PRIORS | {name: il.Normal(mean, 0.7) for name, mean in cuts.items()}
     formula = "resp ~ treat + (1|id) + (treat|item)"
     model = il.Model(formula, table, family="cumulative", priors=priors)
-    calibration = sbc(model, N, **SIZE)
+    calibration = calibrate(model, N, **SIZE)
     with capsys.disabled():
         print(f"\n{calibration}")
     assert calibration.uniformity()["p"].min() > 0.01 / calibration.ranks.shape[1]
@@ -102,7 +102,7 @@ def test_nuts_of_multinomial_answers_is_calibrated(capsys):
     table["resp"] = np.random.default_rng(2).integers(0, 3, len(table))
     priors = {"beta": il.Normal(0, 1), "sd_school": il.Gamma(8, 12)}
     model = il.Model("resp ~ treat + (1|school)", table, family="multinomial", priors=priors)
-    calibration = sbc(model, N, **SIZE)
+    calibration = calibrate(model, N, **SIZE)
     with capsys.disabled():
         print(f"\n{calibration}")
     assert calibration.uniformity()["p"].min() > 0.01 / calibration.ranks.shape[1]

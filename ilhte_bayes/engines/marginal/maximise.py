@@ -14,6 +14,7 @@ from scipy.optimize import minimize
 
 from ilhte_bayes.engines.marginal.covariance import Coordinates
 from ilhte_bayes.engines.marginal.objective import EXACT, ROUGH, LaplaceObjective
+from ilhte_bayes.families.base import Family
 from ilhte_bayes.formulas.design import Design
 
 LogPrior = Callable[[np.ndarray], tuple[float, np.ndarray]]
@@ -23,12 +24,14 @@ _GAIN_TOLERANCE = 1e-9  # Newton steps end: log-likelihood still to be gained
 _HESSIAN_STEP = 3e-3  # in standard errors; a central difference errs by about its square
 _ZERO_SD = 1e-4  # an SD (logits) below this, at a flat place, is 0
 _MAX_RESTARTS = 4
+_STEP_OF_START = 0.1  # logits; in units of which the curvature at a rough start is taken
 
 
 class MarginalObjective(Protocol):
     """What the search and the summaries ask of a marginal log-likelihood."""
 
     design: Design
+    family: Family
     plan: Any  # with `groups` and `description`
     coordinates: tuple[Coordinates, ...]
     parts: tuple[slice, ...]
@@ -140,6 +143,27 @@ def start(objective: LaplaceObjective) -> tuple[np.ndarray, np.ndarray]:
         width = np.concatenate([_coordinate_scale(c, block, sd) for block in c.blocks])
         root[part, part] = np.diag(width / np.sqrt(2.0 * group.n_levels) * 1.5)
     return psi, root
+
+
+def start_without_persons(
+    objective: MarginalObjective, log_prior: LogPrior = flat_prior
+) -> tuple[np.ndarray, np.ndarray]:
+    """Starting point and scale as `start`, where persons' modes cannot be had: a reduced table.
+
+    SDs of 1 logit, coefficients 0 but for the intercept; the scale is from the curvature there,
+    its sign aside, and of no direction wider than a logit.
+    """
+    objective.tolerance = ROUGH
+    psi = np.zeros(objective.n_psi)
+    psi[objective.parts[0]] = objective.family.start(objective.design)
+    for group, c, part in _groups(objective):
+        size = 1.0 / np.maximum(1.0, np.sqrt(np.mean(group.z**2, axis=0)))
+        psi[part] = c.from_factor(np.diag(size))
+    objective.evaluate(psi)  # from here on each search starts near its end
+    free = np.arange(psi.size)
+    hessian = _Search(objective, log_prior)._hessian(psi, _STEP_OF_START * np.eye(psi.size), free)
+    values, vectors = np.linalg.eigh(hessian)
+    return psi, vectors / np.sqrt(np.maximum(np.abs(values), 1.0))
 
 
 def _coordinate_scale(c, block: tuple[int, ...], sd: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from ilhte_bayes.formulas.contrasts import Contrast
 
 # Okabe & Ito's palette stays distinct for colour-blind readers and in grey.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
+DIVERGING = (BLUE, "#FFFFFF", ORANGE)  # from below 0 to above
 LONGEST = 32  # characters of a name; longer ones are cut
 
 

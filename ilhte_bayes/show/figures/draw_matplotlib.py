@@ -7,11 +7,13 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from ilhte_bayes.show.figures.canvas import (
+    DIVERGING,
     legend_above,
     legend_of_panels,
     new_axes,
@@ -20,6 +22,7 @@ from ilhte_bayes.show.figures.canvas import (
 from ilhte_bayes.show.figures.drawing import (
     Axis,
     Band,
+    Cells,
     Drawing,
     Line,
     Mark,
@@ -32,6 +35,7 @@ from ilhte_bayes.show.figures.labels import label_points
 
 _LINES = ("axes.linewidth", "xtick.major.width", "ytick.major.width", "xtick.major.size",
           "ytick.major.size", "lines.linewidth", "font.size")  # fmt: skip
+MANY = 14  # names along an axis of several panels, above which they are small
 
 
 def draw_matplotlib(drawing: Drawing, ax: Axes | None, scale: float) -> Axes:
@@ -39,9 +43,12 @@ def draw_matplotlib(drawing: Drawing, ax: Axes | None, scale: float) -> Axes:
     defaults: Any = mpl.rcParamsDefault
     larger: Any = {name: scale * defaults[name] for name in _LINES if scale != 1}
     with mpl.rc_context(larger):
-        if len(drawing.panels) == 1:
-            return _single(drawing, ax, scale)
-        return _several(drawing, ax, scale)
+        made = (_single if len(drawing.panels) == 1 else _several)(drawing, ax, scale)
+        interactive = mpl.is_interactive()
+    # Pyplot turns this on when it starts, here with a notebook's first figure; turned off again by
+    # the end of the settings, the notebook would show no other.
+    mpl.interactive(interactive)
+    return made
 
 
 def _single(drawing: Drawing, ax: Axes | None, scale: float) -> Axes:
@@ -65,6 +72,8 @@ def _several(drawing: Drawing, ax: Axes | None, scale: float) -> Axes:
     options["sharey"] = drawing.shared
     if drawing.heights:
         options["height_ratios"] = drawing.heights
+    if drawing.widths:
+        options["width_ratios"] = drawing.widths
     host, axes = new_panels(
         ax, drawing.rows, drawing.columns, (scale * width, scale * height), **options
     )
@@ -109,6 +118,11 @@ def _panel(ax: Axes, panel: Panel, scale: float, *, several: bool) -> None:
         ax.spines[side].set_visible(False)
     if several:
         ax.tick_params(labelsize="small")
+    for axis in (ax.xaxis, ax.yaxis):
+        if len(axis.get_ticklabels()) > MANY:
+            axis.set_tick_params(labelsize="x-small")
+    if any(isinstance(mark, Cells) for mark in panel.marks):
+        ax.tick_params(axis="x", labelrotation=90)
 
 
 def _ticks(ax: Axes, which: str, axis: Axis, most: int) -> None:
@@ -127,6 +141,13 @@ def _mark(ax: Axes, mark: Mark, scale: float) -> None:
     look = mark.look
     if isinstance(mark, Points):
         _points(ax, mark, scale)
+    elif isinstance(mark, Cells):
+        colours = LinearSegmentedColormap.from_list("house", DIVERGING)
+        image = ax.imshow(mark.values, cmap=colours, vmin=-mark.most, vmax=mark.most,
+                          interpolation="nearest")  # fmt: skip
+        bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
+        bar.set_label(_text(mark.scale), fontsize="small")
+        bar.ax.tick_params(labelsize="small")
     elif isinstance(mark, Line):
         ax.plot(mark.x, mark.y, color=look.colour, linestyle=look.dash,
                 linewidth=scale * mark.width)  # fmt: skip
@@ -152,7 +173,7 @@ def _points(ax: Axes, mark: Points, scale: float) -> None:
     if mark.y_interval is not None:
         ax.vlines(mark.x, *mark.y_interval, color=colour, linewidth=1.5 * scale, alpha=0.8)
     ax.plot(mark.x, mark.y, mark.look.marker, color=colour, markersize=mark.size * scale,
-            linestyle="none")  # fmt: skip
+            linestyle="none", markerfacecolor="white" if mark.hollow else colour)  # fmt: skip
 
 
 def _legend(drawing: Drawing, scale: float) -> tuple[list[Any], list[str]]:
@@ -174,7 +195,10 @@ def _handles(mark: Mark, scale: float) -> list[Any]:
     if isinstance(mark, Points):
         drawn = mark.x_interval is not None or mark.y_interval is not None
         return [Line2D([], [], color=look.colour, marker=look.marker,
-                       markersize=mark.size * scale, linewidth=1.5 * scale if drawn else 0)]  # fmt: skip
+                       markersize=mark.size * scale, linewidth=1.5 * scale if drawn else 0,
+                       markerfacecolor="white" if mark.hollow else look.colour)]  # fmt: skip
+    if isinstance(mark, Cells):
+        return [Patch(color=look.colour)]
     line = Line2D([], [], color=look.colour, linestyle=look.dash, linewidth=scale * mark.width)
     if isinstance(mark, Rule) and mark.interval is not None:
         return [Patch(color=look.colour, alpha=0.14, linewidth=0), line]

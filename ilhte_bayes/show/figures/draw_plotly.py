@@ -8,9 +8,11 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from ilhte_bayes.show.figures.canvas import DIVERGING
 from ilhte_bayes.show.figures.drawing import (
     Axis,
     Band,
+    Cells,
     Drawing,
     Line,
     Mark,
@@ -19,7 +21,8 @@ from ilhte_bayes.show.figures.drawing import (
     Rule,
     legend_groups,
 )
-from ilhte_bayes.show.words import number, range_of
+from ilhte_bayes.show.figures.hover import point_lines
+from ilhte_bayes.show.words import number
 
 _DASHES = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}
 _MARKERS = {
@@ -51,7 +54,8 @@ def draw_plotly(drawing: Drawing, scale: float) -> go.Figure:
         x_title=_text(drawing.x_label) or None,
         y_title=_text(drawing.y_label) or None,
         row_heights=list(drawing.heights) if drawing.heights else None,
-        horizontal_spacing=0.1 if columns > 1 else None,
+        column_widths=list(drawing.widths) if drawing.widths else None,
+        horizontal_spacing=_between(drawing) if columns > 1 else None,
         vertical_spacing=min(0.9 / (rows - 1), below * scale / pixels) if rows > 1 else None,
     )
     named: set[str] = set()
@@ -101,6 +105,9 @@ def _panel(
         )
     figure.update_xaxes(**_axis(panel.x, scale), range=reach["x"], **place)
     figure.update_yaxes(**_axis(panel.y, scale), range=reach["y"], **place)
+    for mark in panel.marks:
+        if isinstance(mark, Cells):
+            _colour_bar(figure, mark, place)
 
 
 def _traces(mark: Mark, panel: Panel, scale: float, reach: dict[str, list[float]]) -> Sequence[Any]:
@@ -109,6 +116,8 @@ def _traces(mark: Mark, panel: Panel, scale: float, reach: dict[str, list[float]
     line: dict[str, Any] = {"color": look.colour, "dash": _DASHES[look.dash]}
     if isinstance(mark, Points):
         return [_points(mark, panel, scale)]
+    if isinstance(mark, Cells):
+        return [_cells(mark)]
     line |= {"width": 1.3 * scale * mark.width} if not isinstance(mark, Band) else {}
     if isinstance(mark, Line):
         x, y = (mark.x, mark.y) if len(mark.x) else ([None], [None])  # for the legend alone
@@ -140,6 +149,32 @@ def _area(x: np.ndarray, low: Any, high: Any, colour: str, shade: float) -> go.S
     )  # fmt: skip
 
 
+def _cells(mark: Cells) -> go.Heatmap:
+    names = [_text(name) for name in mark.names]
+    rows, columns = mark.values.shape
+    hover = [
+        [f"{names[j]}, {names[k]}: {number(float(mark.values[j, k]))}" for k in range(columns)]
+        for j in range(rows)
+    ]
+    values = [[None if np.isnan(v) else float(v) for v in row] for row in mark.values]
+    return go.Heatmap(
+        z=values, zmin=-mark.most, zmax=mark.most, hovertext=hover, hoverinfo="text",
+        colorscale=list(zip((0.0, 0.5, 1.0), DIVERGING, strict=True)),
+    )  # fmt: skip
+
+
+def _colour_bar(figure: go.Figure, mark: Cells, place: dict[str, int]) -> None:
+    """Right of the panel, as high as it."""
+    panel = figure.get_subplot(**place)
+    low, high = panel.yaxis.domain
+    bar = {
+        "x": panel.xaxis.domain[1], "y": (low + high) / 2, "len": high - low, "thickness": 12,
+        "title": {"text": _text(mark.scale), "side": "right", "font": panel.xaxis.title.font.to_plotly_json()},
+    }  # fmt: skip
+    figure.update_traces(colorbar=bar, selector={"type": "heatmap"}, **place)
+    figure.update_xaxes(tickangle=90, **place)
+
+
 def _points(mark: Points, panel: Panel, scale: float) -> go.Scatter:
     errors = {}
     for axis, centre, interval in (
@@ -156,30 +191,14 @@ def _points(mark: Points, panel: Panel, scale: float) -> go.Scatter:
             "color": _see_through(mark.look.colour, 0.35) if faint else mark.look.colour,
             "thickness": scale * (0.9 if faint or mark.size < 3 else 1.8),
         }  # fmt: skip
-    hover = [_hover(mark, panel, k) for k in range(len(mark.x))]
+    hover = ["<br>".join(map(_text, point_lines(mark, panel, k))) for k in range(len(mark.x))]
     return go.Scatter(
         x=mark.x, y=mark.y, mode="markers", hovertext=hover, hoverinfo="text",
-        marker={"color": mark.look.colour, "symbol": _MARKERS[mark.look.marker],
+        marker={"color": mark.look.colour,
+                "symbol": _MARKERS[mark.look.marker] + ("-open" if mark.hollow else ""),
                 "size": 1.4 * scale * mark.size},
         **errors,
     )  # fmt: skip
-
-
-def _hover(mark: Points, panel: Panel, k: int) -> str:
-    """Name of a point, and what is known of it along each axis that has numbers."""
-    lines = [_text(mark.names[k])] if mark.names else []
-    for values, interval, axis in (
-        (mark.x, mark.x_interval, panel.x),
-        (mark.y, mark.y_interval, panel.y),
-    ):
-        if axis.ticks is not None:  # names in place of numbers
-            continue
-        text = number(float(values[k]))
-        if interval is not None:
-            text += f", 95 % {range_of(float(interval[0][k]), float(interval[1][k]))}"
-        label = _text(axis.label.split(" (")[0])
-        lines.append(f"{label}: {text}" if label else text)
-    return "<br>".join(lines)
 
 
 def _axis(axis: Axis, scale: float) -> dict[str, Any]:
@@ -216,11 +235,26 @@ def _values(panel: Panel, which: Literal["x", "y"]) -> Iterator[Any]:
     for mark in panel.marks:
         if isinstance(mark, Rule):
             yield ([mark.at, *(mark.interval or ())]) if mark.axis == which else []
+        elif isinstance(mark, Cells):
+            yield np.arange(mark.values.shape[which == "x"])
         elif isinstance(mark, Band):
             yield from (mark.x,) if which == "x" else (mark.low, mark.high)
         else:
             yield getattr(mark, which)
             yield from getattr(mark, f"{which}_interval", None) or ()
+
+
+def _between(drawing: Drawing) -> float:
+    """Room between columns, for names of rows: a share of the width."""
+    names = [
+        line
+        for k, panel in enumerate(drawing.panels)
+        if k % drawing.columns and not drawing.shared
+        for _, name in panel.y.ticks or ()
+        for line in name.split("\n")
+    ]
+    pixels = 25 + 6.5 * max(map(len, names), default=0)
+    return min(max(0.1, pixels / (_PIXELS * drawing.size[0])), 0.2)
 
 
 def _lines(text: str) -> int:

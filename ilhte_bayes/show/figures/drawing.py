@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from ilhte_bayes.errors import ModelError, NotAvailable, listed
 from ilhte_bayes.show.figures.canvas import BLUE, GREY, ORANGE
 
-Backend = Literal["matplotlib", "plotly"]
+# "svg" is for the page: a picture, and the places that tell their numbers (`PagePicture`)
+Backend = Literal["matplotlib", "plotly", "svg"]
 Size = Literal["paper", "slide"]
 
 # How many times larger than on paper texts, lines and inches are.
@@ -47,6 +48,7 @@ class Points:
     words: str = ""  # in the legend
     size: float = 5.0
     faint: bool = False  # whether the interval along x is only hinted at
+    hollow: bool = False  # an estimate without an interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,26 @@ class Rule:
     width: float = 0.8
 
 
-Mark = Points | Line | Band | Rule
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A number for every row and column, as a colour: from below 0 over white to above 0."""
+
+    values: np.ndarray  # (row, column), the first row on top; nan: nothing is drawn
+    names: tuple[str, ...]  # of rows and of columns
+    most: float  # how far from 0 the darkest colours stand
+    scale: str = ""  # what colours mean
+    look: Look = TREATED
+    words: str = ""
+
+    @property
+    def axes(self) -> tuple["Axis", "Axis"]:
+        """Both axes, with as many names as there is room for."""
+        n, step = len(self.names), -(-len(self.names) // 20)
+        ticks = tuple((float(k), self.names[k]) for k in range(0, n, step))
+        return Axis("", (-0.5, n - 0.5), ticks), Axis("", (n - 0.5, -0.5), ticks)
+
+
+Mark = Points | Line | Band | Rule | Cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +143,7 @@ class Drawing:
     shared_x: bool = False  # or the horizontal one alone
     legend_columns: int = 1
     heights: tuple[float, ...] | None = None  # of the rows, relative
+    widths: tuple[float, ...] | None = None  # of the columns, relative
     legend_more: tuple[str, ...] = ()  # remarks that stand in the legend
 
     @property
@@ -149,6 +171,10 @@ def draw(
         from ilhte_bayes.show.figures.draw_matplotlib import draw_matplotlib
 
         return draw_matplotlib(drawing, ax, SCALES[size])
+    if backend == "svg":
+        from ilhte_bayes.show.figures.draw_svg import draw_svg
+
+        return draw_svg(drawing, SCALES[size])
     if backend != "plotly":
         raise ModelError(f"backend={backend!r}; it is one of 'matplotlib', 'plotly'.")
     if ax is not None:
@@ -164,6 +190,11 @@ def draw(
             "pip install 'ilhte-bayes[plotly]', or leave backend out."
         ) from missing
     return draw_plotly(drawing, SCALES[size])
+
+
+def stairs(edges: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Curve that is as high as each class from its lower edge to its upper one."""
+    return np.repeat(edges, 2)[1:-1], np.repeat(heights, 2)
 
 
 def legend_groups(drawing: Drawing) -> dict[str, list[Mark]]:

@@ -25,6 +25,7 @@ from ilhte_bayes.show.figures.drawing import (
     Points,
     Size,
     draw,
+    stairs,
 )
 from ilhte_bayes.show.people import arms_of
 
@@ -111,12 +112,12 @@ def _people(fit: Fit, contrast: Contrast, names: tuple[str, str]) -> list[Mark]:
     looks = (Look(TREATED.colour),) if arm is None else (REFERENCE, TREATED)
     called = ("all persons",) if arm is None else tuple(f"persons, {name}" for name in names)
     marks: list[Mark] = []
-    x = np.repeat(edges, 2)[1:-1]
     for part, look, words in zip(parts, looks, called, strict=True):
         share = np.stack([np.histogram(column, edges, density=True)[0] for column in part.T])
-        low, high = (np.repeat(v, 2) for v in np.quantile(share, TAILS, axis=0))
+        x, middle = stairs(edges, share.mean(axis=0))
+        low, high = (stairs(edges, end)[1] for end in np.quantile(share, TAILS, axis=0))
         marks.append(Band(x, low, high, look, words, shade=0.18))
-        marks.append(Line(x, np.repeat(share.mean(axis=0), 2), look, words, width=1.2))
+        marks.append(Line(x, middle, look, words, width=1.2))
     return marks
 
 

@@ -1,5 +1,7 @@
 """The page's section on the analysis plan: each result planned or exploratory, and what differs."""
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from ilhte_bayes.estimands.card import EffectCard
@@ -7,7 +9,9 @@ from ilhte_bayes.estimands.planned import plan_differences
 from ilhte_bayes.estimands.scores import ScoreEffects
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.models.analysis_plan import AnalysisPlan, Planned, plain_target
+from ilhte_bayes.show.html_tables import html_table
 from ilhte_bayes.show.plan_words import differences_table, seal_words
+from ilhte_bayes.show.sections.section import Results, Section
 
 _WORDS = {
     "primary": "planned, primary",
@@ -76,3 +80,12 @@ def plan_parts(
         "Plan and what was done": differences_table(differences),
     }
     return intro, tables, tuple(notes)
+
+
+def plan(results: Results) -> Iterator[Section]:
+    """What was planned, and what was done."""
+    if results.plan is None:
+        return
+    intro, tables, notes = plan_parts(results.plan, results.fit, results.card, results.scores)
+    html = tuple(html_table(table, caption) for caption, table in tables.items())
+    yield Section("Planned and done", (intro,), html=html, notes=notes)

@@ -1,4 +1,7 @@
-"""The `ilhte` command: demo, datasets, fit. Heavy imports wait until a command needs them."""
+"""The `ilhte` command: demo, datasets, reduce, fit; `planning` has simulate and power.
+
+Heavy imports wait until a command needs them.
+"""
 
 import json
 import os
@@ -78,9 +81,48 @@ def datasets() -> None:
     print(table.drop(columns=["source"], errors="ignore").to_string(index=False))
 
 
+@app.command("reduce")
+def reduce_table(
+    source: Annotated[
+        str, typer.Argument(help="Parquet or CSV file, folder, or a pattern in quotes.")
+    ],
+    out: Annotated[Path, typer.Argument(help="File to write, .parquet; `ilhte fit` takes it.")],
+    response: Annotated[str, typer.Option(help="Column with the answers, 0 and 1.")] = "resp",
+    treatment: Annotated[str, typer.Option(help="Column with the arm.")] = "treat",
+    person: Annotated[str, typer.Option(help="Column with the person.")] = "id",
+    item: Annotated[str, typer.Option(help="Column with the item.")] = "item",
+    clusters: Annotated[str, typer.Option(help="Clusters, outermost first: school,teacher.")] = "",
+    covariates: Annotated[str, typer.Option(help="Covariates to keep, comma-separated.")] = "",
+    memory_limit: Annotated[
+        str | None, typer.Option(help="Memory that may be used, 2GiB; then the disk is.")
+    ] = None,
+) -> None:
+    """Count answers that lie in files larger than memory, for `ilhte fit --engine quadrature`."""
+    import ilhte_bayes as il
+
+    _check_writable(out)
+    reduced = il.reduce(
+        source,
+        response=response,
+        treatment=treatment,
+        person=person,
+        item=item,
+        clusters=_split(clusters),
+        covariates=_split(covariates),
+        memory_limit=memory_limit,
+    )
+    print(reduced)
+    say(f"counts written to {reduced.save(out)}")
+
+
 @app.command()
 def fit(
-    table: Annotated[Path, typer.Argument(help="Table in long form: .csv, .csv.gz or .parquet.")],
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="Table in long form, .csv, .csv.gz or .parquet; or counts by ilhte reduce."
+        ),
+    ],
     formula: Annotated[
         str | None, typer.Option(help='"resp ~ treat + (1 | id) + (treat | item)"')
     ] = None,
@@ -214,7 +256,7 @@ def as_json(result: "Fit") -> dict[str, Any]:
         "family": model.family.name,
         "formula": model.formula.text,
         "n_obs": result.n_obs,
-        "groups": {group.name: group.n_levels for group in model.design.groups},
+        "groups": {group.name: group.n_counted for group in model.design.groups},
         "loglik": None if result.sampled else _number(result.loglik),
         "aic": _number(result.aic) if ml else None,
         "bic": _number(result.bic()) if ml else None,
@@ -314,5 +356,4 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-if __name__ == "__main__":
-    main()
+from ilhte_bayes.cli import planning  # noqa: E402, F401  (its commands join the app)

@@ -1,0 +1,29 @@
+"""Time of a planner's grid: 20 designs x 200 trials of 500 x 20, by quadrature.
+
+`python power_grid.py` (ten minutes are allowed on two cores); `--n 5` tries it.
+"""
+
+import argparse
+
+import ilhte_bayes as il
+
+
+def main() -> None:
+    """20 designs that differ in their spread and effect, all 500 persons x 20 items."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    plans = [
+        il.Trial(persons=500, items=20, effect=effect, sigma_zeta=sigma)
+        for effect in (0.0, 0.1, 0.2, 0.3)
+        for sigma in (0.0, 0.1, 0.2, 0.3, 0.4)
+    ]
+    found = il.power(plans, n=options.n, jobs=options.jobs)
+    print(found)
+    each = options.jobs * found.seconds / (len(plans) * options.n)
+    print(f"{found.seconds:.0f} s, {each:.3f} s of one core a trial")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""`python -m ilhte_bayes.cli` is `ilhte`."""
+
+from ilhte_bayes.cli import main
+
+main()
