@@ -95,8 +95,10 @@ def _given(heading: str, schools: pd.DataFrame) -> dict:
         return {"trial": trial, "model": model, "post": il.sample(model, seed=1)}
     if not heading.startswith("What a fit says"):
         return {}
+    trial = trial[trial["study"].isin(["AGES", "CITY", "SALT"])].reset_index(drop=True)
     person = trial["id"].astype("category").cat.codes
     trial["pretest"] = person % 7 / 3 - 1
+    trial["resp"] = trial["resp"].astype(float).mask(trial.index % 50 == 0)
     roster = trial[["id", "study", "treat"]].drop_duplicates()
     absent = pd.DataFrame({"id": ["absent 1", "absent 2"], "study": "AGES", "treat": [0, 1]})
     options = {"clusters": ["study"], "moderators": ["pretest"], "item_features": ["reverse"]}
