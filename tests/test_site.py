@@ -87,7 +87,12 @@ async function look(page) {{
   const d = frame.contentDocument, w = frame.contentWindow;
   const pictures = [...d.querySelectorAll("article img")];
   pictures.forEach(i => i.loading = "eager");
-  found[page] = [d.documentElement.scrollWidth, w.innerWidth,
+  // what a box of its own scrolls is no overflow; elsewhere the theme would cut it off
+  const scrolls = e => e !== d.body && e.tagName !== "ARTICLE" && (
+    ["auto", "scroll"].includes(w.getComputedStyle(e).overflowX) || scrolls(e.parentElement));
+  const over = [...d.querySelectorAll("article *")].filter(
+    e => e.getBoundingClientRect().right > w.innerWidth + 0.5 && !scrolls(e));
+  found[page] = [over.length ? 9999 : d.documentElement.scrollWidth, w.innerWidth,
     pictures.filter(i => i.complete && !i.naturalWidth).length, d.querySelector("h1").innerText.length];
   frame.remove();
 }}
