@@ -2,27 +2,78 @@
 
 
 class IlhteError(Exception):
-    """Base of all errors that `ilhte_bayes` raises on purpose."""
+    """Base of all errors that `ilhte_bayes` raises on purpose.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> try:
+    ...     il.load_dataset("caffein")
+    ... except il.IlhteError as error:
+    ...     print(type(error).__name__)
+    DataError
+    """
 
 
 class DataError(IlhteError, ValueError):
-    """The table cannot be used as it is."""
+    """The table cannot be used as it is.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> il.load_dataset("caffein")
+    Traceback (most recent call last):
+    ilhte_bayes.errors.DataError: ...
+    """
 
 
 class FormulaError(IlhteError, ValueError):
-    """The formula cannot be read, or asks for something that the grammar does not have."""
+    """The formula cannot be read, or asks for something that the grammar does not have.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> il.Model("yy ~ trt + (1 ID)", il.load_dataset("bacteria"))
+    Traceback (most recent call last):
+    ilhte_bayes.errors.FormulaError: ...
+    """
 
 
 class ModelError(IlhteError, ValueError):
-    """Formula and table do not make a model that can be estimated."""
+    """Formula and table do not make a model that can be estimated.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> model = il.Model("yy ~ late + (1 | ID)", il.load_dataset("bacteria"))
+    >>> model.with_priors({"sd_school": il.HalfNormal(1)})
+    Traceback (most recent call last):
+    ilhte_bayes.errors.ModelError: ...
+    """
 
 
 class NotAvailable(IlhteError, NotImplementedError):
-    """A feature that is planned and not there yet."""
+    """A feature that is planned and not there yet.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> model = il.Model("rating ~ temp + (1 | judge)", il.load_dataset("wine"), family="multinomial")
+    >>> il.prior_predictive(model)
+    Traceback (most recent call last):
+    ilhte_bayes.errors.NotAvailable: ...
+    """
 
 
 class IlhteWarning(UserWarning):
-    """Something a reader should look at; the sentence says what to do."""
+    """Something a reader should look at; the sentence says what to do.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> issubclass(il.IlhteWarning, UserWarning)
+    True
+    """
 
 
 def mark_place(text: str, start: int, end: int | None = None) -> str:

@@ -98,6 +98,15 @@ def check(fit: Fit, *, draws: int = 200, seed: int = 1) -> Check:
     The verdict on answers flags a fit where at most 15 % of the model's own tables are as unusual;
     predictive p-values are conservative, and about 5 % of well-specified trials are flagged
     (benchmarks/predictive_checks.py).
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine")
+    >>> fit = il.laplace(il.il_hte(trial, response="resp >= 2", clusters=["study"]))
+    >>> found = il.check(fit, draws=50)
+    >>> found.frame["verdict"].iloc[0]
+    'look'
     """
     found: dict[str, PredictiveCheck] = {}
     rows = [_converged(fit), *_answers(fit, draws, seed, found)]

@@ -106,6 +106,15 @@ def with_log_likelihood(fit: Fit, unit: str | None = None, *, draws: int = 1000)
     xarray.DataTree
         `posterior` at these draws, and `log_likelihood` with one variable `answers` (chain, draw,
         unit), float32.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> model = il.Model("yy ~ trt + late + (1 | ID)", il.load_dataset("bacteria"))
+    >>> fit = il.sample(model, draws=100, tune=200, chains=2, progress=False)
+    >>> tree = il.with_log_likelihood(fit, "ID")
+    >>> dict(tree["log_likelihood"].to_dataset().sizes)
+    {'chain': 2, 'draw': 100, 'ID': 50}
     """
     require_plain(fit.model, "loo")
     return _tree(fit, left_out(fit, unit), draws)
@@ -159,6 +168,15 @@ def loo(
     Vehtari, Gelman & Gabry (2017), Statistics and Computing 27(5). Merkle, Furr & Rabe-Hesketh
     (2019), Psychometrika 84(3): why abilities must be integrated out. Vehtari et al. (2024),
     J. Mach. Learn. Res. 25(72): Pareto k.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> model = il.Model("yy ~ trt + late + (1 | ID)", il.load_dataset("bacteria"))
+    >>> fit = il.sample(model, draws=100, tune=200, chains=2, progress=False)
+    >>> found = il.loo(fit, "ID")
+    >>> found.unit, len(found.frame)
+    ('person', 50)
     """
     require_plain(fit.model, "loo")
     own = left_out(fit, unit)

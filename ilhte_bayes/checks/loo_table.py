@@ -43,6 +43,17 @@ def loo_table(
     ----------
     Vehtari, Gelman & Gabry (2017), Statistics and Computing 27(5). Sivula, Magnusson, Matamoros &
     Vehtari (2025), Bayesian Analysis: when the standard error of a difference can be trusted.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> model = il.Model("yy ~ trt + late + (1 | ID)", il.load_dataset("bacteria"))
+    >>> few = {"draws": 100, "tune": 200, "chains": 2, "progress": False}
+    >>> with_drug = il.sample(model, **few)
+    >>> without = il.sample(il.Model("yy ~ late + (1 | ID)", il.load_dataset("bacteria")), **few)
+    >>> found = il.loo_table({"drug": with_drug, "no drug": without}, by="ID")
+    >>> list(found.frame.columns)
+    ['elpd', 'elpd_se', 'difference', 'difference_se', 'p_loo', 'bad']
     """
     if len(fits) < 2:
         raise ModelError(

@@ -119,6 +119,15 @@ def predictive_check(
     ----------
     Sinharay, Johnson & Stern (2006), Appl. Psych. Meas. 30(4): statistics that find misfit of item
     response models. Gelman, Meng & Stern (1996), Statistica Sinica 6: predictive p-values.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine")
+    >>> fit = il.laplace(il.il_hte(trial, response="resp >= 2", clusters=["study"]))
+    >>> found = il.predictive_check(fit, draws=50)
+    >>> found.n_tables, found.persons
+    (50, 'new')
     """
     if not isinstance(draws, int) or draws < _FEWEST:
         raise ModelError(

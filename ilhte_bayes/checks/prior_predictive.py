@@ -37,6 +37,15 @@ def prior_predictive(model: Model, *, draws: int = 200, seed: int = 1) -> Result
         If a prior is flat.
     NotAvailable
         If answers have no order.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine")
+    >>> model = il.il_hte(trial, response="resp >= 2", clusters=["study"])
+    >>> found = il.prior_predictive(model, draws=20)
+    >>> list(found.frame.columns)
+    ['5 %', '50 %', '95 %', 'table']
     """
     require_plain(model, "prior_predictive")
     if model.family.nominal:

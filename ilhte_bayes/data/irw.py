@@ -40,6 +40,12 @@ def read_irw(name: str, **options: Any) -> pd.DataFrame:
     References
     ----------
     Domingue et al. (2025), Behav. Res. Methods 57, 276: the Item Response Warehouse.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.read_irw("gilbert_meta_14")  # doctest: +SKIP
+    >>> il.item_effects(il.laplace(il.il_hte(trial)))  # doctest: +SKIP
     """
     if not isinstance(name, str) or not name:
         raise DataError(f"name={name!r}: give the name of one table, 'gilbert_meta_14'.")

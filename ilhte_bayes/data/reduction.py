@@ -50,6 +50,15 @@ class Reduced:
         What a reader should know of the table.
     source : str
         Where it came from.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine")
+    >>> trial = trial.assign(high=(trial["resp"] >= 2).astype(int))
+    >>> reduced = il.reduce(trial, response="high", clusters="study")
+    >>> reduced.n_persons, reduced.n_answers
+    (684, 6811)
     """
 
     response: str

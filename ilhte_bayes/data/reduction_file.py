@@ -84,6 +84,18 @@ def read_reduced(path: str | os.PathLike[str]) -> "Reduced":
     ------
     DataError
         If the file is none of ours, was changed or damaged, or is of a newer format.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine")
+    >>> trial = trial.assign(high=(trial["resp"] >= 2).astype(int))
+    >>> reduced = il.reduce(trial, response="high", clusters="study")
+    >>> import tempfile
+    >>> path = f"{tempfile.mkdtemp()}/caffeine.parquet"
+    >>> _ = reduced.save(path)
+    >>> il.read_reduced(path).n_persons
+    684
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -93,6 +93,16 @@ def sample(
     ------
     ModelError
         If a number of draws, warm-up steps or chains makes no sense.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> model = il.Model("yy ~ trt + late + (1 | ID)", il.load_dataset("bacteria"))
+    >>> fit = il.sample(model, draws=100, tune=200, chains=2, progress=False)
+    >>> fit.engine, fit.objective
+    ('nuts', 'posterior')
+    >>> list(fit.coefficients.index)
+    ['Intercept', 'trt[T.drug]', 'trt[T.drug+]', 'late']
     """
     _check_numbers(draws, tune, chains)
     integrated = choose_group(model.design, integrate, person=model.roles.person)

@@ -72,7 +72,7 @@ def quadrature(
     >>> import ilhte_bayes as il
     >>> model = il.Model("yy ~ trt + late + (1 | ID)", il.load_dataset("bacteria"))
     >>> round(il.quadrature(model).loglik, 2)
-    -95.91
+    -95.9
     """
     require_plain(model, "quadrature")
     integrated = _group_to_integrate(model, integrate)

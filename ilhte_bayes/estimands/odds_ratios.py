@@ -39,6 +39,14 @@ def odds_ratios(fit: Fit, units: Mapping[str, float] | None = None) -> Result:
     ordinal answers it is that of being above a threshold, any of them; PROC GLIMMIX models being at
     or below it, and prints 1 over it. With family="adjacent" it is that of a category against the
     one below, with "multinomial" of the category named against the first.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> table = il.load_dataset("contraception")
+    >>> fit = il.laplace(il.Model("use ~ age + urban + (1 | district)", table))
+    >>> il.odds_ratios(fit, units={"age": 10}).frame["odds_ratio"].round(2).to_dict()
+    {'age': 1.09, 'urban[T.Y]': 1.92}
     """
     design = fit.model.design
     table = fit.coefficients[["estimate", "lower", "upper"]].iloc[design.n_cuts :]

@@ -42,7 +42,7 @@ def simultaneous(fit: Fit, *, level: float = 0.9) -> Result:
 
     Notes
     -----
-    The band is estimate -+ c se, with c the quantile of the largest |t| over items in draws of all
+    The band is estimate -+ c se, with c the quantile of the largest abs(t) over items in draws of all
     effects together, so that items which are known together are not counted twice. With several
     contrasts the share that is missed is divided by their number (Bonferroni), which is cautious.
 

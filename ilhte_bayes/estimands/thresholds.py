@@ -52,6 +52,15 @@ def item_thresholds(fit: Fit) -> pd.DataFrame:
     ------
     ModelError
         If the answers are not ordinal, or the item column is not known.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> model = il.Model("rating ~ temp + contact + (1 | judge)", il.load_dataset("wine"),
+    ...     family="cumulative", roles={"item": "judge"})
+    >>> table = il.item_thresholds(il.laplace(model))
+    >>> table.loc[1, "estimate"].round(2).to_dict()
+    {'1|2': -1.62, '2|3': 1.54, '3|4': 4.26, '4|5': 6.13}
     """
     design, name = fit.model.design, require_group(fit, "item")
     if not design.n_cuts:

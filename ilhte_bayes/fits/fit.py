@@ -39,6 +39,18 @@ class Fit:
         Wall time from the parsed table to all results.
     compile_seconds : float
         Wall time of compiling, or of loading compiled code from disk.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> model = il.Model("yy ~ trt + late + (1 | ID)", il.load_dataset("bacteria"))
+    >>> fit = il.laplace(model)
+    >>> fit.engine, fit.objective
+    ('laplace', 'ml')
+    >>> fit.coefficients["estimate"].round(2).to_dict()
+    {'Intercept': 3.55, 'trt[T.drug]': -1.37, 'trt[T.drug+]': -0.78, 'late': -1.6}
+    >>> round(fit.bic("ID"), 1)  # counts persons; fit.bic() counts answers
+    211.8
     """
 
     model: "Model"

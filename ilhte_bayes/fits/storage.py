@@ -93,6 +93,15 @@ def load(path: str | os.PathLike[str]) -> Fit:
     DataError
         If the file is none of ours, is cut short, was changed in any byte, is of a newer format,
         or its formula now means other columns.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> import tempfile
+    >>> model = il.Model("yy ~ trt + late + (1 | ID)", il.load_dataset("bacteria"))
+    >>> path = il.laplace(model).save(f"{tempfile.mkdtemp()}/bacteria.fit")
+    >>> round(il.load(path).loglik, 2)
+    -96.13
     """
     source = Path(path).expanduser()
     if not source.is_file():

@@ -37,6 +37,14 @@ class Planned:
         coefficient its term; of a test its name, such as "boundary_test".
     scale : {"logits", "SDs of ability", "probability", "score points"}
         "" for tests.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> str(il.Planned("effect", "item population", "logits"))
+    'effect on item population, logits'
+    >>> str(il.Planned("test", "boundary_test", ""))
+    'test boundary_test'
     """
 
     kind: Kind
@@ -277,6 +285,17 @@ def load_plan(path: str | PathLike[str]) -> AnalysisPlan:
     ------
     DataError
         If the file is not there or holds no plan.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> import tempfile
+    >>> model = il.il_hte(il.load_dataset("caffeine"), response="resp >= 2", clusters=["study"])
+    >>> path = f"{tempfile.mkdtemp()}/plan.json"
+    >>> saved = il.analysis_plan(model, primary="item population, logits").save(path)
+    >>> plan = il.load_plan(path)
+    >>> str(plan.primary[0]), plan.changed
+    ('effect on item population, logits', False)
     """
     source = Path(path).expanduser()
     if not source.is_file():

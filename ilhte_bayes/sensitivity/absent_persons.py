@@ -85,7 +85,15 @@ def absent_persons(
     Examples
     --------
     >>> import ilhte_bayes as il
-    >>> il.absent_persons(fit)  # doctest: +SKIP
+    >>> import pandas as pd
+    >>> trial = il.load_dataset("mathexam")
+    >>> absent = pd.DataFrame({"id": ["x1", "x2", "x3"], "treat": [1, 1, 0]})
+    >>> roster = pd.concat([trial[["id", "treat"]].drop_duplicates().astype({"id": str}), absent])
+    >>> trial["id"] = trial["id"].astype(str)
+    >>> fit = il.laplace(il.il_hte(trial, roster=roster))
+    >>> found = il.absent_persons(fit)
+    >>> "absent" in repr(found)
+    True
     """
     fit = as_fit(fit)
     model = fit.model

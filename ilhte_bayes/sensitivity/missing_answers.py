@@ -77,7 +77,11 @@ def missing_answers(
     Examples
     --------
     >>> import ilhte_bayes as il
-    >>> il.missing_answers(fit, table, order="position")  # doctest: +SKIP
+    >>> table = il.load_dataset("mathexam")
+    >>> table["resp"] = table["resp"].astype(float).mask(table.index % 50 == 0)
+    >>> found = il.missing_answers(il.laplace(il.il_hte(table)), table)
+    >>> found.frame.index.unique("assumption").tolist()
+    ['ignorable', 'all wrong']
     """
     fit = as_fit(fit)
     model = fit.model

@@ -66,7 +66,14 @@ def placebo(
     Examples
     --------
     >>> import ilhte_bayes as il
-    >>> il.placebo(fit, "both_waves.csv", before=0)  # doctest: +SKIP
+    >>> import pandas as pd
+    >>> after = il.load_dataset("mathexam")
+    >>> before = after.assign(wave=0, resp=after["resp"].sample(frac=1, random_state=1).to_numpy())
+    >>> both = pd.concat([before, after.assign(wave=1)])
+    >>> model = il.il_hte(both.query("wave == 1"))
+    >>> found = il.placebo(model, both, occasion="wave", before=0)
+    >>> len(found.frame) > 0
+    True
     """
     fit = as_fit(fit)
     model, name = fit.model, require_group(fit, "item")

@@ -72,7 +72,8 @@ def report(
     --------
     >>> import ilhte_bayes as il
     >>> fit = il.laplace(il.il_hte(il.load_dataset("caffeine"), response="resp >= 2"))
-    >>> il.report(fit, "caffeine.html")  # doctest: +SKIP
+    >>> il.report(fit, "caffeine.html").name
+    'caffeine.html'
     """
     target = Path(path).expanduser()
     if target.is_dir():

@@ -98,6 +98,15 @@ def save_table(result: Any, path: str | PathLike[str]) -> Path:
         If it is no result that has a table.
     NotAvailable
         For Word, if python-docx is not installed.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> import tempfile
+    >>> table = il.load_dataset("contraception")
+    >>> fit = il.laplace(il.Model("use ~ age + urban + (1 | district)", table))
+    >>> il.save_table(il.odds_ratios(fit), f"{tempfile.mkdtemp()}/odds.md").name
+    'odds.md'
     """
     target = Path(path).expanduser()
     write = _WRITERS.get(target.suffix.lower())

@@ -263,6 +263,15 @@ def calibrate(
     References
     ----------
     Talts, Betancourt, Simpson, Vehtari & Gelman (2018), arXiv:1804.06788.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.simulate(il.Trial(persons=30, items=4), seed=1).table
+    >>> model = il.il_hte(trial, priors={"beta": il.Normal(0, 1)})
+    >>> found = il.calibrate(model, n=2, draws=60, kept=9)  # 200 data sets say something
+    >>> found.n
+    2
     """
     for name, value in (("n", n), ("kept", kept), ("jobs", jobs)):
         if not isinstance(value, int) or value < 1:

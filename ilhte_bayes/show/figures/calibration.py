@@ -63,6 +63,14 @@ def calibration(
     -------
     matplotlib.axes.Axes or plotly.graph_objects.Figure
         The first panel, a panel for each quantity; `.figure` holds them all.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.simulate(il.Trial(persons=30, items=4), seed=1).table
+    >>> model = il.il_hte(trial, priors={"beta": il.Normal(0, 1)})
+    >>> found = il.calibrate(model, n=2, draws=60, kept=9)  # 200 data sets say something
+    >>> ax = il.plot.calibration(found)
     """
     inside = found.uniformity(prob)["inside"]
     curves = found.curves(prob)

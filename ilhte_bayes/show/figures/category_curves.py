@@ -77,6 +77,14 @@ def category_curves(
         For binary answers.
     NotAvailable
         For multinomial answers, and for slopes that differ by threshold.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine").query("study == 'AGES'")
+    >>> fit = il.laplace(il.il_hte(trial, family="cumulative"), objective="map")
+    >>> ax = il.plot.category_curves(fit)
+    >>> ax.figure.savefig("categories.png")  # doctest: +SKIP
     """
     require_curves(fit, "category curves")
     if not fit.model.family.ordinal:

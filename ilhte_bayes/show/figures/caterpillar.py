@@ -61,6 +61,13 @@ def caterpillar(
     -----
     Effects are shrunk towards 0, the more the less a level's own answers say. Intervals of single
     levels that overlap do not say that two levels are alike.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> table = il.load_dataset("contraception")
+    >>> fit = il.laplace(il.Model("use ~ age + urban + (urban | district)", table))
+    >>> ax = il.plot.caterpillar(fit, "district")
     """
     own = fit.model.design.group(group)
     table = _table(fit, own.name)

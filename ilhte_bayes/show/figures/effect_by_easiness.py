@@ -73,6 +73,13 @@ def effect_by_easiness(
     ------
     ModelError
         If the model gives every item the same effect, or items no easiness.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine")
+    >>> fit = il.laplace(il.il_hte(trial, response="resp >= 2", clusters=["study"]), objective="map")
+    >>> ax = il.plot.effect_by_easiness(fit)
     """
     refuse_equal(fit)
     name = require_group(fit, "item")

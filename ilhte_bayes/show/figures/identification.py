@@ -61,6 +61,12 @@ def identification(
         items differ, and in this one. Middle: the interaction with and without effects by item,
         95 % intervals. Right: SD of easiness in the second arm over that in the first; at 1 M_B is
         not misled. Hollow points have no interval.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> found = il.identification(il.load_dataset("mathexam"), "cov_tests", replicates=20)
+    >>> panels = il.plot.identification(found)
     """
     drawing = Drawing(
         (_simulated(found), _interactions(found), _ratios(found)),

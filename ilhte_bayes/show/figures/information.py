@@ -60,6 +60,13 @@ def information(
     Sum over items of a^2 sum_k P_k'^2 / P_k, with a the discrimination, P_k the probability of
     category k and P_k' its derivative by the logit; a^2 P (1 - P) for binary answers (Samejima
     1969, Psychometrika Monograph 17).
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine")
+    >>> fit = il.laplace(il.il_hte(trial, response="resp >= 2", clusters=["study"]), objective="map")
+    >>> ax = il.plot.information(fit)
     """
     curves.require_curves(fit, "information curves")
     chosen = chosen_contrast(fit, contrast)

@@ -73,6 +73,13 @@ def item_curves(
     ------
     NotAvailable
         For multinomial answers, which have no score.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine")
+    >>> fit = il.laplace(il.il_hte(trial, response="resp >= 2", clusters=["study"]), objective="map")
+    >>> ax = il.plot.item_curves(fit)
     """
     require_curves(fit, "item curves")
     chosen = chosen_contrast(fit, contrast)

@@ -52,6 +52,15 @@ def item_effects(
     ------
     ModelError
         If the model gives every item the same effect.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine")
+    >>> fit = il.laplace(il.il_hte(trial, response="resp >= 2", clusters=["study"]), objective="map")
+    >>> ax = il.plot.item_effects(fit)
+    >>> ax.get_xlabel()
+    'Effect of treatment, caffeine v placebo (logits)'
     """
     if isinstance(fit, Fit):
         refuse_equal(fit)

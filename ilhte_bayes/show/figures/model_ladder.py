@@ -51,6 +51,13 @@ def model_ladder(
         (logits), SDs between levels (logits), up to eleven, with 95 % intervals, Wald, those of
         SDs made on the log scale; last BIC, how far above the best model's (no interval: it is a
         number of this table alone).
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> steps = il.ladder(["use ~ 1 + (1 | district)", "use ~ age + (1 | district)"],
+    ...     il.load_dataset("contraception"))
+    >>> ax = il.plot.model_ladder(steps)
     """
     names = list(steps.criteria.index)
     panels = [*_coefficients(steps, names), *_spreads(steps, names)][:MOST_PANELS]

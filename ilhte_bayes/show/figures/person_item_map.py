@@ -70,6 +70,13 @@ def person_item_map(
         If persons have several abilities.
     NotAvailable
         For multinomial answers, and for slopes that differ by threshold.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine")
+    >>> fit = il.laplace(il.il_hte(trial, response="resp >= 2", clusters=["study"]), objective="map")
+    >>> ax = il.plot.person_item_map(fit)
     """
     curves.require_curves(fit, "person-item maps")
     chosen = chosen_contrast(fit, contrast)

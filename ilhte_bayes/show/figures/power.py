@@ -71,6 +71,13 @@ def power(
         The first panel; `.figure` holds all three. Points: simulation, with 95 % Monte Carlo
         intervals. Curves: closed forms. Dashed lines: where the standard error ends, whatever the
         number of persons; sigma_zeta / sqrt(items), and clusters where these are treated.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> plan = il.Trial(persons=60, items=6, effect=0.6)
+    >>> found = il.power(plan, persons=[60, 120], n=4, engine="laplace", jobs=1, progress=False)
+    >>> ax = il.plot.power(found)
     """
     curves, lines = found.curves(), found.lines()
     largest = max(found.frame["persons"].max(), curves["persons"].max())

@@ -79,6 +79,13 @@ def predictive(
     ------
     ModelError
         If a `Check` has no replicated answers.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine")
+    >>> fit = il.laplace(il.il_hte(trial, response="resp >= 2", clusters=["study"]), objective="map")
+    >>> panels = il.plot.predictive(fit, draws=50)
     """
     check = _checked(found, options)
     who = "new persons" if check.persons == "new" else "the same persons"

@@ -69,6 +69,13 @@ def prior_posterior(
     ------
     ModelError
         For a fit by maximum likelihood.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> trial = il.load_dataset("caffeine")
+    >>> fit = il.laplace(il.il_hte(trial, response="resp >= 2", clusters=["study"]), objective="map")
+    >>> ax = il.plot.prior_posterior(fit)
     """
     if fit.objective == "ml":
         raise ModelError(

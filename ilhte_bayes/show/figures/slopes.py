@@ -54,6 +54,14 @@ def slopes(
         at each threshold, in logits. Grey line and band: the common slope with its 95 % interval. Bars
         (maximum likelihood): slopes shrunken towards their mean as far as chance explains their
         differences.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> wine = il.load_dataset("wine")
+    >>> wine["rating"] = wine["rating"].clip(2, 4)
+    >>> model = il.Model("rating ~ contact + (1 | judge)", wine, family="cumulative")
+    >>> ax = il.plot.slopes(il.equal_slopes(il.laplace(model)))
     """
     terms = list(dict.fromkeys(found.slopes.index.get_level_values("term")))
     columns = min(len(terms), _COLUMNS)
