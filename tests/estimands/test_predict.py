@@ -117,8 +117,9 @@ def test_averages_come_near_the_shares_in_the_data(table):
 def test_what_is_held_and_averaged_over_is_said(table):
     fit = il.laplace(il.Model("use ~ age + urban + (1 | district)", table("contraception")))
     text = repr(il.predict(fit))
-    assert "random effects of district are 0. Held: age = 0, urban = N." in text
-    assert "new units of district (normal random effects) and age and urban as in the" in text
+    said = " ".join(text.split())
+    assert "random effects of district are 0. Held: age = 0, urban = N." in said
+    assert "new units of district (normal random effects) and age and urban as in the" in said
     assert max(map(len, text.split("\n")[1:6])) < 100
     assert "<table>" in il.predict(fit)._repr_html_()
 

@@ -167,7 +167,7 @@ def test_fit_is_saved_and_opened(tmp_path):
 def test_scores_average_the_formula_over_persons():
     from scipy import integrate
 
-    from ilhte_bayes.estimands.scores import average_steps
+    from ilhte_bayes.estimands.ability_averages import average_steps
 
     place, sd = np.array([[0.4, -0.3, 0.8], [1.5, 0.0, -2.0]]), 1.3
     found = average_steps(place, sd)
