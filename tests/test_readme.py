@@ -62,6 +62,11 @@ def quickly(monkeypatch):
     monkeypatch.setattr(
         il, "identification", lambda *given, **o: identify(*given, replicates=5, **o)
     )
+    power, calibrate = il.power, il.calibrate
+    small = {"persons": [60, 80], "items": [5]}
+    monkeypatch.setattr(il, "power", lambda trial, **o: power(trial, n=2, jobs=1, **o | small))
+    monkeypatch.setattr(il, "calibrate", lambda model, n: calibrate(model, 2, draws=100, kept=19))
+    monkeypatch.setattr(il, "read_irw", lambda name: None)  # needs a network
 
 
 @pytest.mark.parametrize("heading", dict.fromkeys(heading for heading, _ in blocks()))
@@ -89,6 +94,15 @@ def _given(heading: str, schools: pd.DataFrame) -> dict:
         return {"fit": il.laplace(il.Model("passed ~ lep + (1 | school/teacher)", schools))}
     if heading == "Ordinal answers":
         return {"trial": trial}
+    if heading.startswith("Plan a trial"):
+        for folder in ("trials", "answers"):
+            Path(folder).mkdir()
+        for seed in range(3):
+            made = il.simulate(il.Trial(persons=60, items=5, slope=0.3), seed=seed).table
+            made = made.rename(columns={"x": "pretest"})
+            made.to_csv(f"trials/{seed}.csv", index=False)
+        made.assign(school=made["id"] % 8).to_parquet("answers/one.parquet")
+        return {"model": il.il_hte(made)}
     trial["resp"] = (trial["resp"] >= 2).astype(int)
     if heading.startswith("Persons integrated out"):
         model = il.il_hte(trial, clusters=["study"])

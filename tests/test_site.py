@@ -150,7 +150,16 @@ def _written_pages():
     return [page for page in refresh.PAGES if page.stem not in refresh.NOT_RUN]
 
 
-@pytest.mark.parametrize("page", _written_pages(), ids=lambda page: page.stem)
+_LONG = {"sensitivity"}  # pages whose examples take a minute or more
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.stem in _LONG else [])
+        for page in _written_pages()
+    ],
+)
 def test_outputs_on_the_pages_are_those_of_their_examples(page):
     import matplotlib
     import refresh

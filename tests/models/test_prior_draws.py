@@ -29,7 +29,7 @@ def test_parameters_have_their_priors(name, make_trial):
     model = il.Model("resp ~ treat + (treat | item)", make_trial(6), priors={parameter: prior})
     rng = np.random.default_rng(11)
     place = {"beta[treat]": "beta", "sd_item[treat]": "sd_item", "corr_item": "corr_item"}
-    drawn = [draw_from_prior(model, rng)[place[parameter]].to_numpy() for _ in range(1500)]
+    drawn = [draw_from_prior(model, rng)[place[parameter]].to_numpy() for _ in range(500)]
     values = np.array([d[0, 1] if d.ndim == 2 else d[1] for d in drawn])
     cdf = reference.cdf
     if name == "half-t":
@@ -41,7 +41,7 @@ def test_correlations_of_three_columns_are_lkj(make_trial):
     """Each is 2 beta(eta + 1/2, eta + 1/2) - 1 (Lewandowski et al. 2009), eta = 2."""
     model = il.Model("resp ~ treat + pre + (treat + pre | item)", make_trial())
     rng = np.random.default_rng(3)
-    corr = np.array([draw_from_prior(model, rng)["corr_item"].to_numpy() for _ in range(1500)])
+    corr = np.array([draw_from_prior(model, rng)["corr_item"].to_numpy() for _ in range(500)])
     np.testing.assert_allclose(np.einsum("kii->ki", corr), 1.0)
     for i, j in ((1, 0), (2, 0), (2, 1)):
         assert stats.kstest(corr[:, i, j], stats.beta(2.5, 2.5, -1, 2).cdf).pvalue > 1e-3

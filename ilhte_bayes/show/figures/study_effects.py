@@ -56,6 +56,15 @@ def study_effects(
         Dots are items (predicted, hence shrunken, effects), diamonds average effects, both in SDs
         of ability (IRW's sigma_theta). Orange: the trial's answers speak for effects that differ
         between items.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> exam = il.load_dataset("mathexam")
+    >>> person = exam["id"].astype("category").cat.codes
+    >>> halves = {"odd": exam[person % 2 == 1], "even": exam[person % 2 == 0]}
+    >>> found = il.study(halves, models=["M0", "M_A"], engine="laplace", progress=False)
+    >>> ax = il.plot.study_effects(found)
     """
     frame, items = study_frames(study, items)
     return draw(_drawing(frame, items), ax=ax, backend=backend, size=size)

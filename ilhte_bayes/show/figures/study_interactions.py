@@ -49,6 +49,15 @@ def study_interactions(
     matplotlib.axes.Axes or plotly.graph_objects.Figure
         The correlation over trials stands above. Where effects are no different between items, or
         at a ratio of 1, both models find the same interaction.
+
+    Examples
+    --------
+    >>> import ilhte_bayes as il
+    >>> exam = il.load_dataset("mathexam")
+    >>> person = exam["id"].astype("category").cat.codes
+    >>> halves = {"odd": exam[person % 2 == 1], "even": exam[person % 2 == 0]}
+    >>> found = il.study(halves, covariate="cov_tests", engine="laplace", progress=False)
+    >>> ax = il.plot.study_interactions(found)
     """
     frame, _ = study_frames(study)
     if "delta_beta3" not in frame or frame["delta_beta3"].notna().sum() == 0:
