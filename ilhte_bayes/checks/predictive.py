@@ -22,7 +22,7 @@ from ilhte_bayes.fits.fit import Fit
 # Share of the model's own tables below which answers count as unexpected. Predictive p-values are
 # conservative, since the model was fitted to the same answers: benchmarks/predictive_checks.py has
 # the share of well-specified trials that this flags.
-LEVEL = 0.15
+LEVEL = 0.08
 _MOST_CELLS = 150_000_000
 _FEWEST = 50
 
