@@ -96,7 +96,7 @@ def check(fit: Fit, *, draws: int = 200, seed: int = 1) -> Check:
     Notes
     -----
     The verdict on answers flags a fit where at most 8 % of the model's own tables are as unusual;
-    predictive p-values are conservative, and about 5 % of well-specified trials are flagged
+    predictive p-values are conservative, and about 5 % of well-specified trials were flagged
     (benchmarks/predictive_checks.py).
 
     Examples
