@@ -62,7 +62,7 @@ def demo() -> None:
     ml = il.laplace(model)
     say("maximum likelihood is done; sampling from the posterior\n")
     shown = sys.stderr.isatty()
-    post = il.sample(model, draws=500, target_accept=0.9, seed=1, progress=shown)
+    post = il.sample(model, draws=500, seed=1, progress=shown)
     print(il.compare(ml, post), "\n")
     print(il.effect_card(post), "\n")
     print(il.item_effects(post), "\n")

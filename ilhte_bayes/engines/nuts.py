@@ -33,7 +33,7 @@ from ilhte_bayes.models.model import Model
 # Effects are sampled as they are (centred) where the answers say much more about each level than
 # the spread between levels does: conditional variance below this share of the variance.
 # With persons integrated out the sampler has fewer ways to go wrong, and centred pays earlier.
-_WELL_INFORMED = {"joint": 0.1, "integrated": 0.4}
+_WELL_INFORMED = {"joint": 0.1, "integrated": 0.3}
 _ENOUGH_FOR_RHAT = 2000  # draws
 # Run again, with twice the warm-up of the run before, until no draw diverges and chains agree: with
 # persons integrated out another run takes seconds. After divergences with the next of these, smaller
