@@ -22,7 +22,7 @@ from ilhte_bayes.data.reduction_checks import (
     complete,
     scored,
 )
-from ilhte_bayes.data.reduction_queries import answers_of, by_person, in_order, items_of, kinds_of
+from ilhte_bayes.data.reduction_queries import by_person, in_order, items_of, kinds_of, yeses_of
 from ilhte_bayes.data.reduction_source import Columns, kept, opened
 from ilhte_bayes.data.roles import IRW_ITEM, IRW_PERSON, IRW_TREATMENT, Roles
 from ilhte_bayes.data.rows import Dropped
@@ -201,7 +201,7 @@ def reduce(
             notes = check_nesting(people, columns)
             kinds = kinds_of(people, columns)
             check_booklets(kinds, rows, columns)
-            counted = in_order(kinds, answers_of(rows, people, columns), columns, items)
+            counted = in_order(kinds, yeses_of(people, columns, items), columns, items)
     roles = Roles(treatment, person, item, None, groups, False, True, shifts)
     return Reduced(
         response=response,
