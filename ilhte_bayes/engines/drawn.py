@@ -1,10 +1,11 @@
 """What the two ways of sampling, joint and integrated, are asked for and give back."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import xarray as xr
 
+Sampler = Literal["nutpie", "numpyro"]
 SMALLEST_START = 0.05  # logits; a chain started at an SD of 0 would stay there
 
 
@@ -18,6 +19,7 @@ class Run:
     seed: int
     target_accept: float
     progress: bool
+    sampler: Sampler = "nutpie"
 
     def options(self) -> dict[str, Any]:
         """Arguments of `nutpie.sample`."""
@@ -46,6 +48,8 @@ class Drawn:
 
 
 def warmup_share(raw: Any) -> float:
-    """Share of all leapfrog steps that warm-up took."""
+    """Share of all leapfrog steps that warm-up took; not a number where the sampler does not tell."""
+    if "warmup_sample_stats" not in raw:
+        return float("nan")
     warm = float(raw["warmup_sample_stats"]["n_steps"].sum())
     return warm / (warm + float(raw["sample_stats"]["n_steps"].sum()))

@@ -1,8 +1,8 @@
-"""The NUTS engine: posterior draws through nutpie, persons integrated out where possible."""
+"""The NUTS engine: posterior draws, by nutpie or numpyro, persons integrated out where possible."""
 
 import time
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -13,7 +13,7 @@ from ilhte_bayes.engines.diagnostics import (
     convergence_problems,
     largest_rhat,
 )
-from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run
+from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run, Sampler
 from ilhte_bayes.engines.first_discriminations import first_discriminations
 from ilhte_bayes.engines.integration_cost import worth_integrating
 from ilhte_bayes.engines.laplace import compile_loops, laplace
@@ -22,6 +22,7 @@ from ilhte_bayes.engines.nuts_direct import draw_direct
 from ilhte_bayes.engines.nuts_graph import draw_free, draw_loaded
 from ilhte_bayes.engines.nuts_integrated import draw_integrated
 from ilhte_bayes.engines.nuts_joint import draw_joint
+from ilhte_bayes.engines.nuts_numpyro import numpyro_attrs, require_numpyro
 from ilhte_bayes.engines.quadrature import quadrature
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.fits.fit import Fit
@@ -55,8 +56,9 @@ def sample(
     seed: int = 1,
     target_accept: float | None = None,
     progress: bool = True,
+    sampler: Sampler = "nutpie",
 ) -> Fit:
-    """Draw from the posterior with NUTS (nutpie).
+    """Draw from the posterior with NUTS.
 
     Persons are integrated out exactly where each has one random intercept: the cost of a draw then
     hardly depends on their number. A Laplace fit (MAP) comes first, in a second or so: chains
@@ -81,6 +83,9 @@ def sample(
         where chains disagree without divergences again with twice the draws.
     progress : bool
         Whether to show a progress bar.
+    sampler : str
+        "nutpie", compiled for processors; or "numpyro", the same posterior compiled by JAX, for GPUs
+        too (whatever JAX finds): it compiles each model anew, some seconds that count as sampling.
 
     Returns
     -------
@@ -92,7 +97,7 @@ def sample(
     Raises
     ------
     ModelError
-        If a number of draws, warm-up steps or chains makes no sense.
+        If a number of draws, warm-up steps or chains makes no sense, or numpyro is not installed.
 
     Examples
     --------
@@ -105,6 +110,7 @@ def sample(
     ['Intercept', 'trt[T.drug]', 'trt[T.drug+]', 'late']
     """
     _check_numbers(draws, tune, chains)
+    _check_sampler(sampler)
     integrated = choose_group(model.design, integrate, person=model.roles.person)
     kind: Literal["joint", "integrated"] = "joint" if integrate == "none" else "integrated"
     curved = model.discrimination is not None or model.ability != "normal"
@@ -124,12 +130,13 @@ def sample(
     smaller = longer = 0  # steps made smaller, runs made longer
     while True:
         target = targets[smaller]
-        run = Run(draws * 2**longer, tune * 2 ** (smaller + longer), chains, seed, target, progress)
+        kept, warm = draws * 2**longer, tune * 2 ** (smaller + longer)
+        run = Run(kept, warm, chains, seed, target, progress, sampler)
         if model.discrimination is not None:
             drawn = _draw_with_discriminations(pilot, centred, integrated, run, share)
         elif model.ability == "histogram":
             drawn = draw_free(pilot, centred, _group_of_shape(model, integrated), run)
-        elif integrated is None and integrate == "none":
+        elif integrated is None and (integrate == "none" or sampler == "numpyro"):
             drawn = draw_joint(pilot, centred, run)
         elif integrated is None:
             drawn = draw_direct(pilot, centred, run)
@@ -153,6 +160,7 @@ def sample(
         "warmup_seconds": drawn.warmup_share * drawn.sample_seconds,
         "pilot_seconds": piloted - began,
         **drawn.attrs,
+        **(numpyro_attrs() if sampler == "numpyro" else {}),
     }
     diagnostics = convergence(tree)
     tree["posterior"].attrs |= diagnostics
@@ -226,6 +234,13 @@ def _check_numbers(draws: int, tune: int, chains: int) -> None:
     for name, value, least in (("draws", draws, 4), ("tune", tune, 50), ("chains", chains, 1)):
         if not isinstance(value, int) or value < least:
             raise ModelError(f"{name}={value!r}: it is a whole number of at least {least}.")
+
+
+def _check_sampler(sampler: str) -> None:
+    if sampler not in get_args(Sampler):
+        raise ModelError(f"sampler={sampler!r}; it is 'nutpie' or 'numpyro'.")
+    if sampler == "numpyro":
+        require_numpyro()
 
 
 def _well_informed(pilot: Fit, share: float) -> list[str]:

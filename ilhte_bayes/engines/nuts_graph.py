@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from ilhte_bayes.engines.drawn import Drawn, Run, warmup_share
 from ilhte_bayes.engines.nuts_joint import kept_names, start_values
+from ilhte_bayes.engines.nuts_numpyro import draw_numpyro
 from ilhte_bayes.engines.on_grid import EDGE, extreme_draws, sample_on_grid
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.grid import Evaluate, Grid, Spread
@@ -49,7 +50,7 @@ def draw_loaded(
     built = build_pymc(model, centred=centred, plan=loaded, grid=Grid(-6.0, 0.3, 41))
     start = start_values(pilot, centred, without=group.name) | start
     keep = kept_names(model, without=group.name)
-    target = _Graph(built, _compile(built, start, keep), loaded.plan, keep, run)
+    target = _Graph(built, _compile(built, start, keep), start, loaded.plan, keep, run)
     sampling = time.perf_counter()
     # BLAS threads cost more than they give on products of this size.
     with threadpool_limits(limits=1, user_api="blas"):
@@ -57,7 +58,9 @@ def draw_loaded(
         found = sample_on_grid(target, states, scale)
     return Drawn(
         posterior=found.raw["posterior"].to_dataset()[keep],
-        sample_stats=found.raw["sample_stats"].to_dataset().drop_vars("unconstrained_draw"),
+        sample_stats=found.raw["sample_stats"]
+        .to_dataset()
+        .drop_vars("unconstrained_draw", errors="ignore"),
         compile_seconds=sampling - compiling,
         sample_seconds=time.perf_counter() - sampling,
         warmup_share=warmup_share(found.raw),
@@ -79,8 +82,6 @@ def draw_free(pilot: Fit, centred: frozenset[str], integrated: str, run: Run) ->
         Group to integrate out.
     run : Run
     """
-    import nutpie
-
     model = pilot.model
     compiling = time.perf_counter()
     plan = make_free_plan(model, integrated)
@@ -91,10 +92,17 @@ def draw_free(pilot: Fit, centred: frozenset[str], integrated: str, run: Run) ->
     start = start_values(pilot, centred, without=integrated) | {"sd_ability_shape": np.array(0.2)}
     keep = kept_names(model, without=integrated)
     keep += ["ability_weights", "ability_nodes", "sd_ability_shape"]
-    code = _compile(built, start, keep)
-    sampling = time.perf_counter()
-    with threadpool_limits(limits=1, user_api="blas"):
-        raw: Any = nutpie.sample(code, **run.options())
+    raw: Any
+    if run.sampler == "numpyro":
+        sampling = time.perf_counter()
+        raw = draw_numpyro(built, start, keep, run)
+    else:
+        import nutpie
+
+        code = _compile(built, start, keep)
+        sampling = time.perf_counter()
+        with threadpool_limits(limits=1, user_api="blas"):
+            raw = nutpie.sample(code, **run.options())
     return Drawn(
         posterior=raw["posterior"].to_dataset()[keep],
         sample_stats=raw["sample_stats"].to_dataset(),
@@ -124,6 +132,7 @@ class _Graph:
 
     built: pm.Model
     code: Any  # nutpie's CompiledPyMCModel
+    start_points: dict[str, np.ndarray]
     plan: Plan
     keep: list[str]
     run: Run
@@ -146,12 +155,25 @@ class _Graph:
         }
 
     def sample(self, grid: Grid) -> tuple[Any, np.ndarray]:
+        if self.run.sampler == "numpyro":
+            return self._sample_numpyro(grid)
         import nutpie
 
         code = self.code.with_data(**_grid_data(self.plan, grid))
         raw: Any = nutpie.sample(code, store_unconstrained=True, **self.run.options())
         x = raw["sample_stats"]["unconstrained_draw"].transpose("chain", "draw", ...)
         return raw, x.to_numpy()
+
+    def _sample_numpyro(self, grid: Grid) -> tuple[Any, np.ndarray]:
+        self._put(grid)
+        raw = draw_numpyro(self.built, self.start_points, self.keep, self.run)
+        posterior = raw["posterior"]
+        parts = [posterior[str(value.name)].to_numpy() for value in self.built.value_vars]
+        return raw, np.concatenate([x.reshape(*x.shape[:2], -1) for x in parts], axis=-1)
+
+    def _put(self, grid: Grid) -> None:
+        for name, value in _grid_data(self.plan, grid).items():
+            self.built[name].set_value(value)
 
     def extremes(self, x: np.ndarray) -> np.ndarray:
         flat = x.reshape(-1, x.shape[-1])
@@ -189,8 +211,7 @@ class _Graph:
 
     def evaluator(self, states: np.ndarray, scale: np.ndarray) -> Evaluate:
         def evaluate(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-            for name, value in _grid_data(self.plan, grid).items():
-                self.built[name].set_value(value)
+            self._put(grid)
             values, gradients = zip(*(self.code.logp_func(x) for x in states), strict=True)
             return np.array(values), np.array(gradients) * scale
 

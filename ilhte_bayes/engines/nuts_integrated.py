@@ -1,10 +1,11 @@
 """NUTS with persons integrated out: items, clusters and a few scalars are sampled, persons not."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run, warmup_share
 from ilhte_bayes.engines.on_grid import EDGE, extreme_draws, sample_on_grid
@@ -53,7 +54,11 @@ def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: R
     layout = make_layout(model.design, integrated, centred)
     start = to_vector(layout, start_near_mode(pilot, layout))
     scale = rough_scale(pilot, layout, start)
-    target = _Compiled(layout, plan, model.rows, model.priors, start, scale, run)
+    target = Compiled(layout, plan, model.rows, model.priors, start, scale, run)
+    if run.sampler == "numpyro":
+        from ilhte_bayes.engines.nuts_integrated_jax import OnJax
+
+        target = OnJax(*(getattr(target, f.name) for f in fields(target)), pilot, centred)
     sampling = time.perf_counter()
     found = sample_on_grid(target, _edges(layout, plan, start, scale), scale)
     return Drawn(
@@ -81,25 +86,26 @@ def doubling_error(fit: Fit, *, draws: int = 200) -> GridError:
     model, first = fit.model, posterior.attrs["grid"]
     plan = make_plan(model.rows, str(posterior.attrs["integrated"]))
     layout = make_layout(model.design, str(posterior.attrs["integrated"]), frozenset())
-    flat = posterior.stack(state=("chain", "draw"))
-    flat = flat.transpose("state", ...)
-
-    def vectors(chosen: np.ndarray) -> np.ndarray:
-        names = [name for name in flat.data_vars if str(name).startswith(_PARAMETERS)]
-        arrays = {str(name): flat[name].to_numpy()[chosen] for name in names}
-        return np.array(
-            [to_vector(layout, {n: a[k] for n, a in arrays.items()}) for k in range(chosen.size)]
-        )
-
-    spread = np.linspace(0, flat.sizes["state"] - 1, draws).astype(int)
-    scale = vectors(spread).std(axis=0)
-    states = vectors(extreme_draws(plan, posterior))
+    n_draws = posterior.sizes["chain"] * posterior.sizes["draw"]
+    spread = np.linspace(0, n_draws - 1, draws).astype(int)
+    scale = vectors(layout, posterior, spread).std(axis=0)
+    states = vectors(layout, posterior, extreme_draws(plan, posterior))
     grid = Grid(float(first[0]), float(first[1]), int(first[2]))
     return grid_error(grid, _evaluator(layout, model.priors, plan, model.rows, states, scale))
 
 
+def vectors(layout: Layout, posterior: xr.Dataset, chosen: np.ndarray) -> np.ndarray:
+    """(state, unknown): draws by name, those of the numbers chosen, as unknowns."""
+    flat = posterior.stack(state=("chain", "draw")).transpose("state", ...)
+    names = [name for name in flat.data_vars if str(name).startswith(_PARAMETERS)]
+    arrays = {str(name): flat[name].to_numpy()[chosen] for name in names}
+    return np.array(
+        [to_vector(layout, {n: a[k] for n, a in arrays.items()}) for k in range(chosen.size)]
+    )
+
+
 @dataclass(frozen=True, slots=True)
-class _Compiled:
+class Compiled:
     """The density of `models.posterior`, compiled once for all models."""
 
     layout: Layout

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run, warmup_share
+from ilhte_bayes.engines.nuts_numpyro import draw_numpyro
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.models.builder import build_pymc, carried_terms, of_others
@@ -30,18 +31,23 @@ def draw_joint(
     start : mapping, optional
         Where variables start that the pilot does not have.
     """
-    import nutpie
-
     model = pilot.model
     compiling = time.perf_counter()
     built = build_pymc(model, centred=centred)
     keep = kept_names(model)
     points = start_values(pilot, centred, seed=run.seed) | (start or {})
-    compiled = nutpie.compile_pymc_model(
-        built, initial_points=points, jitter_rvs=set(), var_names=keep
-    )
-    sampling = time.perf_counter()
-    raw: Any = nutpie.sample(compiled, **run.options())
+    raw: Any
+    if run.sampler == "numpyro":
+        sampling = time.perf_counter()
+        raw = draw_numpyro(built, points, keep, run)
+    else:
+        import nutpie
+
+        compiled = nutpie.compile_pymc_model(
+            built, initial_points=points, jitter_rvs=set(), var_names=keep
+        )
+        sampling = time.perf_counter()
+        raw = nutpie.sample(compiled, **run.options())
     return Drawn(
         posterior=raw["posterior"].to_dataset()[keep],
         sample_stats=raw["sample_stats"].to_dataset(),
