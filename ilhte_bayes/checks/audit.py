@@ -104,7 +104,7 @@ _Row = tuple[str, bool | None]
 
 
 def _versions(made: dict[str, str]) -> _Row:
-    here = versions()
+    here = versions(made)
     other = [f"{name} {made[name]}" for name in made if made[name] != here.get(name)]
     text = f"as here, ilhte_bayes {made.get('ilhte_bayes', '?')}"
     return ("made with " + ", ".join(other[:4]) if other else text), None

@@ -7,8 +7,9 @@ the data and a JSON record of all else, followed by a seal (see `fits.seal`).
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ def _as_tree(fit: Fit) -> xr.DataTree:
         "design": _summary(fit.model.design),
         "tree": described,
         "fingerprint": fit.model.responses.fingerprint(),
-        "made_with": fit.tree.attrs.get("made_with") or versions(),
+        "made_with": fit.tree.attrs.get("made_with") or versions(made_by(fit)),
     }
     variables = {
         name: xr.Variable([f"size_{n}" for n in array.shape], array)
@@ -162,15 +163,23 @@ def _as_tree(fit: Fit) -> xr.DataTree:
     return xr.DataTree.from_dict(groups)
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that numbers depend on."""
+def versions(also: Iterable[str] = ()) -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on, and of others if installed."""
     import platform
     from importlib.metadata import version
 
     from ilhte_bayes import __version__
 
     found = {"ilhte_bayes": __version__, "python": platform.python_version()}
-    return found | {name: version(name) for name in _PACKAGES}
+    others = [name for name in also if name not in (*found, *_PACKAGES) and find_spec(name)]
+    return found | {name: version(name) for name in (*_PACKAGES, *others)}
+
+
+def made_by(fit: Fit) -> tuple[str, ...]:
+    """Packages beside the usual ones that made the draws."""
+    if not fit.sampled:
+        return ()
+    return tuple(name for name in ("numpyro", "jax") if name in fit.tree["posterior"].attrs)
 
 
 def _model_to_plain(model: Model, arrays: Arrays) -> dict[str, Any]:
@@ -319,7 +328,7 @@ def _no_file(source: Path) -> str:
 
 def _cannot_rebuild(name: str, seal: Seal, record: Mapping[str, Any], error: Exception) -> str:
     what = str(error).rstrip(".") if isinstance(error, ValueError) else repr(error)
-    made, here = record.get("made_with", {}), versions()
+    made, here = record.get("made_with", {}), versions(record.get("made_with", {}))
     other = [f"{k} {v} (here {here.get(k)})" for k, v in made.items() if here.get(k) != v]
     differ = f" It was made with other versions: {', '.join(other)}." if other else ""
     return (

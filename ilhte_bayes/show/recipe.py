@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.fits.storage import made_by
 from ilhte_bayes.models.model import Model
 
 _PACKAGES = ("numpy", "scipy", "pandas", "xarray", "formulaic", "numba")
@@ -62,6 +63,7 @@ def _fit_call(fit: Fit) -> str:
         "seed": posterior.attrs.get("seed"),
         "target_accept": posterior.attrs.get("target_accept"),
         "integrate": _integrate(posterior.attrs.get("integrated")),
+        "sampler": "numpyro" if "numpyro" in posterior.attrs else None,
     }
     inside = ", ".join(f"{key}={value!r}" for key, value in options.items() if value is not None)
     return f"il.sample(model, {inside})"
@@ -123,7 +125,7 @@ def _priors(model: Model) -> str:
 
 def versions(fit: Fit) -> str:
     """Versions of what made the fit; of what reads it, if nobody wrote them down."""
-    names = _PACKAGES + (_OF_DRAWS if fit.sampled else ())
+    names = _PACKAGES + (_OF_DRAWS + made_by(fit) if fit.sampled else ())
     made_with = fit.tree.attrs.get("made_with")
     if isinstance(made_with, dict):
         return ", ".join(f"{name} {found}" for name, found in made_with.items())

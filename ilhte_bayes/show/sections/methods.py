@@ -6,6 +6,7 @@ import numpy as np
 
 from ilhte_bayes.estimands.card import EffectCard
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.fits.storage import made_by
 from ilhte_bayes.models.ability import SENTENCE as SHAPE
 from ilhte_bayes.models.discrimination import SENTENCES
 from ilhte_bayes.models.model import Model
@@ -211,8 +212,10 @@ def _programs(fit: Fit) -> list[Work]:
         "pymc": "The PyMC developers",
         "arviz": "The ArviZ developers",
         "nutpie": "The nutpie developers",
+        "numpyro": "The NumPyro developers",
     }
-    names = {"pymc": "PyMC", "arviz": "ArviZ", "nutpie": "nutpie"}
+    sampler = {"numpyro": "NumPyro"} if "numpyro" in made_by(fit) else {"nutpie": "nutpie"}
+    names = {"pymc": "PyMC", "arviz": "ArviZ"} | sampler
     return [
         *(software(names[key], found[key], developers[key]) for key in names if key in found),
         *out,
