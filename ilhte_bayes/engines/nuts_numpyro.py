@@ -4,9 +4,9 @@ What is sampled, on which grid, from which start is decided by the other modules
 the draws are made. JAX compiles within the run, so that seconds of sampling include it.
 """
 
-import importlib.util
 import warnings
 from importlib.metadata import version
+from importlib.util import find_spec
 
 import numpy as np
 import pymc as pm
@@ -23,7 +23,7 @@ def require_numpyro() -> None:
     ------
     ModelError
     """
-    missing = [name for name in ("jax", "numpyro") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("jax", "numpyro") if find_spec(name) is None]
     if missing:
         raise ModelError(
             f"sampler='numpyro' needs {' and '.join(missing)}, not installed here. Type: pip install "
