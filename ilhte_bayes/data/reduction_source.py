@@ -71,7 +71,8 @@ def opened(
             if type(error).__name__ == "OutOfMemoryException" and memory_limit is not None:
                 raise DataError(
                     f"DuckDB cannot count {name} within memory_limit={memory_limit!r}, although "
-                    "it writes to disk what it can. Raise the limit: some 150 bytes a person."
+                    "it writes to disk what it can. Raise the limit: 1GiB is enough for 10 million "
+                    "persons and 20 items."
                 ) from error
             raise
 

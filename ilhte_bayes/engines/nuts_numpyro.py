@@ -49,7 +49,7 @@ def draw_numpyro(
     Returns
     -------
     xr.DataTree
-        Groups `posterior` and `sample_stats`, with the attributes of `numpyro_attrs`.
+        Groups `posterior` and `sample_stats`, as nutpie's.
     """
     import jax
     from pymc.sampling.jax import sample_numpyro_nuts
