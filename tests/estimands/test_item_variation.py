@@ -279,10 +279,10 @@ def test_slopes_correlated_with_easiness_have_the_same_ratio():
         proposal = multivariate_t(
             draws[:k].mean(axis=1), 1.5 * np.cov(draws[:k]), df=4, seed=np.random.default_rng(1)
         )
-        points = proposal.rvs(4_000)
+        points = proposal.rvs(2_000)
         found[spread], error = log_marginal(
             right, known, points, proposal.logpdf(points), spread=spread
         )
-        assert error < 0.03
+        assert error < 0.04
     row = il.item_variation(fit).frame.loc[f"HalfNormal({known['sd_zeta']:g})"]
     assert row["bf_zero"] == pytest.approx(np.exp(found[False] - found[True]), rel=0.10)
