@@ -163,7 +163,7 @@ def main() -> None:
     drawn = options.items == "drawn"
     table, items = read_published(options.trials)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="seventy-"))
-    pieces, began = [], time.perf_counter()
+    pieces = []
     for engine in options.engines.split(","):
         start = time.perf_counter()
         study = il.study(
@@ -178,8 +178,8 @@ def main() -> None:
             options.figures.mkdir(parents=True, exist_ok=True)
             drawing = il.plot.study_effects(study)
             drawing.figure.savefig(options.figures / f"effects-{engine}.png", dpi=110)
-    minutes = (time.perf_counter() - began) / 60.0
     result = pd.concat(pieces)
+    minutes = float(result["seconds"].sum()) / 60.0 / options.workers  # also of a run that went on
     done = int((result["status"] == "done").sum())
     largest = float(result.loc[table.index[-1], "seconds"].sum()) / 60.0
     print(
