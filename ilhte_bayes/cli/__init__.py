@@ -194,7 +194,7 @@ def fit(
         _check_formula_alone(response, covariates)
         model = il.Model(formula, table, roles=given or None, **options)  # type: ignore[arg-type]
     if engine == "nuts":
-        numbers = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
+        numbers: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "seed": seed}
         shown = sys.stderr.isatty()
         result = il.sample(model, integrate=integrate, progress=shown, **numbers)
     else:

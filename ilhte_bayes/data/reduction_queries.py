@@ -76,7 +76,7 @@ def by_person(rows: Any, columns: Columns, items: np.ndarray) -> Any:
     """One row for each person (for each arm and covariate values they come with)."""
     import narwhals as nw
 
-    powers = {}
+    powers: dict[str, Any] = {}
     for bits, yes, own in _blocks(items):
         power = nw.col(columns.item).replace_strict(
             own.tolist(), [1 << k for k in range(own.size)], default=0, return_dtype=nw.Int64

@@ -1,7 +1,7 @@
 """NUTS with persons integrated out: items, clusters and a few scalars are sampled, persons not."""
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,11 +54,12 @@ def draw_integrated(pilot: Fit, centred: frozenset[str], integrated: str, run: R
     layout = make_layout(model.design, integrated, centred)
     start = to_vector(layout, start_near_mode(pilot, layout))
     scale = rough_scale(pilot, layout, start)
-    target = Compiled(layout, plan, model.rows, model.priors, start, scale, run)
+    own = layout, plan, model.rows, model.priors, start, scale, run
+    target = Compiled(*own)
     if run.sampler == "numpyro":
         from ilhte_bayes.engines.nuts_integrated_jax import OnJax
 
-        target = OnJax(*(getattr(target, f.name) for f in fields(target)), pilot, centred)
+        target = OnJax(*own, pilot, centred)
     sampling = time.perf_counter()
     found = sample_on_grid(target, _edges(layout, plan, start, scale), scale)
     return Drawn(

@@ -28,7 +28,9 @@ def _funcify(op: IntegratedPersons, **options: Any) -> Any:
 
     def integrated_persons(log_weight, tau, d, slope, score, mean, first, step, *arrays):
         def value(*parameters):
-            return log_likelihood(*parameters, first, step, Units(*arrays))
+            log_weight, tau, d, slope, score, mean = parameters
+            units = Units(*arrays)
+            return log_likelihood(log_weight, tau, d, slope, score, mean, first, step, units)
 
         parameters = (log_weight, tau, d, slope, score, mean)
         return value(*parameters), *jax.grad(value, argnums=tuple(range(6)))(*parameters)
