@@ -7,10 +7,14 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
-_CELLS = 1000  # of the quantity
+_CELLS = 1000  # of the quantity, where trials speak of it
+_TAIL_CELLS, _REACH = 80, 12.0  # beyond, wider and wider, as far as the priors allow a trial
 _SIDE = 32  # of each parameter's grid
-_ROUNDS = 3  # of the grid's closing in on where the posterior is
-_KEPT = 1e-7  # of the largest density: what is below lies outside the grid of the next round
+_ROUNDS = 12  # of the grid's closing in on where the posterior is, at most
+_CLOSE = 0.8  # a round that leaves more of both ranges is the last
+_WIDEST = 4.0  # prior SDs: where the grid begins and ends
+_SMALLEST = 1e-3  # spread over trials, as good as none
+_KEPT = 1e-6  # of the largest density: what is below lies outside the grid of the next round
 _TAILS = (0.025, 0.975)
 
 Curve = tuple[np.ndarray, np.ndarray]  # values, and twice the log-likelihood lost at each
@@ -24,9 +28,9 @@ class Family:
     signed: bool  # whether the quantity and m may be negative
     span: tuple[float, float] | None = None  # range of the quantity, if it is bounded
 
-    def allowed(self, m: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """Where (m, t) may be: the spread of a positive quantity is not larger than its mean."""
-        return np.full(m.shape, True) if self.signed else t <= m
+    def parameters(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(m, t) of coordinates: m and log t; where m is positive log m and log t / m, at most 0."""
+        return (x, np.exp(y)) if self.signed else (np.exp(x), np.exp(x + y))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +72,27 @@ def fit_population(family: Family, curves: Sequence[Curve], *, mean_sd: float) -
     edges = _edges(family, curves)
     middle = 0.5 * (edges[1:] + edges[:-1])
     likelihood = np.array([np.exp(-0.5 * _lost(curve, middle)) for curve in curves])
-    m_range, t_range = _start(family, middle, likelihood)
+    high = _WIDEST * mean_sd
+    ranges: tuple[tuple[float, float], ...] = (
+        ((-high, high), (np.log(_SMALLEST), np.log(_WIDEST)))
+        if family.signed
+        else ((np.log(1e-4 * high), np.log(high)), (np.log(_SMALLEST), 0.0))
+    )
     for _ in range(_ROUNDS):
-        m, t = (
-            grid.ravel()
-            for grid in np.meshgrid(_points(*m_range), _points(*t_range), indexing="ij")
-        )
+        x, y = (at.ravel() for at in np.meshgrid(*map(_points, ranges), indexing="ij"))
+        m, t = family.parameters(x, y)
         cells = np.diff(family.cdf(edges, m[:, None], t[:, None]), axis=1)
         with np.errstate(divide="ignore"):
             log = np.log(cells @ likelihood.T).sum(axis=1)
+        # priors, and the area of a cell of the grid
         log += -0.5 * (m / mean_sd) ** 2 - 0.5 * t**2
-        log[~family.allowed(m, t)] = -np.inf
+        log += np.log(t) + (0.0 if family.signed else x)
         density = np.exp(log - log.max())
-        m_range, t_range = _around(m, density), _around(t, density)
+        closer = tuple(_around(v, density, r) for v, r in zip((x, y), ranges, strict=True))
+        left = [np.ptp(new) / np.ptp(old) for new, old in zip(closer, ranges, strict=True)]
+        if min(left) > _CLOSE:
+            break
+        ranges = closer
     mean, spread = m, t
     if family.span is not None:  # m and t are those of a transformed quantity
         mean = cells @ middle
@@ -105,37 +117,28 @@ def _edges(family: Family, curves: Sequence[Curve]) -> np.ndarray:
         return np.linspace(*family.span, _CELLS + 1)
     low = min(float(values[0]) for values, _ in curves)
     high = max(float(values[-1]) for values, _ in curves)
-    more = (2.0 if family.signed else 5.0) * (high - low)
+    more = 0.5 * (high - low)
+    tail = np.geomspace(0.02 * more, _REACH + more, _TAIL_CELLS)
     if family.signed:
-        return np.linspace(low - more, high + more, _CELLS + 1)
+        core = np.linspace(low - more, high + more, _CELLS + 1)
+        return np.concatenate([core[0] - tail[::-1], core, core[-1] + tail])
     # closer together near 0, where trials without differences are
-    return np.linspace(0.0, 1.0, _CELLS + 1) ** 2 * (high + more)
+    core = np.linspace(0.0, 1.0, _CELLS + 1) ** 2 * (high + more)
+    return np.concatenate([core, core[-1] + tail])
 
 
-def _start(
-    family: Family, middle: np.ndarray, likelihood: np.ndarray
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Ranges of m and t that hold all that is possible."""
-    best = middle[likelihood.argmax(axis=1)]
-    if family.span is not None:  # m and t are those of atanh
-        return (-3.0, 3.0), (0.01, 3.0)
-    width = max(float(np.ptp(best)), 1e-2)
-    low = best.min() - width if family.signed else 1e-3 * max(float(best.max()), width)
-    return (float(low), float(best.max() + width)), (1e-3 * width, 2.0 * width)
+def _points(span: tuple[float, float]) -> np.ndarray:
+    """Middles of equal parts: no half weights where a range ends."""
+    edges = np.linspace(*span, _SIDE + 1)
+    return 0.5 * (edges[1:] + edges[:-1])
 
 
-def _points(low: float, high: float) -> np.ndarray:
-    return np.linspace(low, high, _SIDE)
-
-
-def _around(values: np.ndarray, density: np.ndarray) -> tuple[float, float]:
-    """The range where there is any density, and a step more; never beyond what it was."""
-    here = values[density > _KEPT]
-    step = (values.max() - values.min()) / (_SIDE - 1)
-    return (
-        float(max(here.min() - step, values.min())),
-        float(min(here.max() + step, values.max())),
-    )
+def _around(
+    values: np.ndarray, density: np.ndarray, span: tuple[float, float]
+) -> tuple[float, float]:
+    """The range where there is any density, and a part more; never beyond what it was."""
+    here, more = values[density > _KEPT], 1.5 * (span[1] - span[0]) / _SIDE
+    return max(float(here.min()) - more, span[0]), min(float(here.max()) + more, span[1])
 
 
 def _summary(values: np.ndarray, weight: np.ndarray) -> dict[str, float]:

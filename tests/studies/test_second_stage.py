@@ -67,6 +67,39 @@ def test_average_effects_are_the_closed_form_s(found):
     assert table.loc["next trial", "se"] == pytest.approx(np.sqrt(variance), rel=0.01)
 
 
+@pytest.mark.parametrize("beta", [np.linspace(0.3, 0.31, 5), np.array([0.0, 0.3, 0.6])])
+def test_few_trials_that_agree_leave_the_spread_open(beta):
+    """What standard errors and priors allow, not what the estimates happen to span."""
+    se = np.full(beta.size, 0.2)
+    m, t = (g.ravel() for g in np.meshgrid(np.linspace(-4, 4, 801), np.linspace(1e-3, 4, 500)))
+    log = stats.norm.logpdf(beta, m[:, None], np.sqrt(t[:, None] ** 2 + se**2)).sum(axis=1)
+    log += stats.norm.logpdf(m, 0, 2) + stats.norm.logpdf(t)
+    table = second_stage(study_of(beta, se, [sharp(0.2)] * beta.size)).frame.loc["average effect"]
+    for name, values in (("mean of trials", m), ("SD over trials", t)):
+        mean, sd = moments(values, log)
+        assert table.loc[name, "estimate"] == pytest.approx(mean, abs=0.03 * sd), name
+        assert table.loc[name, "se"] == pytest.approx(sd, rel=0.04), name
+
+
+def test_sds_all_estimated_at_0_leave_what_their_curves_allow():
+    values = np.linspace(0.001, 0.9, 40)
+    curve = {"sigma_zeta": values.tolist(), "sigma_zeta_lost": ((values / 0.2) ** 2).tolist()}
+    table = second_stage(study_of(np.full(4, 0.3), np.full(4, 0.1), [curve] * 4)).frame.loc[
+        "sigma_zeta"
+    ]
+    m, t = (g.ravel() for g in np.meshgrid(np.linspace(4e-3, 2, 250), np.linspace(4e-3, 2, 250)))
+    inside = t <= m
+    m, t = m[inside], t[inside]
+    edges = np.concatenate([[0.0], np.geomspace(1e-4, 2.0, 600)])
+    cells = np.diff(stats.gamma.cdf(edges, ((m / t) ** 2)[:, None], scale=(t**2 / m)[:, None]))
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    log = 4 * np.log(cells @ np.exp(-0.5 * (middle / 0.2) ** 2))
+    log += stats.norm.logpdf(m) + stats.norm.logpdf(t)
+    mean, sd = moments(m, log)
+    assert table.loc["mean of trials", "estimate"] == pytest.approx(mean, abs=0.05 * sd)
+    assert table.loc["mean of trials", "se"] == pytest.approx(sd, rel=0.05)
+
+
 def test_sds_that_are_known_are_draws_of_a_gamma(found):
     m, t = (g.ravel() for g in np.meshgrid(np.linspace(1e-2, 1, 400), np.linspace(5e-3, 1, 400)))
     log = stats.gamma.logpdf(SIGMA, ((m / t) ** 2)[:, None], scale=(t**2 / m)[:, None]).sum(axis=1)
