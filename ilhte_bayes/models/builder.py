@@ -128,7 +128,7 @@ def build_pymc(
             observe_free(plan, grid, beta, effects, sd, spread)
         else:
             observe_integrated(plan, grid, beta, effects, built[f"sd_{plan.group.name}"])
-        if plan is not None and grid is not None and design.n_cuts:
+        if plan is not None and grid is not None and design.n_ordered:
             observe_gaps(gaps(model.rows), beta, effects)
     return built
 
