@@ -16,8 +16,8 @@ from ilhte_bayes.likelihood.predictor import Predictor
 class AnswerGaps:
     """log(1 - exp(-gap)) of every row, the gap being that between the thresholds beside it.
 
-    Ability does not enter. 0 for binary answers and adjacent
-    categories, and for the lowest and highest category.
+    Ability does not enter. 0 for binary answers, adjacent categories, and the lowest and
+    highest category.
     """
 
     design: Design  # one row for each answer

@@ -78,7 +78,8 @@ def with_unchosen(rows: Design, design: Design) -> Design:
     if not found.size:
         return rows
     pattern = design.pattern[found.row]
-    x, z = np.empty((found.size, rows.x.shape[1])), [[] for _ in rows.groups]
+    x = np.empty((found.size, rows.x.shape[1]))
+    z: list[list[np.ndarray]] = [[] for _ in rows.groups]
     for k, (p, category) in enumerate(zip(pattern, found.category, strict=True)):
         (below_x, below_z), (above_x, above_z) = (
             columns_at_cut(design, cut) for cut in (category - 1, category)

@@ -83,10 +83,8 @@ def test_thresholds_stay_in_order(engine):
     model = il.Model(
         "y ~ 1 + (1 | id) + (1 | item)", table, "cumulative", thresholds="item", roles=ITEM
     )
-    if engine == "quadrature":
-        fit = il.quadrature(model)
-    else:
-        fit = il.laplace(model, objective=engine)
+    engines = {"quadrature": il.quadrature, "ml": il.laplace}
+    fit = engines[engine](model) if engine in engines else il.laplace(model, objective="map")
     cuts = il.item_thresholds(fit)["estimate"].unstack().to_numpy()
     assert (np.diff(cuts, axis=1) > 0).all()
     assert np.abs(cuts).max() < 6
