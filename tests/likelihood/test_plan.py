@@ -1,8 +1,11 @@
 """Persons who are equal for the likelihood are counted once, and nobody is lost."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import ilhte_bayes as il
+from ilhte_bayes.likelihood.plan import make_plan
 from tests.likelihood.test_kernel import FORMULAS, a_plan, a_trial
 
 pytestmark = pytest.mark.filterwarnings("ignore::ilhte_bayes.errors.IlhteWarning")
