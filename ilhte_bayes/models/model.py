@@ -79,7 +79,8 @@ class Model:
         Order of text answers, lowest first.
     thresholds : {"common", "item"}
         Of ordinal answers: the same for all items; or for each item its own around the common ones
-        (rating scales that items use differently). See `formulas.cuts`.
+        (rating scales that items use differently). See `formulas.cuts`; where nobody chose a
+        middle category of an item, `formulas.unchosen`.
     own_slopes : sequence of str, optional
         Variables or terms whose slope may differ from threshold to threshold (partial proportional
         odds); `il.equal_slopes` tests whether they need to.
