@@ -15,6 +15,9 @@ from ilhte_bayes.models.unconstrained import Layout
 
 _STEP = 1e-4  # of differences of the exact gradient
 LARGEST_DENSE = 600  # unknowns; a product with the root costs their square
+# Dense for more unknowns, too, where the integral costs as much: entries of the root that take the
+# time of one answer at one node; and what memory and the root itself allow.
+_ENTRIES_A_NODE, _MOST_UNKNOWNS = 5, 3_000
 _FLOOR = 1e-6  # smallest curvature, as a share of the largest
 _CLOSE, _MOST_STEPS = 1e-3, 200  # of conjugate gradients: a rough root is good enough
 
@@ -26,7 +29,7 @@ def whitening_root(
 
     Coefficients and effects are nearly normal given SDs and correlations, with the curvature that
     the log-density has at the start; SDs and correlations have their rough posterior SDs. Of more
-    than 600 unknowns, each effect has its own curvature only, given the others; but coefficients
+    than 600 unknowns, if the integral is cheaper than a product with the root, each effect has its own curvature only, given the others; but coefficients
     have their full covariance, and take all effects along as they move (an intercept its groups).
 
     Parameters
@@ -40,8 +43,8 @@ def whitening_root(
     Returns
     -------
     np.ndarray
-        (unknown, unknown); for more than 600 unknowns (1 + coefficient, unknown), the diagonal and
-        how everything moves with each coefficient. See `unwhiten`.
+        (unknown, unknown); for many unknowns (1 + coefficient, unknown), the diagonal and how
+        everything moves with each coefficient. See `unwhiten`.
     """
     from ilhte_bayes.models import posterior
 
@@ -56,12 +59,23 @@ def whitening_root(
         return (down - up) / (2.0 * _STEP)
 
     free = _nearly_normal(layout)
-    if layout.size > LARGEST_DENSE:
+    if not _worth_dense(structure, layout):
         return _led_by_coefficients(layout, free, change, scale)
     information = np.array([change(row)[free] for row in np.eye(layout.size)[free]])
     root = np.diag(scale)
     root[np.ix_(free, free)] = _inverse_root(information)
     return root
+
+
+def _worth_dense(structure: Structure, layout: Layout) -> bool:
+    """Whether a product with a dense root costs no more than the density itself, about."""
+    if layout.size <= LARGEST_DENSE:
+        return True
+    if not layout.integrated or layout.size > _MOST_UNKNOWNS:
+        return False
+    nodes = float(structure.grid[2])
+    work = nodes * (structure.entry_cell.size + structure.unit_count.size)
+    return layout.size**2 <= _ENTRIES_A_NODE * work
 
 
 def unwhiten(root: np.ndarray, y: np.ndarray) -> np.ndarray:

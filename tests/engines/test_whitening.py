@@ -1,5 +1,7 @@
 """Whitened coordinates: the posterior's curvature in them is near the unit matrix."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,10 +55,10 @@ def as_matrix(root, n):
     return whitening.unwhiten(root, np.eye(n)).T
 
 
-@pytest.mark.parametrize("largest", [600, 10], ids=["dense", "led by coefficients"])
-def test_the_density_is_that_of_the_unwhitened_point(target, largest, monkeypatch):
+@pytest.mark.parametrize("dense", [True, False], ids=["dense", "led by coefficients"])
+def test_the_density_is_that_of_the_unwhitened_point(target, dense, monkeypatch):
     layout, made, start, scale = target
-    monkeypatch.setattr(whitening, "LARGEST_DENSE", largest)
+    monkeypatch.setattr(whitening, "_worth_dense", lambda *_: dense)
     root = whitening.whitening_root(made, layout, start, scale)
     whitened = arrays_of(made._replace(origin=start, root=root.ravel()))
     y, by_y, by_x = np.random.default_rng(1).normal(0, 0.5, start.size), *np.empty((2, start.size))
@@ -69,7 +71,7 @@ def test_the_density_is_that_of_the_unwhitened_point(target, largest, monkeypatc
 def test_every_effect_has_its_own_curvature(target, monkeypatch):
     """All levels of a column are probed at once: no answer belongs to two."""
     layout, made, start, scale = target
-    monkeypatch.setattr(whitening, "LARGEST_DENSE", 10)
+    monkeypatch.setattr(whitening, "_worth_dense", lambda *_: False)
     root = whitening.whitening_root(made, layout, start, scale)
     free = whitening._nearly_normal(layout)
     n_fixed = len(layout.design.terms)
@@ -84,7 +86,7 @@ def test_coefficients_are_independent_of_effects_and_of_each_other(target, monke
     n_fixed = len(layout.design.terms)
     information = minus_hessian(made, start, free)
     dense = as_matrix(whitening.whitening_root(made, layout, start, scale), start.size)
-    monkeypatch.setattr(whitening, "LARGEST_DENSE", 10)
+    monkeypatch.setattr(whitening, "_worth_dense", lambda *_: False)
     led = as_matrix(whitening.whitening_root(made, layout, start, scale), start.size)
     for root, tolerance in ((dense, 1e-6), (led, 0.02)):
         own = root[np.ix_(free, free)]
@@ -97,3 +99,20 @@ def test_coefficients_are_independent_of_effects_and_of_each_other(target, monke
     scaled = information / np.sqrt(np.outer(np.diag(information), np.diag(information)))
     # what the diagonal alone would leave is far from a sphere: 93 against 9
     assert np.linalg.cond(own.T @ information @ own) < 0.3 * np.linalg.cond(scaled)
+
+
+def test_a_large_root_is_dense_where_the_integral_costs_as_much():
+    """By what is multiplied: the square of the unknowns against nodes times answers and units."""
+
+    def worth(unknowns, nodes, answers, integrated="id"):
+        layout = SimpleNamespace(size=unknowns, integrated=integrated)
+        made = SimpleNamespace(
+            grid=np.array([0.0, 0.1, nodes, 0.1]),
+            entry_cell=np.zeros(answers),
+            unit_count=np.zeros(0),
+        )
+        return whitening._worth_dense(made, layout)
+
+    assert worth(600, 1, 1) and worth(1328, 256, 1400)
+    assert not worth(1328, 20, 1400) and not worth(10_000, 1000, 10_000)
+    assert not worth(1328, 256, 1400, integrated=None)
