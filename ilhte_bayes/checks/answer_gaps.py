@@ -16,7 +16,8 @@ from ilhte_bayes.likelihood.predictor import Predictor
 class AnswerGaps:
     """log(1 - exp(-gap)) of every row, the gap being that between the thresholds beside it.
 
-    Ability does not enter. 0 for binary answers, and for the lowest and highest category.
+    Ability does not enter. 0 for binary answers, adjacent categories, and the lowest and
+    highest category.
     """
 
     design: Design  # one row for each answer
@@ -24,7 +25,7 @@ class AnswerGaps:
     def __call__(self, values: Values) -> np.ndarray:
         """(row,) for one answer of each row."""
         out = np.zeros(self.design.n_rows)
-        if not self.design.n_cuts:
+        if not self.design.n_ordered:
             return out
         between = np.flatnonzero(self.parts.gap >= 0)
         gap = self._predictor.value(values.beta, values.effects)

@@ -100,7 +100,7 @@ class LeaveItems:
         out = np.full(self.group.n_levels, np.nan)
         for k in range(self.group.n_levels) if only is None else (only,):
             item = self._items[k]
-            d = at.d[item.sets.cell]
+            d = at.d.reshape(-1, self.plan.n_steps)[item.sets.cell]
             left = masses_without(item.sets, mass, d, by_slope)
             out[k] = _integrate(item, left, d, by_slope, root, values.effects[name][k], name)
         return out + self._gaps.by_level(values, self.group.level, self.group.n_levels)
@@ -154,7 +154,7 @@ def _integrate(
 ) -> float:
     """Log of the integral of exp(value(L v)) over standard normal v, u = L v the item's effects.
 
-    `d` holds the predictors at the effects `drawn`, from which shifts are counted.
+    `d` (answer, step) holds the predictors at the effects `drawn`, from which shifts are counted.
     """
     direction = item.z @ root  # (kind, v)
     origin = item.z @ drawn

@@ -9,7 +9,8 @@ from ilhte_bayes.checks.answer_gaps import AnswerGaps
 from ilhte_bayes.estimands.persons import at_draw
 from ilhte_bayes.fits.spread_draws import Values
 from ilhte_bayes.formulas.design import Design
-from ilhte_bayes.likelihood.persons import answer_term
+from ilhte_bayes.likelihood.grid import Grid
+from ilhte_bayes.likelihood.persons import Arguments, answer_term
 from ilhte_bayes.likelihood.plan import Plan
 from ilhte_bayes.likelihood.unit_summaries import log_mean_exp_theta, moment_grid, unit_moments
 
@@ -65,6 +66,7 @@ class LeaveResponses:
     p(y) / p(y without i) = 1 / E[1 / p(y_i | theta)] over the posterior of theta given all of y.
     An ordinal answer is above one threshold, a, and not above the next, b; but for the gap,
     1 / p = (1 + exp(-a)) (1 + exp(b)) = 1 + exp(-a) + exp(b) + exp(b - a), b - a free of theta.
+    Of adjacent categories 1 / p is the sum over k of exp(d_k - d_y + (k - y) a theta).
     """
 
     design: Design
@@ -96,14 +98,29 @@ class LeaveResponses:
         """(answer,)"""
         plan = self.plan
         grid, at = at_draw(plan, values, moment_grid)
-        sign = 1.0 - 2.0 * plan.rows.score  # 1 / p = 1 + exp(sign * (d + a theta))
         slope = plan.units.cell_slope[plan.row_cell]
+        if self.design.n_categories:
+            inverse = self._of_categories(grid, at, slope)
+            return -inverse[self._row_of_answer]
+        sign = 1 - 2 * plan.rows.score.astype(np.int64)  # 1 / p = 1 + exp(sign * (d + a theta))
         lifted = log_mean_exp_theta(plan, grid, at, self._by_unit, slope, sign)
         own = sign * at.d[plan.row_cell]
         inverse = np.logaddexp(0.0, own + lifted)
         if self.design.n_cuts:
             inverse = self._joined(own, lifted) - self._gaps(values)
         return -inverse[self._row_of_answer]
+
+    def _of_categories(self, grid: Grid, at: Arguments, slope: np.ndarray) -> np.ndarray:
+        """(row,) log E[1 / p] of adjacent categories."""
+        plan = self.plan
+        d = np.column_stack([np.zeros(plan.n_cells), at.d.reshape(-1, plan.n_steps)])
+        own, score = d[plan.row_cell], plan.rows.score.astype(np.int64)
+        answered = own[np.arange(score.size), score]
+        out = np.full(score.size, -np.inf)
+        for k in range(plan.n_steps + 1):
+            lifted = log_mean_exp_theta(plan, grid, at, self._by_unit, slope, k - score)
+            out = np.logaddexp(out, own[:, k] - answered + lifted)
+        return out
 
     def _joined(self, own: np.ndarray, lifted: np.ndarray) -> np.ndarray:
         """(row,) log E[1 / p] of answers from their parts above and below."""

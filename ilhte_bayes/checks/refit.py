@@ -20,15 +20,13 @@ def model_of(model: Model, count: np.ndarray) -> Model:
     """
     design = model.design
     rows = np.flatnonzero(count)
-    small = Design(
-        terms=design.terms,
-        x=design.x,
+    small = replace(
+        design,
         pattern=design.pattern[rows],
         score=design.score[rows],
         count=count[rows].astype(design.count.dtype),
         groups=tuple(_group_of(group, rows) for group in design.groups),
         n_obs=int(count.sum()),
-        by_cut=design.by_cut,
     )
     out = object.__new__(Model)
     for name in Model.__dataclass_fields__:

@@ -8,7 +8,7 @@ and sampling a few thousand effects is faster.
 import numpy as np
 
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.likelihood.answers import binary_answers
+from ilhte_bayes.likelihood.answers import binary_answers, category_answers
 from ilhte_bayes.likelihood.grid import grid_for
 from ilhte_bayes.likelihood.plan import make_plan, most_information
 
@@ -36,7 +36,8 @@ def worth_integrating(pilot: Fit, group: str) -> bool:
     sd = np.maximum(mode[f"sd_{group}"].to_numpy(), 0.1)
     nodes = grid_for(mean, sd, most_information(plan), reach=_REACH, finer=_FINER).size
     entries = plan.units.entry_cell.size
-    entry = _ENTRY_SHARED if entries > 2 * plan.n_cells else _ENTRY
+    entry = _ENTRY_SHARED if entries > 2 * plan.n_cells else _ENTRY * plan.n_steps
     integrated = nodes * (entry * entries + _UNIT * plan.n_units)
-    sampled = _ANSWER * binary_answers(model.rows).count.size
+    rows = model.rows
+    sampled = _ANSWER * (binary_answers(rows).count.size + category_answers(rows).count.size)
     return bool(integrated < max(_LITTLE, _TIMES * sampled))

@@ -17,6 +17,7 @@ from ilhte_bayes.families.base import Family
 from ilhte_bayes.families.bernoulli import fill_binary
 from ilhte_bayes.formulas.cuts import ABOVE, BELOW, GAP, split_answers, with_cuts
 from ilhte_bayes.formulas.design import Design
+from ilhte_bayes.formulas.unchosen import with_unchosen
 
 _BLOCK = 8192  # rows worked on at a time, so that everything stays in the cache
 
@@ -42,8 +43,8 @@ class Cumulative:
         return with_cuts(design, categories)
 
     def rows(self, design: Design) -> Design:
-        """Split every answer at the thresholds beside it (see `formulas.cuts`)."""
-        return split_answers(design)
+        """Split every answer at the thresholds beside it (see `formulas.cuts`, `unchosen`)."""
+        return with_unchosen(split_answers(design), design)
 
     def start(self, rows: Design) -> np.ndarray:
         """Thresholds that reproduce the overall shares; other terms 0."""

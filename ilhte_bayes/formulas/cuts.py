@@ -60,31 +60,6 @@ def with_group_cuts(design: Design, name: str) -> Design:
     return replace(design, groups=groups)
 
 
-def require_middle_answers(design: Design, name: str) -> None:
-    """Refuse levels of a group whose own thresholds nothing keeps apart.
-
-    Where nobody chose a category between others that were chosen, its probability would be best at
-    0 or below: the likelihood pushes the thresholds around it together, and past each other.
-    """
-    group = design.group(name)
-    score, categories = design.score.astype(np.int64), design.n_cuts + 1
-    chosen = np.zeros((group.n_levels, categories), dtype=bool)
-    chosen[group.level, score] = True
-    after_first = np.logical_or.accumulate(chosen, axis=1)
-    before_last = np.logical_or.accumulate(chosen[:, ::-1], axis=1)[:, ::-1]
-    empty = np.argwhere(after_first & before_last & ~chosen)
-    if empty.size:
-        category = empty[0, 1]
-        below, above = design.terms[category - 1], design.terms[category]
-        items = np.unique(empty[:, 0])
-        raise ModelError(
-            f"thresholds='item': of {group.name} {listed([group.labels[k] for k in items])} nobody "
-            f"chose a category that lies between others that were chosen (of the first, that "
-            f"between {below} and {above}): its thresholds of its own would pass each other. Use "
-            "thresholds='common', join the category with a neighbour, or leave out these levels."
-        )
-
-
 _SHAPES = ("spread", "bend")
 
 

@@ -118,6 +118,11 @@ class Design:
         return 0 if self.n_categories else self.n_cuts
 
     @property
+    def nominal(self) -> bool:
+        """Whether categories have no order, and each but the first predictors of its own."""
+        return self.n_categories > 0 and not self.n_cuts
+
+    @property
     def reduced(self) -> bool:
         """Whether levels of a group stand for several persons (`data.reduction`)."""
         return any(group.multiplicity is not None for group in self.groups)

@@ -107,6 +107,21 @@ def columns_of_categories(design: Design) -> list[Columns]:
     return out
 
 
+def predictors_of_category(rows: Design, k: int) -> Design:
+    """One row for each answer, whose predictor is eta_k, from the rows of pairs."""
+    size = rows.n_categories * (rows.n_categories - 1) // 2
+    at, n = slice(k - 1, None, size), len(rows.x) // size
+    own = slice((k - 1) * n, k * n)
+    return replace(
+        rows,
+        x=rows.x[own],
+        pattern=rows.pattern[at] - np.int32((k - 1) * n),
+        score=rows.score[at],
+        count=rows.count[at],
+        groups=tuple(replace(g, z=g.z[own], level=g.level[at]) for g in rows.groups),
+    )
+
+
 def split_pairs(design: Design) -> Design:
     """Rows of a design as rows with one linear predictor each, K (K - 1) / 2 for each answer.
 

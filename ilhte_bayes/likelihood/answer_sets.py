@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ilhte_bayes.likelihood.kernel import jit
+from ilhte_bayes.likelihood.compiled import jit
 
 
 class AnswerSets(NamedTuple):
@@ -34,7 +34,7 @@ def masses_without(
     sets : AnswerSets
     mass : (unit, node) array
         Given all answers.
-    d : (answer,) predictor without theta
+    d : (answer, step) predictors without theta
     by_slope : (slope, node) exp(slope * theta)
     """
     out = mass[sets.unit]
@@ -51,9 +51,9 @@ def predict_sets(
     ----------
     sets : AnswerSets
     left : (set, node) masses without these answers
-    d : (answer,)
+    d : (answer, step)
     by_slope : (slope, node)
-    shift : (place, kind) added to the predictor
+    shift : (place, kind) added to the predictor; k times at step k
     """
     out = np.zeros(shift.shape)
     _predict(sets, left, np.exp(d), by_slope, np.exp(shift), out)
@@ -65,20 +65,38 @@ def predict_derivatives(
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """At one place, shift (kind,): log-probability of all sets, its gradient and Hessian."""
     gradient, hessian = np.zeros(shift.size), np.zeros((shift.size, shift.size))
-    lifted = np.exp(d + shift[sets.kind])
+    lifted = np.exp(d + np.multiply.outer(shift[sets.kind], np.arange(1, d.shape[1] + 1)))
     value = _derivatives(sets, left, lifted, by_slope, gradient, hessian)
     return float(value), gradient, hessian
 
 
 @jit
+def _chances(odds, x, score, out):
+    """Fill `out` (node,) with P(score): odds_y x^y over 1 + the sum of odds_k x^k, odds (step,)."""
+    if odds.size == 1:
+        for q in range(out.size):
+            high = odds[0] * x[q]
+            out[q] = (high if score > 0 else 1.0) / (1.0 + high)
+        return
+    for q in range(out.size):
+        total, power, own = 1.0, 1.0, 1.0
+        for m in range(odds.size):
+            power *= x[q]
+            total += odds[m] * power
+            if m + 1 == score:
+                own = odds[m] * power
+        out[q] = own / total
+
+
+@jit
 def _divide_out(sets: AnswerSets, out, odds, by_slope):
+    own = np.empty(out.shape[1])
     for s in range(out.shape[0]):
         for e in range(sets.start[s], sets.start[s + 1]):
-            lifted = by_slope[sets.slope[e]]
+            _chances(odds[e], by_slope[sets.slope[e]], sets.score[e], own)
             for _ in range(sets.times[e]):
                 for q in range(out.shape[1]):
-                    x = odds[e] * lifted[q]
-                    out[s, q] *= (1.0 + x) / x if sets.score[e] else 1.0 + x
+                    out[s, q] /= own[q]
         total = 0.0
         for q in range(out.shape[1]):
             total += out[s, q]
@@ -89,19 +107,18 @@ def _divide_out(sets: AnswerSets, out, odds, by_slope):
 @jit
 def _predict(sets: AnswerSets, left, odds, by_slope, lifted, out):
     n_nodes = left.shape[1]
-    own = np.empty(n_nodes)
+    own, chance, x = np.empty(n_nodes), np.empty(n_nodes), np.empty(n_nodes)
     for s in range(left.shape[0]):
         for p in range(out.shape[0]):
             own[:] = left[s]
             for e in range(sets.start[s], sets.start[s + 1]):
-                here, slope = odds[e] * lifted[p, sets.kind[e]], by_slope[sets.slope[e]]
+                more, slope = lifted[p, sets.kind[e]], by_slope[sets.slope[e]]
+                for q in range(n_nodes):
+                    x[q] = more * slope[q]
+                _chances(odds[e], x, sets.score[e], chance)
                 for _ in range(sets.times[e]):
-                    if sets.score[e]:
-                        for q in range(n_nodes):
-                            own[q] *= here * slope[q] / (1.0 + here * slope[q])
-                    else:
-                        for q in range(n_nodes):
-                            own[q] /= 1.0 + here * slope[q]
+                    for q in range(n_nodes):
+                        own[q] *= chance[q]
             total = 0.0
             for q in range(n_nodes):
                 total += own[q]
@@ -112,7 +129,7 @@ def _predict(sets: AnswerSets, left, odds, by_slope, lifted, out):
 def _derivatives(sets: AnswerSets, left, odds, by_slope, gradient, hessian):
     n_nodes, n_kinds = left.shape[1], gradient.size
     value = 0.0
-    own = np.empty(n_nodes)
+    own, chance = np.empty(n_nodes), np.empty(n_nodes)
     steep, flat = np.empty((n_kinds, n_nodes)), np.empty((n_kinds, n_nodes))
     first = np.empty(n_kinds)
     for s in range(left.shape[0]):
@@ -120,13 +137,20 @@ def _derivatives(sets: AnswerSets, left, odds, by_slope, gradient, hessian):
         steep[:], flat[:] = 0.0, 0.0
         for e in range(sets.start[s], sets.start[s + 1]):
             k, slope = sets.kind[e], by_slope[sets.slope[e]]
+            _chances(odds[e], slope, sets.score[e], chance)
             for q in range(n_nodes):
-                x = odds[e] * slope[q]
-                p = x / (1.0 + x)
+                total, first_moment, second_moment, power = 1.0, 0.0, 0.0, 1.0
+                for m in range(odds.shape[1]):
+                    power *= slope[q]
+                    x = odds[e, m] * power
+                    total += x
+                    first_moment += (m + 1) * x
+                    second_moment += (m + 1) * (m + 1) * x
+                mean = first_moment / total
                 for _ in range(sets.times[e]):
-                    own[q] *= p if sets.score[e] else 1.0 - p
-                steep[k, q] += sets.times[e] * (sets.score[e] - p)
-                flat[k, q] += sets.times[e] * p * (1.0 - p)
+                    own[q] *= chance[q]
+                steep[k, q] += sets.times[e] * (sets.score[e] - mean)
+                flat[k, q] += sets.times[e] * (second_moment / total - mean * mean)
         total = 0.0
         for q in range(n_nodes):
             total += own[q]

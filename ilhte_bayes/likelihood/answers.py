@@ -7,6 +7,7 @@ import numpy as np
 from ilhte_bayes.data.coded import cross
 from ilhte_bayes.formulas.cuts import ABOVE, GAP
 from ilhte_bayes.formulas.design import Design
+from ilhte_bayes.formulas.unchosen import find_unchosen
 from ilhte_bayes.likelihood.predictor import Predictor, predictor_at
 
 
@@ -53,6 +54,12 @@ def gaps(rows: Design) -> Counted:
     """Ordinal answers by the gap between thresholds that they lie in; its size is the predictor."""
     at = np.flatnonzero(rows.score == GAP) if rows.n_ordered else np.arange(0)
     return _counted(rows, at)
+
+
+def unchosen_gaps(rows: Design, design: Design) -> Counted:
+    """Gaps that count although nobody's answer lies in them (see `formulas.unchosen`)."""
+    n = find_unchosen(design).size
+    return _counted(rows, np.arange(rows.n_rows - n, rows.n_rows))
 
 
 def gap_log_likelihood(between: Counted, beta: np.ndarray, effects: dict[str, np.ndarray]) -> float:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
+from ilhte_bayes.likelihood.compiled import jit
 from ilhte_bayes.likelihood.grid import Grid
-from ilhte_bayes.likelihood.kernel import jit, tabulate
+from ilhte_bayes.likelihood.kernel import tabulate
 from ilhte_bayes.likelihood.persons import masses
 from ilhte_bayes.likelihood.plan import Plan, Units, sum_scores
+from ilhte_bayes.likelihood.steps import step_chances
 
 _CHUNK = 512  # units of one table worked on at a time
 
@@ -43,9 +45,9 @@ def curvature(
     ----------
     plan : Plan
     grid : Grid
-    d : (cell,), mean : (mean,), sd : (class,) arrays, in logits
-    by_cell : (cell, unknown) sparse
-        Derivative of each cell's predictor.
+    d : (cell * step,), mean : (mean,), sd : (class,) arrays, in logits
+    by_cell : (cell * step, unknown) sparse
+        Derivative of each cell's predictors.
     by_mean : (mean, unknown) sparse
         Derivative of each mean.
 
@@ -78,6 +80,7 @@ def _curvature(
     odds = np.exp(d)
     by_slope = np.exp(slope.reshape(-1, 1) * theta)
     normaliser, product = np.empty(n_nodes), np.empty(n_nodes)
+    in_steps = d.size > units.cell_slope.size
     local = np.full(n, -1, dtype=np.int64)
     columns = np.empty(n, dtype=np.int64)
     value = 0.0
@@ -86,7 +89,14 @@ def _curvature(
         used = _columns_of(units, t, cell_start, cell_column, local, columns)
         own = columns[:used]
         score_at = np.zeros((n_nodes, used))  # derivative of g by each column, at each node
-        _add_cells(units, t, odds, by_slope, cell_start, cell_column, cell_value, local, score_at)
+        if in_steps:
+            _add_steps(
+                units, t, theta, d, slope, cell_start, cell_column, cell_value, local, score_at
+            )
+        else:
+            _add_cells(
+                units, t, odds, by_slope, cell_start, cell_column, cell_value, local, score_at
+            )
         v = units.table_class[t]
         mass = np.zeros(n_nodes)
         square = np.zeros((used, used))
@@ -100,7 +110,14 @@ def _curvature(
         for a in range(used):
             for b in range(used):
                 hessian[own[a], own[b]] += second[a, b] - square[a, b]
-        _add_weights(units, t, odds, by_slope, mass, cell_start, cell_column, cell_value, hessian)
+        if in_steps:
+            _add_step_weights(
+                units, t, theta, d, slope, mass, cell_start, cell_column, cell_value, hessian
+            )
+        else:
+            _add_weights(
+                units, t, odds, by_slope, mass, cell_start, cell_column, cell_value, hessian
+            )
         for a in range(used):
             local[own[a]] = -1
     return value
@@ -110,9 +127,10 @@ def _curvature(
 def _columns_of(units: Units, t, cell_start, cell_column, local, columns):
     """List the unknowns that move the table's cells; `local` gives each its place."""
     used = 0
+    n_steps = (cell_start.size - 1) // units.cell_slope.size
     for e in range(units.table_start[t], units.table_start[t + 1]):
-        c = units.entry_cell[e]
-        for k in range(cell_start[c], cell_start[c + 1]):
+        c = units.entry_cell[e] * n_steps
+        for k in range(cell_start[c], cell_start[c + n_steps]):
             if local[cell_column[k]] < 0:
                 local[cell_column[k]] = used
                 columns[used] = cell_column[k]
@@ -148,6 +166,50 @@ def _add_weights(
         for k in range(cell_start[c], cell_start[c + 1]):
             for m in range(cell_start[c], cell_start[c + 1]):
                 hessian[cell_column[k], cell_column[m]] -= weight * cell_value[k] * cell_value[m]
+
+
+@jit
+def _add_steps(units: Units, t, theta, d, slope, cell_start, cell_column, cell_value, local, out):
+    """As `_add_cells`, for cells of several steps."""
+    n_steps = d.size // units.cell_slope.size
+    chance = np.empty(n_steps)
+    for e in range(units.table_start[t], units.table_start[t + 1]):
+        c = units.entry_cell[e]
+        first = c * n_steps
+        for q in range(out.shape[0]):
+            lift = slope[units.cell_slope[c]] * theta[q]
+            step_chances(d[first : first + n_steps], lift, chance)
+            for m in range(n_steps):
+                p = units.entry_count[e] * chance[m]
+                for k in range(cell_start[first + m], cell_start[first + m + 1]):
+                    out[q, local[cell_column[k]]] -= p * cell_value[k]
+
+
+@jit
+def _add_step_weights(
+    units: Units, t, theta, d, slope, mass, cell_start, cell_column, cell_value, hessian
+):
+    """As `_add_weights`, for cells of several steps: E[diag(p) - p p'] between a cell's steps."""
+    n_steps = d.size // units.cell_slope.size
+    chance, weight = np.empty(n_steps), np.empty((n_steps, n_steps))
+    for e in range(units.table_start[t], units.table_start[t + 1]):
+        c = units.entry_cell[e]
+        first = c * n_steps
+        weight[:] = 0.0
+        for q in range(mass.size):
+            lift = slope[units.cell_slope[c]] * theta[q]
+            step_chances(d[first : first + n_steps], lift, chance)
+            for a in range(n_steps):
+                own = mass[q] * units.entry_count[e] * chance[a]
+                weight[a, a] += own
+                for b in range(n_steps):
+                    weight[a, b] -= own * chance[b]
+        for a in range(n_steps):
+            for b in range(n_steps):
+                for k in range(cell_start[first + a], cell_start[first + a + 1]):
+                    row, own = cell_column[k], weight[a, b] * cell_value[k]
+                    for m in range(cell_start[first + b], cell_start[first + b + 1]):
+                        hessian[row, cell_column[m]] -= own * cell_value[m]
 
 
 @jit

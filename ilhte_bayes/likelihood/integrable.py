@@ -22,7 +22,7 @@ def choose_group(
     """
     if design.reduced:
         return _counted_group(design, integrate)
-    if integrate == "none" or (integrate == "auto" and design.n_categories):
+    if integrate == "none" or (integrate == "auto" and design.nominal):
         return None
     if integrate != "auto":
         require_integrable(design, f"integrate={integrate!r}")
@@ -60,11 +60,11 @@ def require_integrable(design: Design, asked: str) -> None:
     ------
     NotAvailable
     """
-    if design.n_categories:
+    if design.nominal:
         raise NotAvailable(
-            f"{asked}: with family='adjacent' or 'multinomial' persons are not integrated out. Use "
-            "il.laplace(model), or il.sample(model), which samples their effects; "
-            "family='cumulative' has both."
+            f"{asked}: with family='multinomial' persons are not integrated out. Use "
+            "il.laplace(model), or il.sample(model), which samples their effects; of ordered "
+            "answers, family='cumulative' and 'adjacent' have both."
         )
 
 

@@ -10,13 +10,14 @@ answers, ordinal answers), a sum of logarithms computed once. Units of one table
 node by node, so that the processor handles several at once. And within a block the integrand of
 one unit is that of a reference unit times exp(delta * theta), delta = s - s_0 + tau (mu - mu_0):
 a geometric progression along the grid, so that the inner loop needs one product instead of an
-exponential.
+exponential. Cells of more than two categories have another G (`steps`), and the rest alike.
 """
 
-import numba
 import numpy as np
 
+from ilhte_bayes.likelihood.compiled import exp_below_0, jit
 from ilhte_bayes.likelihood.plan import Units
+from ilhte_bayes.likelihood.steps import share_steps, step_curves, tabulate_steps
 
 BLOCK = 128  # units worked on at a time; 41 nodes of them stay in the fastest caches
 _REUSED = 2  # entries for each cell from which its curve is computed once for all tables
@@ -24,10 +25,6 @@ _FEW, _STRIDE = 8, 4  # units of a table, nodes of a grid: which nodes are neede
 _NOTHING = 36.0  # log of how much smaller an integrand is that counts as 0
 _FLUSH = 600.0  # largest logarithm a product may reach before it is taken
 _STEEP = 600.0  # largest exponent of the progression; beyond it each node has its own exponential
-
-# Sums may be reordered (so that they run in parallel); infinities and NaN keep their meaning.
-_FAST = {"reassoc", "contract", "nsz", "arcp"}
-jit = numba.njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 
 
 @jit
@@ -42,7 +39,7 @@ def value_and_gradient(units: Units, first, step, log_weight, tau, d, slope, sco
     log_weight : (class, node) float
     tau : (class,) float
         1 / variance of theta; 0 where log_weight is the whole distribution.
-    d : (cell,), slope : (slope,), score : (unit,), mean : (mean,) float
+    d : (cell,), or (cell * step,) of more than two categories; slope : (slope,), score : (unit,), mean : (mean,) float
 
     Returns
     -------
@@ -64,8 +61,11 @@ def value_and_gradient(units: Units, first, step, log_weight, tau, d, slope, sco
     normaliser = np.empty(n_nodes)
     product = np.empty(n_nodes)
     mass = np.empty(n_nodes)
-    by_cell = units.entry_cell.size > _REUSED * d.size
-    logs, chances = _cell_curves(units, theta, d, slope, by_cell)
+    in_steps = d.size > units.cell_slope.size
+    by_cell = in_steps or units.entry_cell.size > _REUSED * d.size
+    logs, chances = _cell_curves(units, theta, d, slope, by_cell and not in_steps)
+    if in_steps:
+        logs = step_curves(units, theta, d, odds, slope, by_slope)
     coarse_logs, coarse_theta = logs[:, ::_STRIDE].copy(), theta[::_STRIDE].copy()
     cell_mass = np.zeros(logs.shape)
     reference = np.empty(n_nodes)
@@ -111,7 +111,9 @@ def value_and_gradient(units: Units, first, step, log_weight, tau, d, slope, sco
             _add_mass(units, t, mass, cell_mass, low, high)
         else:
             _share(units, t, theta, odds, by_slope, mass, g_d, g_slope)
-    if by_cell:
+    if in_steps:
+        share_steps(units, theta, d, slope, logs, cell_mass, g_d, g_slope)
+    elif by_cell:
         _share_cells(units, theta, chances, cell_mass, g_d, g_slope)
     return value, g_weight, g_tau, g_d, g_slope, g_score, g_mean
 
@@ -119,6 +121,9 @@ def value_and_gradient(units: Units, first, step, log_weight, tau, d, slope, sco
 @jit
 def tabulate(units: Units, t, theta, d, odds, slope, by_slope, normaliser, product):
     """normaliser[q] = sum over the table's cells of count * log(1 + exp(d + a theta_q))."""
+    if d.size > units.cell_slope.size:
+        tabulate_steps(units, t, theta, d, odds, slope, by_slope, normaliser, product)
+        return
     n_nodes = theta.size
     furthest = max(abs(theta[0]), abs(theta[n_nodes - 1]))
     normaliser[:] = 0.0
@@ -318,7 +323,7 @@ def _one_unit(
         highest = max(highest, integrand[q])
     total, first, second = 0.0, 0.0, 0.0
     for q in range(theta.size):
-        f = _exp_below_0(integrand[q] - highest)
+        f = exp_below_0(integrand[q] - highest)
         integrand[q] = f
         total += f
     share = count / total
@@ -331,22 +336,6 @@ def _one_unit(
     g_mean[units.unit_mean[u]] += tau * first
     g_tau[0] -= 0.5 * second
     return count * (highest + np.log(total))
-
-
-@numba.njit(inline="always", fastmath=_FAST, error_model="numpy")
-def _exp_below_0(x):
-    """exp(x) for x <= 0, to 1e-13 relative; e^-60 below -60.
-
-    (e^(x / 1024))^1024 by a Taylor polynomial and ten squarings: only sums and products, so that
-    a loop of it works on several numbers at once, as one of np.exp does not.
-    """
-    t = max(x, -60.0) / 1024.0
-    e = 1.0 + t * (1.0 + t / 2.0 * (1.0 + t / 3.0 * (1.0 + t / 4.0 * (
-        1.0 + t / 5.0 * (1.0 + t / 6.0 * (1.0 + t / 7.0 * (1.0 + t / 8.0)))
-    ))))  # fmt: skip
-    for _ in range(10):
-        e *= e
-    return e
 
 
 @jit

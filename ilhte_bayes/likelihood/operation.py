@@ -85,7 +85,7 @@ def _funcify(op: IntegratedPersons, node: Apply, **options: Any) -> Any:
         )  # fmt: skip
         return np.array(value), g_weight, g_tau, g_d, g_slope, g_score, g_mean
 
-    return integrated_persons, 2
+    return integrated_persons, 3  # version: other loops, another number, or old ones are reused
 
 
 integrated_persons = IntegratedPersons()

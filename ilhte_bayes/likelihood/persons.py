@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ilhte_bayes.likelihood.compiled import jit
 from ilhte_bayes.likelihood.grid import Grid
-from ilhte_bayes.likelihood.kernel import jit, tabulate
+from ilhte_bayes.likelihood.kernel import tabulate
 from ilhte_bayes.likelihood.plan import Plan, Units, sum_scores
 
 
@@ -16,7 +17,7 @@ class Arguments:
 
     log_weight: np.ndarray  # (class, node)
     tau: np.ndarray  # (class,)
-    d: np.ndarray  # (cell,)
+    d: np.ndarray  # (cell * step,)
     slope: np.ndarray  # (slope,)
     score: np.ndarray  # (unit,)
     mean: np.ndarray  # (mean,)
@@ -71,11 +72,10 @@ def unit_masses(
 
 
 def answer_term(plan: Plan, score: np.ndarray, count: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """(level of the group,) sum over a person's answers of count * y * d."""
-    person = plan.group.level
-    return np.bincount(
-        person, weights=count * score * d[plan.row_cell], minlength=plan.group.n_levels
-    )
+    """(level of the group,) sum over a person's answers of count * d, of the category answered."""
+    place = plan.n_steps * plan.row_cell.astype(np.int64) + np.maximum(score, 1) - 1
+    weights = count * (score > 0) * d[place]
+    return np.bincount(plan.group.level, weights=weights, minlength=plan.group.n_levels)
 
 
 @jit

@@ -21,7 +21,7 @@ def reference_loglik(
     log_weight : (class, node)
     tau : (class,)
         1 / variance of theta; 0 where `log_weight` is the whole distribution.
-    d : (cell,) predictor of each cell
+    d : (cell * step,) predictors of each cell
     slope : (slope,)
     mean : (mean,) mean of theta
 
@@ -31,11 +31,14 @@ def reference_loglik(
         Scalar.
     """
     units = plan.units
-    eta = d[:, None] + slope[units.cell_slope][:, None] * nodes[None, :]
+    steps = np.arange(1, plan.n_steps + 1)
+    by_step = d.reshape((plan.n_cells, plan.n_steps))[:, :, None]
+    eta = by_step + slope[units.cell_slope][:, None, None] * steps[:, None] * nodes
     administered = np.zeros((plan.n_tables, plan.n_cells))
     table_of_entry = np.repeat(np.arange(plan.n_tables), np.diff(units.table_start))
     administered[table_of_entry, units.entry_cell] = units.entry_count
-    normaliser = administered @ pt.softplus(eta)  # (table, node)
+    # log(1 + sum over steps of exp(eta))
+    normaliser = administered @ pt.softplus(pt.logsumexp(eta, axis=1))  # (table, node)
     table = np.repeat(np.arange(plan.n_tables), np.diff(units.unit_start))
     kind = units.table_class[table]
     away = nodes[None, :] - mean[units.unit_mean][:, None]
@@ -50,7 +53,7 @@ def reference_loglik(
 
 
 def weighted_scores(plan: Plan, slope: Any) -> Any:
-    """Sum of slopes over the answers that are 1, (unit,): sufficient for theta."""
+    """Sum of slopes times answers, (unit,): sufficient for theta."""
     if plan.answered is None:
         return plan.score * slope[0]
     start, slopes = plan.answered

@@ -20,7 +20,7 @@ class Answers(NamedTuple):
     start: np.ndarray  # (person + 1,) where each person's rows begin
     cell: np.ndarray  # (row,)
     times: np.ndarray  # (row,) answers that it stands for
-    score: np.ndarray  # (row,) 0 or 1
+    score: np.ndarray  # (row,) 0 or 1; category of more than two
 
 
 class SortedPersons(NamedTuple):
@@ -261,9 +261,10 @@ def slopes_of_ones(answers: Answers, slope, unit_person):
 
 
 @numba.njit(cache=True, nogil=True)
-def cell_totals(answers: Answers, n_cells):
-    """Sum of the answers to each cell."""
-    total = np.zeros(n_cells)
+def cell_totals(answers: Answers, n_cells, n_steps):
+    """(cell * step,) how often categories 1 .. S were answered to each cell."""
+    total = np.zeros(n_cells * n_steps)
     for r in range(answers.cell.size):
-        total[answers.cell[r]] += answers.times[r] * answers.score[r]
+        if answers.score[r] > 0:
+            total[answers.cell[r] * n_steps + answers.score[r] - 1] += answers.times[r]
     return total

@@ -8,8 +8,9 @@ cubic.
 
 import numpy as np
 
+from ilhte_bayes.likelihood.compiled import jit
 from ilhte_bayes.likelihood.grid import Grid, grid_for
-from ilhte_bayes.likelihood.kernel import jit, tabulate
+from ilhte_bayes.likelihood.kernel import tabulate
 from ilhte_bayes.likelihood.persons import Arguments, masses
 from ilhte_bayes.likelihood.plan import Plan, Units, most_information
 
@@ -241,9 +242,9 @@ def log_mean_exp_theta(
     at: Arguments,
     rows: tuple[np.ndarray, np.ndarray],
     slope: np.ndarray,
-    sign: np.ndarray,
+    power: np.ndarray,
 ) -> np.ndarray:
-    """(row,) log E exp(sign * a * theta) over the posterior of the row's person.
+    """(row,) log E exp(power * a * theta) over the posterior of the row's person.
 
     Parameters
     ----------
@@ -252,22 +253,24 @@ def log_mean_exp_theta(
     rows : (unit + 1,) and (row,) arrays
         Where the rows of each unit's persons begin, and rows sorted by unit.
     slope : (row,) position in the slopes
-    sign : (row,) -1 or 1
+    power : (row,) int
     """
     out = np.empty(slope.size)
     _log_mean_exp_theta(
         plan.units, grid.nodes, at.log_weight, at.tau, at.d, at.slope, at.score, at.mean,
-        *rows, slope, sign, out,
+        *rows, slope, power.astype(np.int64), out,
     )  # fmt: skip
     return out
 
 
 @jit
 def _log_mean_exp_theta(
-    units: Units, theta, log_weight, tau, d, slope, score, mean, start, member, which, sign, out
+    units: Units, theta, log_weight, tau, d, slope, score, mean, start, member, which, power, out
 ):
     odds, by_slope = np.exp(d), np.exp(slope.reshape(-1, 1) * theta)
     normaliser, product, own = np.empty(theta.size), np.empty(theta.size), np.empty(theta.size)
+    most = np.max(np.abs(power))
+    logs = np.empty(2 * most + 1)  # of powers -most .. most
     for t in range(units.table_class.size):
         tabulate(units, t, theta, d, odds, slope, by_slope, normaliser, product)
         v = units.table_class[t]
@@ -275,13 +278,25 @@ def _log_mean_exp_theta(
             m = mean[units.unit_mean[u]]
             masses(own, theta, log_weight[v], tau[v], score[u], m, normaliser)
             last = -1
-            up, down = 0.0, 0.0
             for at in range(start[u], start[u + 1]):
                 r = member[at]
                 if which[r] != last:
-                    last, up, down = which[r], 0.0, 0.0
-                    for q in range(theta.size):
-                        up += own[q] * by_slope[last, q]
-                        down += own[q] / by_slope[last, q]
-                    up, down = np.log(up), np.log(down)
-                out[r] = up if sign[r] > 0.0 else down
+                    last = which[r]
+                    _log_powers(own, by_slope[last], most, logs)
+                out[r] = logs[most + power[r]]
+
+
+@jit
+def _log_powers(own, x, most, out):
+    """out[most + k] = log of the mean of x^k over masses, k = -most .. most."""
+    out[:] = 0.0
+    for q in range(own.size):
+        up, down = own[q], own[q]
+        for k in range(1, most + 1):
+            up *= x[q]
+            down /= x[q]
+            out[most + k] += up
+            out[most - k] += down
+    out[most] = 1.0
+    for k in range(out.size):
+        out[k] = np.log(out[k])

@@ -43,6 +43,11 @@ def read_ability(value: str, design: Design, roles: Roles, discrimination: str |
             "after the other, ability='normal' with discrimination, and compare."
         )
     require_integrable(design, "ability='histogram'")
+    if design.n_categories:
+        raise NotAvailable(
+            "ability='histogram' with family='adjacent' is not there; families 'bernoulli' and "
+            "'cumulative' have it. Use ability='normal'."
+        )
     group = choose_group(design, "auto", person=roles.person)
     if group is None or design.group(group).columns != ("Intercept",):
         raise NotAvailable(

@@ -15,7 +15,7 @@ import pytensor.tensor as pt
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.formulas.design import Design, Group
-from ilhte_bayes.likelihood.answers import gaps
+from ilhte_bayes.likelihood.answers import gaps, unchosen_gaps
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.plan import Plan
 from ilhte_bayes.models.ability import require_normal_ability
@@ -118,6 +118,9 @@ def build_pymc(
             discrimination = _discriminations(model, "discrimination" in centred)
         if plan is None or grid is None:
             _observe_answers(model, beta, effects, discrimination)
+            unchosen = unchosen_gaps(model.rows, design)
+            if unchosen.count.size:
+                observe_gaps(unchosen, beta, effects)
         elif isinstance(plan, LoadedPlan):
             sd = built[f"sd_{plan.group.name}"]
             observe_loaded(plan, grid, beta, effects, sd, discrimination)
@@ -128,7 +131,7 @@ def build_pymc(
             observe_free(plan, grid, beta, effects, sd, spread)
         else:
             observe_integrated(plan, grid, beta, effects, built[f"sd_{plan.group.name}"])
-        if plan is not None and grid is not None and design.n_cuts:
+        if plan is not None and grid is not None and design.n_ordered:
             observe_gaps(gaps(model.rows), beta, effects)
     return built
 

@@ -24,7 +24,6 @@ from ilhte_bayes.errors import DataError, IlhteWarning, ModelError, NotAvailable
 from ilhte_bayes.families import Family, get_family
 from ilhte_bayes.formulas.cuts import (
     Thresholds,
-    require_middle_answers,
     terms_of,
     with_group_cuts,
     with_own_slopes,
@@ -32,6 +31,7 @@ from ilhte_bayes.formulas.cuts import (
 from ilhte_bayes.formulas.design import Design, build_design, group_sizes, needed_columns
 from ilhte_bayes.formulas.grammar import Formula, parse_formula
 from ilhte_bayes.formulas.logits import Logits, with_correlated_logits
+from ilhte_bayes.formulas.unchosen import unchosen_note
 from ilhte_bayes.models.ability import Ability, read_ability
 from ilhte_bayes.models.discrimination import Discrimination, read_discrimination
 from ilhte_bayes.models.priors import Prior, Priors, change_priors, make_priors
@@ -79,7 +79,8 @@ class Model:
         Order of text answers, lowest first.
     thresholds : {"common", "item"}
         Of ordinal answers: the same for all items; or for each item its own around the common ones
-        (rating scales that items use differently). See `formulas.cuts`.
+        (rating scales that items use differently). See `formulas.cuts`; where nobody chose a
+        middle category of an item, `formulas.unchosen`.
     own_slopes : sequence of str, optional
         Variables or terms whose slope may differ from threshold to threshold (partial proportional
         odds); `il.equal_slopes` tests whether they need to.
@@ -184,6 +185,7 @@ class Model:
             own,
             logits,
         )
+        parts["notes"] += tuple(unchosen_note(parts["design"]))
         kind = read_discrimination(discrimination, parts["design"], parts["roles"])
         parts["discrimination"] = kind
         shape = read_ability(ability, parts["design"], parts["roles"], kind)
@@ -312,10 +314,7 @@ def complete_design(
         raise ModelError(
             "thresholds='item': which column is the item is not known. Say roles={'item': ...}."
         )
-    name = design.group(item).name
-    if design.n_ordered:
-        require_middle_answers(design, name)
-    return with_group_cuts(design, name)
+    return with_group_cuts(design, design.group(item).name)
 
 
 def _build(

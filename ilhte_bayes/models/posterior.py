@@ -10,7 +10,8 @@ compiles it, or loads it from disk.
 import numba
 import numpy as np
 
-from ilhte_bayes.likelihood.kernel import jit, value_and_gradient
+from ilhte_bayes.likelihood.compiled import jit
+from ilhte_bayes.likelihood.kernel import value_and_gradient
 from ilhte_bayes.likelihood.plan import Units
 from ilhte_bayes.models.structure import EXPONENTIAL, GAMMA, NORMAL, STUDENT, Structure
 

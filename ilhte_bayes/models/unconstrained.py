@@ -7,7 +7,13 @@ import numpy as np
 import xarray as xr
 
 from ilhte_bayes.formulas.design import Design, Group
-from ilhte_bayes.likelihood.answers import Counted, binary_answers, category_answers, gaps
+from ilhte_bayes.likelihood.answers import (
+    Categories,
+    Counted,
+    binary_answers,
+    category_answers,
+    gaps,
+)
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.plan import Plan, Units, sum_scores
 from ilhte_bayes.likelihood.predictor import Predictor
@@ -109,6 +115,7 @@ def make_structure(
     answers, between, choices = binary_answers(rows), gaps(rows), category_answers(rows)
     if plan is not None:
         answers = Counted(_NOWHERE, np.zeros(0), np.zeros(0))
+        choices = Categories(_NOWHERE, np.zeros(0))
     places = (
         _NOWHERE if plan is None else plan.cells,
         _NOWHERE if plan is None else plan.means,

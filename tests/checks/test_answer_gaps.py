@@ -7,7 +7,7 @@ ability is a trapezoid sum, an item's effects another one.
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit, logsumexp
+from scipy.special import expit, logsumexp, softmax
 
 import ilhte_bayes as il
 from ilhte_bayes.checks.answer_gaps import AnswerGaps
@@ -19,6 +19,7 @@ from ilhte_bayes.fits.spread_draws import Values
 from ilhte_bayes.likelihood.plan import make_plan
 
 THETA = np.linspace(-14, 14, 281)  # trapezoid sums over smooth integrands: exact to rounding
+FAMILIES = ("cumulative", "adjacent")
 STEP = THETA[1] - THETA[0]
 KAPPA = np.array([-1.2, 0.1, 1.9])
 SHAPES = np.array([[-1.0, 0.0, 1.0], [1.0, -2.0, 1.0]])
@@ -37,8 +38,8 @@ def a_trial(seed=1, *, persons=24, items=4) -> pd.DataFrame:
     return table
 
 
-def a_model(table, **options) -> il.Model:
-    return il.il_hte(table, clusters=["school"], family="cumulative", **options)
+def a_model(table, family="cumulative", **options) -> il.Model:
+    return il.il_hte(table, clusters=["school"], family=family, **options)
 
 
 def some_values(model, seed=3) -> Values:
@@ -59,8 +60,8 @@ def some_values(model, seed=3) -> Values:
 class Brute:
     """P(Y = k) of every row, on a grid of ability, at given effects."""
 
-    def __init__(self, table, values):
-        self.table, self.values = table.reset_index(drop=True), values
+    def __init__(self, table, values, family="cumulative"):
+        self.table, self.values, self.family = table.reset_index(drop=True), values, family
 
     def chances(self, effects=None) -> np.ndarray:
         """(row, node)"""
@@ -70,6 +71,11 @@ class Brute:
         eta = self.values.beta[3] * treat + u[:, 0] + u[:, 1] * treat
         eta = eta + effects["school"][table["school"], 0]
         kappa = KAPPA + u[:, 2:] @ SHAPES[: u.shape[1] - 2]
+        if self.family == "adjacent":
+            steps = eta[:, None, None] + THETA - kappa[:, :, None]
+            logits = np.concatenate([0.0 * steps[:, :1], np.cumsum(steps, axis=1)], axis=1)
+            each = softmax(logits, axis=1)
+            return each[np.arange(len(table)), table["resp"]]
         below = expit(kappa[:, :, None] - eta[:, None, None] - THETA)
         n = len(table)
         edge = np.zeros((n, 1, THETA.size))
@@ -83,12 +89,17 @@ class Brute:
         return float(logsumexp(log_p[rows].sum(axis=0) + prior))
 
 
-@pytest.fixture(scope="module", params=["common", "item"])
+@pytest.fixture(
+    scope="module",
+    params=[(family, kind) for family in FAMILIES for kind in ("common", "item")],
+    ids=" ".join,
+)
 def small(request):
+    family, thresholds = request.param
     table = a_trial()
-    model = a_model(table, thresholds=request.param)
+    model = a_model(table, family, thresholds=thresholds)
     values = some_values(model)
-    return model, values, make_plan(model.rows, "school:id"), Brute(table, values)
+    return model, values, make_plan(model.rows, "school:id"), Brute(table, values, family)
 
 
 def answers_in_order(model, table) -> np.ndarray:
@@ -117,11 +128,12 @@ def test_density_of_an_answer_given_the_persons_others(small):
     np.testing.assert_allclose(found, expected, rtol=1e-8)
 
 
-def test_density_of_a_cluster():
+@pytest.mark.parametrize("family", FAMILIES)
+def test_density_of_a_cluster(family):
     table = a_trial()
-    model = a_model(table)
+    model = a_model(table, family)
     values = some_values(model)
-    brute, plan = Brute(table, values), make_plan(model.rows, "school:id")
+    brute, plan = Brute(table, values, family), make_plan(model.rows, "school:id")
     found = LeaveClusters(model.design, plan, model.design.group("school")).log_density(values)
     axis = np.linspace(-6, 6, 49)
     for school in (0, 3):
@@ -136,11 +148,12 @@ def test_density_of_a_cluster():
         assert found[school] == pytest.approx(logsumexp(terms), abs=2e-6)
 
 
-def test_density_of_an_item():
+@pytest.mark.parametrize("family", FAMILIES)
+def test_density_of_an_item(family):
     table = a_trial()
-    model = a_model(table)
+    model = a_model(table, family)
     values = some_values(model)
-    brute, plan = Brute(table, values), make_plan(model.rows, "school:id")
+    brute, plan = Brute(table, values, family), make_plan(model.rows, "school:id")
     leave = LeaveItems(model.design, plan, model.design.group("item"))
     axis = np.linspace(-5.5, 5.5, 31)
     v = np.stack([g.ravel() for g in np.meshgrid(axis, axis)], axis=1)
@@ -148,7 +161,7 @@ def test_density_of_an_item():
     weight = -0.5 * (v**2).sum(axis=1) - np.log(2 * np.pi) + 2 * np.log(axis[1] - axis[0])
     known, prior = np.log(brute.chances()), -0.5 * (THETA / values.sd[0]) ** 2
     for item in (0, 2):
-        own = Brute(table[table["item"] == item], values)
+        own = Brute(table[table["item"] == item], values, family)
         others = (table["item"] != item).to_numpy()
         left = np.stack(
             [known[others & (table["id"] == j).to_numpy()].sum(axis=0) for j in own.table["id"]]
@@ -178,11 +191,13 @@ def test_binary_answers_have_no_gaps():
     assert not AnswerGaps(model.design)(values).any()
 
 
-def test_a_refit_keeps_the_thresholds():
-    model = a_model(a_trial())
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_refit_keeps_the_thresholds(family):
+    model = a_model(a_trial(), family)
     rest = model_of(model, np.where(model.design.group("item").level == 0, 0, model.design.count))
     assert rest.design.n_cuts == 3 and rest.rows.n_cuts == 3
     assert rest.design.n_obs == 72
+    assert rest.design.n_categories == model.design.n_categories
 
 
 @pytest.mark.filterwarnings("ignore")  # few draws: R-hat has its own tests

@@ -145,14 +145,9 @@ def test_empty_categories_are_refused():
         il.Model(FORMULA, table, "adjacent")
 
 
-def test_persons_are_not_integrated_out():
-    model = il.Model(FORMULA, rated(), "adjacent")
-    with pytest.raises(il.NotAvailable, match="persons are not integrated out"):
-        il.quadrature(model)
-    with pytest.raises(il.NotAvailable, match="integrate='id'"):
-        il.sample(model, integrate="id")
-    with pytest.raises(il.NotAvailable, match="persons are not integrated out"):
-        il.laplace(model).persons()
+def test_abilities_of_free_shape_are_refused():
+    with pytest.raises(il.NotAvailable, match="ability='histogram' with family='adjacent'"):
+        il.Model("y ~ treat + (1 | id)", rated(), "adjacent", ability="histogram")
 
 
 def test_fit_is_saved_and_opened(tmp_path):

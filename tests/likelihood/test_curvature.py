@@ -27,9 +27,10 @@ def test_derivatives_are_those_of_the_value(name):
     plan = a_plan(name, a_trial(6))
     rng = np.random.default_rng(1)
     n = 7
-    by_cell = csr_array(rng.normal(size=(plan.n_cells, n)) * (rng.random((plan.n_cells, n)) < 0.5))
+    places = plan.cells.n_places
+    by_cell = csr_array(rng.normal(size=(places, n)) * (rng.random((places, n)) < 0.5))
     by_mean = csr_array(rng.normal(size=(plan.n_means, n)) * (rng.random((plan.n_means, n)) < 0.5))
-    d0, mean0 = rng.normal(size=plan.n_cells), rng.normal(size=plan.n_means) * 0.5
+    d0, mean0 = rng.normal(size=places), rng.normal(size=plan.n_means) * 0.5
     x = np.concatenate([rng.normal(0, 0.2, n), rng.normal(0, 0.2, len(plan.classes))])
     found = at(plan, by_cell, by_mean, x, d0, mean0)
     step = 1e-5
@@ -49,9 +50,9 @@ def test_value_is_that_of_the_sampler(name):
     """Two programs for one sum, written apart."""
     plan = a_plan(name, a_trial(8))
     rng = np.random.default_rng(2)
-    d, mean = rng.normal(size=plan.n_cells), rng.normal(size=plan.n_means) * 0.5
+    d, mean = rng.normal(size=plan.cells.n_places), rng.normal(size=plan.n_means) * 0.5
     sd = rng.uniform(0.7, 1.3, len(plan.classes))
-    none = csr_array((plan.n_cells, 0)), csr_array((plan.n_means, 0))
+    none = csr_array((plan.cells.n_places, 0)), csr_array((plan.n_means, 0))
     found = curvature(plan, GRID, d, mean, sd, *none)
     weight = np.log(GRID.step) - np.log(sd * np.sqrt(2 * np.pi))
     expected, *_ = value_and_gradient(

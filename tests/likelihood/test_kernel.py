@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 
 import ilhte_bayes as il
 from ilhte_bayes.likelihood.answers import gap_log_likelihood, gaps
@@ -30,6 +30,12 @@ FORMULAS = {
     "slope": "y ~ treat + (0 + time | id) + (1 | item)",
     "ordinal": "rate ~ treat + (1 | id) + (treat | item)",
     "ordinal growth": "rate ~ treat * time + (1 | id) + (1 | item)",
+    "adjacent": "rate ~ treat + (1 | id) + (treat | item)",
+    "adjacent clusters": "rate ~ treat + pre + (1 + pre | school) + (1 | id) + (1 | item)",
+    "adjacent growth": "rate ~ treat * time + (1 | id) + (1 | item)",
+    "adjacent slope": "rate ~ treat + (0 + time | id) + (1 | item)",
+    "adjacent by arm": "rate ~ treat + pre + (0 + C(treat) || id) + (treat | item)",
+    "adjacent, thresholds of items": "rate ~ treat + (1 | id) + (treat | item)",
 }
 ORDINAL = [name for name in FORMULAS if name.startswith("ordinal")]
 
@@ -50,7 +56,10 @@ def a_trial(seed: int, n: int = 23, items: int = 6, share_missing: float = 0.2) 
 
 def a_model(name: str, table: pd.DataFrame) -> il.Model:
     family = "cumulative" if name in ORDINAL else "bernoulli"
-    return il.Model(FORMULAS[name], table, family=family, roles={"treatment": "treat"})
+    family = "adjacent" if name.startswith("adjacent") else family
+    thresholds = "item" if "thresholds" in name else "common"
+    roles = {"treatment": "treat", "item": "item"}
+    return il.Model(FORMULAS[name], table, family=family, roles=roles, thresholds=thresholds)
 
 
 def a_plan(name: str, table: pd.DataFrame, **options):
@@ -71,7 +80,7 @@ def random_values(plan, seed: int, nodes: int = 37):
     return grid, {
         "log_weight": log_weight,
         "tau": rng.uniform(0.3, 2.0, n_class),
-        "d": rng.normal(0, 1.5, plan.n_cells),
+        "d": rng.normal(0, 1.5, plan.cells.n_places),
         "slope": plan.slopes * rng.uniform(0.7, 1.3, plan.slopes.size),
         "mean": rng.normal(0, 0.8, plan.n_means),
     }
@@ -160,9 +169,12 @@ def test_equals_adaptive_quadrature_person_by_person(name):
     sd = rng.uniform(0.6, 1.4, len(plan.classes))
     group = design.group("id")
     eta = design.x[design.pattern] @ beta
+    cuts = np.tile(beta[: design.n_cuts], (eta.size, 1))
     for g in design.groups:
         if g.name != "id":
             eta += np.sum(g.z[design.pattern] * effects[g.name][g.level], axis=1)
+        if g.cut_z is not None:
+            cuts -= effects[g.name][g.level] @ g.cut_z.T
     total = 0.0
     for person in range(group.n_levels):
         rows = np.flatnonzero(group.level == person)
@@ -170,7 +182,7 @@ def test_equals_adaptive_quadrature_person_by_person(name):
 
         def integrand(e, rows=rows, z=z):
             own = eta[rows] + z * e
-            log_p = design.count[rows] * log_chance(design, beta, own, design.score[rows])
+            log_p = design.count[rows] * log_chance(design, cuts[rows], own, design.score[rows])
             return np.exp(log_p.sum() - e**2 / 2) / np.sqrt(2 * np.pi)
 
         total += np.log(quad(integrand, -9, 9, epsabs=0, epsrel=1e-11, limit=200)[0])
@@ -188,24 +200,30 @@ def test_equals_adaptive_quadrature_person_by_person(name):
         sum_scores(plan, plan.slopes),
         means,
     )
-    if design.n_cuts:
+    if design.n_ordered:
         value += gap_log_likelihood(gaps(model.rows), beta, effects)
     # quad's own tolerance, 1e-11 for each of nine persons; the grid's error is smaller
     assert value == pytest.approx(total, rel=1e-9)
 
 
-def log_chance(design, beta, eta, score):
-    """Log-probability of each answer, from its definition."""
+def log_chance(design, cuts, eta, score):
+    """Log-probability of each answer, from its definition; cuts (answer, cut)."""
+    row = np.arange(score.size)
     if not design.n_cuts:
         return score * eta - np.logaddexp(0, eta)
-    cuts = np.concatenate([[-np.inf], beta[: design.n_cuts], [np.inf]])
-    return np.log(expit(cuts[score + 1] - eta) - expit(cuts[score] - eta))
+    if design.n_categories:
+        logits = np.column_stack([np.zeros(eta.size), np.cumsum(eta[:, None] - cuts, axis=1)])
+        return logits[row, score] - logsumexp(logits, axis=1)
+    ends = np.full((score.size, 1), np.inf)
+    cuts = np.hstack([-ends, cuts, ends])
+    return np.log(expit(cuts[row, score + 1] - eta) - expit(cuts[row, score] - eta))
 
 
+@pytest.mark.parametrize("name", ["covariate", "adjacent"])
 @pytest.mark.parametrize("far", [30.0, 400.0, 900.0])
-def test_extreme_predictors_stay_finite(far):
+def test_extreme_predictors_stay_finite(far, name):
     """Products that would overflow are taken as logarithms, with the same result."""
-    plan = a_plan("covariate", a_trial(2))
+    plan = a_plan(name, a_trial(2))
     grid, values = random_values(plan, 2)
     values["d"] *= far / np.abs(values["d"]).max()
     value, gradient = compiled(plan, grid, values)
@@ -225,8 +243,9 @@ def test_means_far_apart_leave_the_progression_for_exponentials():
     np.testing.assert_allclose(gradient[4], expected_gradient[4], rtol=1e-7, atol=1e-7)
 
 
-def test_the_operation_serves_a_pytensor_graph():
-    plan = a_plan("covariate", a_trial(5))
+@pytest.mark.parametrize("name", ["covariate", "adjacent"])
+def test_the_operation_serves_a_pytensor_graph(name):
+    plan = a_plan(name, a_trial(5))
     grid, values = random_values(plan, 5)
     symbols = {name: pt.as_tensor(v).type() for name, v in values.items()}
     loglik = integrated_persons(

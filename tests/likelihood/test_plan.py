@@ -1,8 +1,11 @@
 """Persons who are equal for the likelihood are counted once, and nobody is lost."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import ilhte_bayes as il
+from ilhte_bayes.likelihood.plan import make_plan
 from tests.likelihood.test_kernel import FORMULAS, a_plan, a_trial
 
 pytestmark = pytest.mark.filterwarnings("ignore::ilhte_bayes.errors.IlhteWarning")
@@ -45,3 +48,16 @@ def test_each_person_is_in_a_unit_that_answered_alike(name, slope_group):
             ones = np.repeat(ones, design.count[rows] * design.score[rows])
             assert sorted(slope[start[unit] : start[unit + 1]]) == sorted(ones)
     np.testing.assert_array_equal(units.unit_count, np.bincount(plan.person_unit))
+
+
+def test_covariates_of_persons_shift_abilities_of_partial_credit_too():
+    """Six categories: sums of real columns over five steps are multiples but for rounding."""
+    rng = np.random.default_rng(1)
+    person = np.repeat(np.arange(20), 6)
+    table = pd.DataFrame({"id": person, "item": np.tile(np.arange(6), 20)})
+    table["pre"], table["y"] = rng.normal(size=20)[person], np.arange(120) % 6
+    model = il.Model("y ~ pre + (1 | id) + (1 | item)", table, "adjacent")
+    plan = make_plan(model.rows, "id")
+    assert [model.design.terms[k] for k in plan.means.terms] == ["pre"]
+    assert (plan.n_cells, plan.n_steps, plan.cells.n_places) == (6, 5, 30)
+    assert plan.score.sum() <= table["y"].sum()

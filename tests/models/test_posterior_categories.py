@@ -6,6 +6,8 @@ import pytest
 
 import ilhte_bayes as il
 from ilhte_bayes.likelihood.answers import category_answers
+from ilhte_bayes.likelihood.grid import Grid
+from ilhte_bayes.likelihood.plan import make_plan
 from ilhte_bayes.models import posterior, structure
 from ilhte_bayes.models.builder import build_pymc
 from ilhte_bayes.models.unconstrained import make_layout, make_structure, to_posterior, to_vector
@@ -17,7 +19,13 @@ CASES = {
     "adjacent, thresholds of items": {"family": "adjacent", "thresholds": "item"},
     "multinomial": {"family": "multinomial"},
     "multinomial, correlated": {"family": "multinomial", "logits": "correlated"},
+    "adjacent, persons integrated": {"family": "adjacent"},
+    "adjacent, thresholds of items, persons integrated": {
+        "family": "adjacent",
+        "thresholds": "item",
+    },
 }
+GRID = Grid(-9.0, 0.25, 73)
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +42,11 @@ def parts(trial, case):
     text = "y ~ treat + pre + (1 | id) + (treat | item)"
     roles = {"treatment": "treat", "item": "item"}
     model = il.Model(text, trial, roles=roles, **CASES[case])
-    layout = make_layout(model.design, "", frozenset())
-    words = structure.pack(make_structure(layout, model.priors, None, None, model.rows))
+    integrated = "id" if "integrated" in case else ""
+    layout = make_layout(model.design, integrated, frozenset())
+    plan = make_plan(model.rows, "id") if integrated else None
+    grid = GRID if integrated else None
+    words = structure.pack(make_structure(layout, model.priors, plan, grid, model.rows))
     return model, layout, posterior.unpack(words, words.view(np.float64))
 
 
@@ -61,7 +72,9 @@ def test_gradient_is_that_of_the_value(trial, case):
 def test_differs_from_the_pymc_model_by_a_constant(trial, case):
     """Where only coefficients and standardised effects move, no Jacobian changes."""
     model, layout, arrays = parts(trial, case)
-    built = build_pymc(model)
+    integrated = "integrated" in case
+    plan = make_plan(model.rows, "id") if integrated else None
+    built = build_pymc(model, plan=plan, grid=GRID if integrated else None)
     logp = built.compile_logp(jacobian=False, mode="FAST_COMPILE")
     names = [variable.name for variable in built.free_RVs]
     rng = np.random.default_rng(3)
@@ -72,6 +85,10 @@ def test_differs_from_the_pymc_model_by_a_constant(trial, case):
         point["beta"] = values["beta"]
         for group in model.design.groups:
             name, shape = group.name, (group.n_levels, group.n_columns)
+            values |= {f"sd_{name}": sds[name]}
+            if integrated and name == "id":
+                point |= {f"sd_{name}": sds[name]}
+                continue
             z = rng.normal(size=shape)
             point |= {f"z_{name}": z, f"sd_{name}": sds[name]}
             if f"unit_corr_{name}" in names:
