@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ilhte_bayes.data.names import printable
 from ilhte_bayes.show.words import MINUS, sentence
 
 _LATEX = {
@@ -31,10 +32,15 @@ def flat(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     Of several levels the outermost stands in rows of its own, above the rows that share it.
     """
     names = [str(name or "") for name in frame.index.names]
-    levels = [frame.index.get_level_values(k).map(str) for k in range(frame.index.nlevels)]
-    columns = [*levels, *(frame.iloc[:, k].map(str) for k in range(frame.shape[1]))]
+    levels = [frame.index.get_level_values(k).map(_text) for k in range(frame.index.nlevels)]
+    columns = [*levels, *(frame.iloc[:, k].map(_text) for k in range(frame.shape[1]))]
     out = pd.concat([pd.Series(list(c), dtype=object) for c in columns], axis="columns")
     return out, names
+
+
+def _text(value: object) -> str:
+    """A cell; of a frame that did not come through the door, too."""
+    return printable(str(value))
 
 
 def is_text(column: pd.Series) -> bool:
