@@ -65,7 +65,7 @@ def fit() -> il.Fit:
         {
             "resp": (rng.random(person.size) < 1 / (1 + np.exp(-logit))).astype(int),
             PERSON: [f"=p{p}<u>" for p in person],
-            "item": np.array(ITEMS, dtype=object)[item],
+            "item": pd.Series(np.array(ITEMS, dtype=object)[item], dtype=object),
             TREATMENT: np.array(ARMS, dtype=object)[person % 2],
         }
     )
