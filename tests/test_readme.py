@@ -1,6 +1,7 @@
 """README's Python runs as it stands: with small stand-ins for the reader's own files, few draws."""
 
 import re
+import sys
 import warnings
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 
 import ilhte_bayes as il
 
-TEXT = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^## (.*?)$|```python\n(.*?)```", TEXT, re.M | re.S)
 
 
@@ -85,6 +87,12 @@ def test_a_section_runs(heading, stand_ins, monkeypatch, tmp_path):
             if title == heading:
                 exec(compile(code, f"README, {heading}", "exec"), space)
     assert (tmp_path / "trial.html").is_file() == (heading == "Ten lines")
+    if heading == "Ten lines":
+        sys.path.insert(0, str(ROOT / "docs"))
+        from refresh import same
+
+        shown = f"{il.item_effects(space['map_'])}\n\n{il.effect_card(space['map_'])}"
+        assert same(re.findall(r"```text\n(.*?)\n```", TEXT, re.S)[0], shown)
 
 
 def _given(heading: str, schools: pd.DataFrame) -> dict:

@@ -14,7 +14,7 @@ _SMALL_DIFFERENCE = 4.0  # on the log scale; below, standard errors cannot be tr
 
 
 def loo_table(
-    fits: Mapping[str, Fit | LeaveOneOut], by: str = "person", *, draws: int = 1000
+    fits: Mapping[str, Fit | LeaveOneOut], unit: str | None = None, *, draws: int = 1000
 ) -> Result:
     """Compare models of the same answers by leave-one-out cross-validation.
 
@@ -22,8 +22,9 @@ def loo_table(
     ----------
     fits : mapping
         Name -> sampled fit, or what `il.loo` gave (with refits, if need be).
-    by : {"person", "response", "item", "cluster"} or name of a group
-        What is left out: new persons, single answers of known persons, new items, new clusters.
+    unit : {"person", "response", "item", "cluster"} or name of a group, optional
+        What is left out: new persons, single answers of known persons, new items, new clusters;
+        by default as in `il.loo`.
     draws : int
         About how many posterior draws of each fit to use.
 
@@ -51,7 +52,7 @@ def loo_table(
     >>> few = {"draws": 100, "tune": 200, "chains": 2, "progress": False}
     >>> with_drug = il.sample(model, **few)
     >>> without = il.sample(il.Model("yy ~ late + (1 | ID)", il.load_dataset("bacteria")), **few)
-    >>> found = il.loo_table({"drug": with_drug, "no drug": without}, by="ID")
+    >>> found = il.loo_table({"drug": with_drug, "no drug": without}, unit="ID")
     >>> list(found.frame.columns)
     ['elpd', 'elpd_se', 'difference', 'difference_se', 'p_loo', 'bad']
     """
@@ -62,7 +63,7 @@ def loo_table(
         )
     _require_same_answers({n: f for n, f in fits.items() if isinstance(f, Fit)})
     found = {
-        name: fit if isinstance(fit, LeaveOneOut) else loo(fit, by, draws=draws)
+        name: fit if isinstance(fit, LeaveOneOut) else loo(fit, unit, draws=draws)
         for name, fit in fits.items()
     }
     parts = _aligned(found)
@@ -81,9 +82,9 @@ def loo_table(
         }
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
     frame = frame.sort_values("elpd", ascending=False, kind="stable")
-    unit = found[best].unit
-    title = f"Models compared by leaving out each {unit} ({len(parts[best]):,} of them)"
-    return Result(frame, title, tuple(_notes(frame, found[best], unit)), topic="checks")
+    left_out = found[best].unit
+    title = f"Models compared by leaving out each {left_out} ({len(parts[best]):,} of them)"
+    return Result(frame, title, tuple(_notes(frame, found[best], left_out)), topic="checks")
 
 
 def _require_same_answers(fits: dict[str, Fit]) -> None:

@@ -46,7 +46,7 @@ def comparison_table(comparison: "Comparison") -> pd.DataFrame:
 def title_of(comparison: "Comparison") -> str:
     """What the table shows."""
     return (
-        "Estimates with 95 % intervals, in logits (correlations as they are); diff.: from "
+        "Estimates with 95 % intervals, in logits (correlations as they are);\ndiff.: from "
         f"{comparison.names[0]}, in its {comparison.unit}"
     )
 

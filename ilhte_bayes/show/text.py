@@ -11,6 +11,7 @@ from ilhte_bayes.models.ability import SENTENCE as SHAPE
 from ilhte_bayes.models.discrimination import SENTENCES
 from ilhte_bayes.show.integration import in_short, laplace_error, times
 from ilhte_bayes.show.words import (
+    LINE,
     against_words,
     count_of,
     number,
@@ -205,13 +206,17 @@ def describe_item_effects(effects: "ItemEffects") -> str:
     for contrast, average in effects.average.iterrows():
         here = frame.xs(contrast, level="contrast") if frame.index.nlevels > 1 else frame
         ordered = here.sort_values("effect", ascending=False)
+        table = items_table(ordered, effects.noun).drop(columns="difficulty")  # -easiness
+        if table["rank"].eq("-").all():
+            table = table.drop(columns="rank")
+        taken = len(table.to_string().partition("\n")[0])
         drawn = caterpillar(
             ordered["effect"].tolist(),
             ordered["lower"].tolist(),
             ordered["upper"].tolist(),
             float(average["effect"]),
+            width=min(44, max(20, LINE - taken - 1)),
         )
-        table = items_table(ordered, effects.noun)
         table.insert(len(table.columns), " ", drawn)
         parts += [
             f"\n{contrast}: average over the item population {average['effect']:.3f} "
@@ -253,7 +258,7 @@ def caterpillar(
     lower: Sequence[float],
     upper: Sequence[float],
     average: float,
-    width: int = 44,
+    width: int,
 ) -> list[str]:
     """One line of characters for each interval, on a common axis."""
     low = [a if math.isfinite(a) else c for a, c in zip(lower, centre, strict=True)]

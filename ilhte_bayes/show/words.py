@@ -40,7 +40,10 @@ def true_minus(text: str) -> str:
     return re.sub(r"(?<!\w)-(?=[\d.])", MINUS, text.replace("+-", "±"))
 
 
-def wrapped(note: str, width: int = 100) -> str:
+LINE = 100  # characters of a printed line, at most
+
+
+def wrapped(note: str, width: int = LINE) -> str:
     """A note for a terminal: lines of at most 100 characters; its own line ends are kept."""
     return "\n".join(
         fill(line, width, break_long_words=False, break_on_hyphens=False)

@@ -21,6 +21,7 @@ _DEEP = 9.0  # twice the log-likelihood lost where a profile ends
 _AROUND = np.linspace(-4.0, 4.0, 33)  # standard errors
 _NODES = 80  # of a curve from draws
 _LARGEST = 20.0  # logits
+_INSIDE = 7.0  # of Fisher's z; beyond it a correlation is at its edge, 1 in six digits
 
 
 def likelihood_curves(fit: Fit, group: str, effect: str) -> dict[str, list[float]]:
@@ -42,10 +43,13 @@ def likelihood_curves(fit: Fit, group: str, effect: str) -> dict[str, list[float
     values, lost = _log_normal(zeta) if sharp(zeta) else _profile(fit, group, effect)
     out = {"sigma_zeta": values.tolist(), "sigma_zeta_lost": lost.tolist()}
     rho = table[table.index.str.startswith("corr[")].iloc[0]
-    if rho["se"] > 0.0 and abs(rho["estimate"]) < 1.0:
-        z = _AROUND * float(rho["se"]) / (1.0 - float(rho["estimate"]) ** 2)
-        out["rho"] = np.tanh(np.arctanh(float(rho["estimate"])) + z).tolist()
-        out["rho_lost"] = (_AROUND**2).tolist()
+    if rho["se"] > 0.0 and abs(rho["estimate"]) < np.tanh(_INSIDE):
+        z = float(np.arctanh(rho["estimate"]))
+        se = float(rho["se"]) / (1.0 - float(rho["estimate"]) ** 2)
+        low, high = np.clip([z + se * _AROUND[0], z + se * _AROUND[-1]], -_INSIDE, _INSIDE)
+        values = np.linspace(low, high, _AROUND.size)
+        out["rho"] = np.tanh(values).tolist()
+        out["rho_lost"] = (((values - z) / se) ** 2).tolist()
     return out
 
 

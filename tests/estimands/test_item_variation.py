@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.integrate import simpson
-from scipy.special import expit
-from scipy.stats import chi2
+from scipy.special import expit, logsumexp
+from scipy.stats import beta, chi2, halfnorm, multivariate_t, norm
 
 import ilhte_bayes as il
 from ilhte_bayes.estimands.profile_sd import Profile
@@ -222,3 +222,67 @@ def test_it_prints(trial):
     found = il.item_variation(il.laplace(model))
     assert "upper bound" in repr(found)
     assert "<table" in found._repr_html_()
+
+
+def log_marginal(right, known, points, log_proposal, *, spread):
+    """Log of p(answers) of resp ~ treat + (treat | item) by importance sampling, and its error.
+
+    Each item's easiness and effect are summed out over a grid of 45 x 35 (Gauss-Hermite nodes would
+    be too far apart for 60 answers). `points` are (b0, b1, log SD of easiness[, log SD of effects, atanh rho]); `known` holds the priors' scales.
+    Without `spread` the SD of effects is 0.
+    """
+    b0, b1, log_sd = points[:, :3].T
+    sd_zeta = np.exp(points[:, 3]) if spread else np.zeros(len(points))
+    rho = np.tanh(points[:, 4]) if spread else np.zeros(len(points))
+    log_prior = norm.logpdf(b0, 0, known["Intercept"]) + norm.logpdf(b1, 0, known["treat"])
+    log_prior += halfnorm.logpdf(np.exp(log_sd), scale=known["sd"]) + log_sd
+    if spread:
+        log_prior += halfnorm.logpdf(sd_zeta, scale=known["sd_zeta"]) + points[:, 3]
+        # LKJ of two columns: (1 + rho) / 2 is Beta(eta, eta); and d rho / d atanh rho
+        log_prior += beta.logpdf((1 + rho) / 2, known["eta"], known["eta"]) - np.log(2)
+        log_prior += np.log1p(-(rho**2))
+    x, y = (at.ravel() for at in np.meshgrid(np.linspace(-5, 5, 45), np.linspace(-5, 5, 35)))
+    log_weight = -0.5 * (x**2 + y**2) - logsumexp(-0.5 * (x**2 + y**2))
+    easiness = np.exp(log_sd)[:, None] * x
+    effect = sd_zeta[:, None] * (rho[:, None] * x + np.sqrt(1 - rho[:, None] ** 2) * y)
+    log = log_prior - log_proposal
+    for r0, r1 in right:
+        eta = b0[:, None] + easiness
+        treated = eta + b1[:, None] + effect
+        each = r0 * eta - PER_CELL * np.logaddexp(0, eta)
+        each += r1 * treated - PER_CELL * np.logaddexp(0, treated)
+        log += logsumexp(each + log_weight, axis=1)
+    relative = np.exp(log - log.max())
+    error = relative.std() / relative.mean() / np.sqrt(len(log))
+    return log.max() + np.log(relative.mean()), error
+
+
+def test_slopes_correlated_with_easiness_have_the_same_ratio():
+    """(treat | item), the usual model; marginal likelihoods by importance sampling, to 10 %."""
+    rng, easiness = np.random.default_rng(2), np.linspace(-1, 1, ITEMS)
+    effect = 0.5 + 0.2 * rng.normal(size=ITEMS)
+    right = rng.binomial(PER_CELL, expit(np.column_stack([easiness, easiness + effect])))
+    roles = {"item": "item", "treatment": "treat"}
+    model = il.Model("resp ~ treat + (treat | item)", table_of(right), roles=roles)
+    fit = il.sample(model, draws=4000, seed=3, progress=False)
+    priors = model.priors
+    known = {
+        "Intercept": priors["beta[Intercept]"].sd, "treat": priors["beta[treat]"].sd,
+        "sd": priors["sd_item[Intercept]"].sd, "sd_zeta": priors["sd_item[treat]"].sd,
+        "eta": priors["corr_item"].eta,
+    }  # fmt: skip
+    post = fit.tree["posterior"].to_dataset().stack(d=("chain", "draw"))
+    sd, rho = post["sd_item"].to_numpy(), post["corr_item"].to_numpy()[1, 0]
+    draws = np.vstack([post["beta"].to_numpy(), np.log(sd), np.arctanh(rho)])
+    found = {}
+    for spread, k in ((True, 5), (False, 3)):
+        proposal = multivariate_t(
+            draws[:k].mean(axis=1), 1.5 * np.cov(draws[:k]), df=4, seed=np.random.default_rng(1)
+        )
+        points = proposal.rvs(2_000)
+        found[spread], error = log_marginal(
+            right, known, points, proposal.logpdf(points), spread=spread
+        )
+        assert error < 0.04
+    row = il.item_variation(fit).frame.loc[f"HalfNormal({known['sd_zeta']:g})"]
+    assert row["bf_zero"] == pytest.approx(np.exp(found[False] - found[True]), rel=0.10)

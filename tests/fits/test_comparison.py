@@ -182,8 +182,8 @@ def test_what_is_no_fit_or_alone_is_refused(ml):
 
 def test_text_is_one_line_a_parameter(ml):
     found = il.compare(ml, drawn(ml.model, 0.0, 0.01))
-    title, header, *lines = repr(found).splitlines()
-    assert title.endswith("diff.: from Laplace ML, in its standard errors")
+    _, unit, header, *lines = repr(found).splitlines()
+    assert unit == "diff.: from Laplace ML, in its standard errors"
     assert header.split() == ["Laplace", "ML", "NUTS", "diff."]
     assert [line.split()[0] for line in lines[:7]] == list(found.frame.index)
     assert "1.78 [1.24, 2.32]" in lines[1]

@@ -152,6 +152,22 @@ def test_draws_of_the_prior_make_flat_curves(trial_of):
     assert np.ptp(zeta[middle]) < 0.6
 
 
+@pytest.mark.parametrize(("rho", "se"), [(0.4, 0.1), (-0.9999, 0.05), (0.99, 3.0)])
+def test_rho_near_its_edge_has_a_curve_that_can_be_read(rho, se):
+    """Fisher's z, of as many different values next to the edge as elsewhere."""
+    index = [("item", "sd[treat]"), ("item", "corr[Intercept,treat]")]
+    table = pd.DataFrame(
+        {"estimate": [0.4, rho], "se": [0.01, se]}, index=pd.MultiIndex.from_tuples(index)
+    )
+    curve = likelihood_curves(
+        SimpleNamespace(sampled=False, variance_components=table), "item", "treat"
+    )
+    values, lost = np.array(curve["rho"]), np.array(curve["rho_lost"])
+    assert (np.diff(values) > 0).all() and np.abs(values).max() < 1
+    expected = ((np.arctanh(values) - np.arctanh(rho)) * (1 - rho**2) / se) ** 2
+    np.testing.assert_allclose(lost, expected, rtol=1e-6, atol=1e-9)
+
+
 def test_a_study_becomes_priors(trial_of):
     trials = {f"t{k}": trial_of(k, persons=80, items=6) for k in range(4)}
     study = il.study(trials, ["M_A"], "laplace", progress=False)

@@ -10,6 +10,7 @@ Each block of correlated columns has its own coordinates:
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -49,9 +50,10 @@ class Coordinates:
         for block in self.blocks:
             d = len(block)
             part = free[at : at + d * (d + 1) // 2]
-            out[np.ix_(block, block)] = (
-                _partial_factor(part, d) if self.partial and d > 1 else _cholesky_factor(part, d)
-            )
+            if self.partial and d > 1:
+                out[np.ix_(block, block)] = _partial_factor(part, d)
+            else:
+                out[_lower(block)] = part
             at += part.size
         return out
 
@@ -99,10 +101,11 @@ def coordinates_for(group: Group, *, keeps_inside: bool) -> Coordinates:
     return Coordinates(group.name, group.columns, group.blocks, partial=keeps_inside)
 
 
-def _cholesky_factor(part: np.ndarray, d: int) -> np.ndarray:
-    out = np.zeros((d, d), dtype=part.dtype)
-    out[np.tril_indices(d)] = part
-    return out
+@cache
+def _lower(block: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Places of a block's lower triangle; kept, because a search asks thousands of times."""
+    rows, columns = np.tril_indices(len(block))
+    return np.asarray(block)[rows], np.asarray(block)[columns]
 
 
 def _partial_factor(part: np.ndarray, d: int) -> np.ndarray:

@@ -252,7 +252,7 @@ class IntegratedObjective:
         return out
 
     def _log_det(self, psi: np.ndarray, effects: np.ndarray) -> float:
-        root, _ = cho_factor(self.hessian(psi, self.derivatives(psi, effects)), lower=True)
+        root = np.linalg.cholesky(self.hessian(psi, self.derivatives(psi, effects)))
         return 2.0 * float(np.sum(np.log(np.diag(root))))
 
     def direct_gradient(self, psi: np.ndarray, effects: np.ndarray, found: Curvature) -> np.ndarray:

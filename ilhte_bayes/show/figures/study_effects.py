@@ -95,8 +95,11 @@ def _drawing(frame: pd.DataFrame, items: pd.DataFrame) -> Drawing:
     items, trial = items[known], trial[known]
     of_strong = pd.Series(strong, index=frame.index).reindex(trial).to_numpy(dtype=bool)
     marks: list[Mark] = [Rule(0.0)]
-    kinds = ((of_strong, REFERENCE, _words(frame, strong)), (~of_strong, TREATED, "other trials"))
-    for chosen, look, words in kinds:
+    kinds = (
+        (of_strong, REFERENCE, _words(frame, strong), False),
+        (~of_strong, TREATED, "other trials", True),  # hollow: told apart in grey, too
+    )
+    for chosen, look, words, hollow in kinds:
         if chosen.any():
             marks.append(
                 Points(
@@ -106,6 +109,7 @@ def _drawing(frame: pd.DataFrame, items: pd.DataFrame) -> Drawing:
                     names=_names(items[chosen]),
                     words=words,
                     size=2.6,
+                    hollow=hollow,
                 )
             )
     marks.append(
