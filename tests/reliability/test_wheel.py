@@ -23,7 +23,7 @@ import tempfile, warnings
 from pathlib import Path
 import ilhte_bayes as il
 print(il.__file__)
-fit = il.laplace(il.il_hte(il.load_dataset("ilhte_500x20")))
+fit = il.laplace(il.il_hte(il.load_dataset("ilhte_500x20"), response="y"))
 print(il.item_effects(fit), il.effect_card(fit))
 folder = Path(tempfile.mkdtemp())
 assert il.load(fit.save(folder / "fit.nc")).loglik == fit.loglik
