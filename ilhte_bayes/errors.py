@@ -84,9 +84,13 @@ def mark_place(text: str, start: int, end: int | None = None) -> str:
 
 def listed(names, limit: int = 5) -> str:
     """Return up to `limit` names as a comma-separated list, saying how many were left out."""
-    names = [repr(name) if isinstance(name, str) else str(name) for name in names]
+    names = [repr(_clipped(name)) if isinstance(name, str) else str(name) for name in names]
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def _clipped(name: str, longest: int = 120) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def listed_plainly(names: list[str], total: int) -> str:

@@ -10,6 +10,8 @@ from ilhte_bayes.errors import NotAvailable
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.models.model import Model
 
+_MOST_CELLS = 1_000_000_000  # of all tables, 4 GB
+_MOST_ITEMS = 5_000  # their pairs are counted
 _MOST_BINS = 25  # of sum scores
 _MOST_ARMS = 6  # a column of more values is a dose, and persons are not split by it
 
@@ -43,7 +45,7 @@ def answer_tables(fit: Fit, replicates: Replicates) -> AnswerTables:
     Raises
     ------
     NotAvailable
-        If answers have no order, so that there are no sums of them.
+        If answers have no order, so that there are no sums of them; or there are too many.
     ModelError
         If it is not known which column is the person, or the item.
     """
@@ -62,6 +64,7 @@ def answer_tables(fit: Fit, replicates: Replicates) -> AnswerTables:
     key = person.level[row].astype(np.int64) * len(arms) + arm
     units, unit = np.unique(key, return_inverse=True)
     shape = (units.size, item.n_levels)
+    _check_size(replicates.n_draws + 1, *shape)
     cell = unit * item.n_levels + item.level[row]
     top = replicates.observed.shape[1] - 1
     points = np.zeros((replicates.n_draws + 1, *shape), dtype=np.float32)
@@ -84,6 +87,16 @@ def answer_tables(fit: Fit, replicates: Replicates) -> AnswerTables:
         score=score,
         bin=_bins(score),
     )
+
+
+def _check_size(n_tables: int, n_persons: int, n_items: int) -> None:
+    """Refuse what would not fit into memory."""
+    if n_tables * n_persons * n_items > _MOST_CELLS or n_items > _MOST_ITEMS:
+        raise NotAvailable(
+            f"{n_tables - 1:,} replicated tables of {n_persons:,} persons x {n_items:,} items do not "
+            f"fit into memory (at most {_MOST_CELLS:,} cells, {_MOST_ITEMS:,} items). Check a part of "
+            "the items or of the persons, or ask for fewer draws: draws=50."
+        )
 
 
 def arms_of(model: Model) -> tuple[tuple[str, ...], np.ndarray]:

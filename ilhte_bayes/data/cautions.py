@@ -1,4 +1,7 @@
-"""What may be meant and often is not: swapped terms, ids used as numbers, levels that look alike."""
+"""What may be meant and often is not: swapped terms, ids used as numbers, levels that look alike.
+
+And which names were changed at the door.
+"""
 
 from collections.abc import Mapping
 
@@ -6,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.data.coded import is_whole
+from ilhte_bayes.data.names import LONGEST
 from ilhte_bayes.data.needed import Needed
 from ilhte_bayes.data.roles import Roles
 from ilhte_bayes.data.rows import Rows
+from ilhte_bayes.errors import listed
 
 _FEW_LEVELS = 20  # ids of many persons may differ by a capital; arms do not
 
@@ -67,6 +72,17 @@ def look_alikes(rows: Rows, needed: Needed) -> list[str]:
                 )
                 break
     return notes
+
+
+def renamed_levels(rows: Rows, needed: Needed) -> list[str]:
+    """Say which names were changed because they cannot be printed."""
+    return [
+        f"column {name!r} holds {len(new):,} name(s) with line ends or other control characters, or "
+        f"of more than {LONGEST} characters; they are kept as, for example, {listed(new, 1)}. Give "
+        "names of your own choice in the table if these do not serve."
+        for name in needed.columns
+        if (new := rows.coded(name).renamed)
+    ]
 
 
 def arms_without_zero(patterns: pd.DataFrame, treatment: str | None) -> list[str]:

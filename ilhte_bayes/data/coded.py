@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.data.names import printable_names
 from ilhte_bayes.errors import DataError
 
 Kind = Literal["number", "bool", "text", "categorical", "time", "other"]
@@ -49,6 +50,7 @@ class Coded:
     values: np.ndarray  # (level,) numbers, booleans or text
     kind: Kind
     ordered: bool = False  # an ordered Categorical
+    renamed: tuple[str, ...] = ()  # new names of values that could not be printed
 
     @property
     def n_values(self) -> int:
@@ -95,8 +97,9 @@ def encode(column: pd.Series) -> Coded:
     name = str(column.name)
     if isinstance(column.dtype, pd.CategoricalDtype):
         values, kind = _plain(name, column.cat.categories)
+        values, renamed = _printable(values)
         code = column.cat.codes.to_numpy().astype(np.int32)
-        coded = Coded(name, code, values, "categorical", bool(column.cat.ordered))
+        coded = Coded(name, code, values, "categorical", bool(column.cat.ordered), renamed)
         return _without_missing_text(coded)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
         values, code = ranked(column.to_numpy())
@@ -109,9 +112,11 @@ def encode(column: pd.Series) -> Coded:
             "neither text nor numbers. Turn it into text or numbers first."
         ) from None
     values, kind = _plain(name, found)
+    values, renamed = _printable(values)
     values, rank = _sorted(values)
     # the last entry is for missing values, whose code is -1 before and after
-    coded = Coded(name, np.append(rank, np.int32(-1))[first_seen], values, kind)
+    code = np.append(rank, np.int32(-1))[first_seen]
+    coded = Coded(name, code, values, kind, renamed=renamed)
     return _without_missing_text(coded)
 
 
@@ -191,6 +196,15 @@ def _without_missing_text(coded: Coded) -> Coded:
     if not blank.any():
         return coded
     return replace(coded, code=np.where(blank[coded.code], np.int32(-1), coded.code))
+
+
+def _printable(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Values with names that can be printed, and the new names."""
+    if values.dtype != object:
+        return values, ()
+    names = printable_names(values.tolist())
+    renamed = tuple(new for new, old in zip(names, values, strict=True) if new != old)
+    return (np.array(names, dtype=object), renamed) if renamed else (values, ())
 
 
 def _as_text(value: object) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ilhte_bayes.data.files import LONG, read_file
+from ilhte_bayes.data.names import require_printable
 from ilhte_bayes.errors import DataError, listed
 
 type Table = pd.DataFrame | str | PathLike[str]
@@ -64,12 +65,15 @@ def require_columns(
     Raises
     ------
     DataError
-        With a suggestion: a similar name, the index, or how to make a wide table long.
+        With a suggestion: a similar name, the index, or how to make a wide table long. And if a
+        name cannot be printed.
     """
     present = table.columns.tolist()
     known = set(present)
-    absent = [name for name in dict.fromkeys(names) if name not in known]
+    names = list(dict.fromkeys(names))
+    absent = [name for name in names if name not in known]
     if not absent:
+        require_printable(names)
         return
     what = "column" if len(absent) == 1 else "columns"
     indexed = [name for name in absent if name in table.index.names]

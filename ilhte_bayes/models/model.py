@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ilhte_bayes.data.assignment import Assignment, AssignmentKind, find_assignment
-from ilhte_bayes.data.cautions import arms_without_zero, look_alikes, odd_roles, swapped_terms
+from ilhte_bayes.data.cautions import (
+    arms_without_zero,
+    look_alikes,
+    odd_roles,
+    renamed_levels,
+    swapped_terms,
+)
 from ilhte_bayes.data.checks import check_nesting, check_trial
 from ilhte_bayes.data.coding import Coding, code_response, require_order
 from ilhte_bayes.data.flow import flow_by_arm
@@ -348,6 +354,7 @@ def _build(
     family.check(len(coding.levels), response.text, coding.found(score))
     notes = [*_check_paths(rows, formula), *check_trial(rows, read, score, needed.groups)]
     notes += odd_roles(rows, read, needed) + look_alikes(rows, needed)
+    notes += renamed_levels(rows, needed)
     grouped_by = [name for group in needed.groups for name in group]
     found = find_assignment(rows, read, kind=kind, grouped_by=grouped_by, formula=formula.text)
     flow = _flow(rows, read, roster)

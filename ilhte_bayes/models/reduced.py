@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ilhte_bayes.data.assignment import AssignmentKind, find_assignment
-from ilhte_bayes.data.cautions import arms_without_zero, look_alikes, odd_roles
+from ilhte_bayes.data.cautions import arms_without_zero, look_alikes, odd_roles, renamed_levels
 from ilhte_bayes.data.checks import silent_items
 from ilhte_bayes.data.coded import encode
 from ilhte_bayes.data.coding import code_response
@@ -71,6 +71,7 @@ def build_reduced(
     )
     notes = [*reduced.notes, *silent_items(rows, roles, score)]
     notes += odd_roles(rows, roles, needed) + look_alikes(rows, needed)
+    notes += renamed_levels(rows, needed)
     notes += arms_without_zero(responses.patterns, roles.treatment)
     notes += [found.warning] if found and found.warning else []
     return {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ilhte_bayes.data.names import printable
 from ilhte_bayes.show.words import MINUS, sentence
 
 _LATEX = {
@@ -30,11 +31,16 @@ def flat(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
     Of several levels the outermost stands in rows of its own, above the rows that share it.
     """
-    names = [str(name or "") for name in frame.index.names]
-    levels = [frame.index.get_level_values(k).map(str) for k in range(frame.index.nlevels)]
-    columns = [*levels, *(frame.iloc[:, k].map(str) for k in range(frame.shape[1]))]
+    names = [text_of(name or "") for name in frame.index.names]
+    levels = [frame.index.get_level_values(k).map(text_of) for k in range(frame.index.nlevels)]
+    columns = [*levels, *(frame.iloc[:, k].map(text_of) for k in range(frame.shape[1]))]
     out = pd.concat([pd.Series(list(c), dtype=object) for c in columns], axis="columns")
     return out, names
+
+
+def text_of(value: object) -> str:
+    """A cell; of a frame that did not come through the door, too."""
+    return printable(str(value))
 
 
 def is_text(column: pd.Series) -> bool:
@@ -56,7 +62,7 @@ def _tabular(own: Table, *, titled: bool) -> str:
     kept = cells.iloc[:, 1:] if grouped else cells
     sides = ["l"] * len(stubs)
     sides += ["l" if is_text(kept.iloc[:, k]) else "r" for k in range(len(stubs), kept.shape[1])]
-    heads = [*("" if name == "row" else name for name in stubs), *map(str, own.frame.columns)]
+    heads = [*("" if name == "row" else name for name in stubs), *map(text_of, own.frame.columns)]
     lines = [rf"\textbf{{{tex(own.title)}}} \\[2pt]"] if titled and own.title else []
     lines += [rf"\begin{{tabular}}{{{''.join(sides)}}}", r"\toprule"]
     lines.append(" & ".join(map(tex, heads)) + r" \\")
@@ -83,7 +89,7 @@ def tex(text: str) -> str:
 def markdown(own: Table) -> str:
     """A pipe table under its title."""
     cells, names = flat(own.frame)
-    heads = [markdown_text(name) for name in [*names, *map(str, own.frame.columns)]]
+    heads = [markdown_text(name) for name in [*names, *map(text_of, own.frame.columns)]]
     sides = [
         ":--" if k < len(names) or is_text(cells.iloc[:, k]) else "--:"
         for k in range(cells.shape[1])

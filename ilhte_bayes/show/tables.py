@@ -228,7 +228,7 @@ def _great_table(own: Table, notes: tuple[str, ...]) -> Any:
     import great_tables as gt
 
     flat, outer = latex.flat(own.frame)
-    heads = [*outer[1:], *own.frame.columns]
+    heads = [*outer[1:], *map(latex.text_of, own.frame.columns)]
     names = [f"c{k}" for k in range(flat.shape[1])]
     flat.columns = pd.Index(names)
     grouped = len(outer) > 1

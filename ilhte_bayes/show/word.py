@@ -10,7 +10,7 @@ from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.shared import Pt
 
-from ilhte_bayes.show.latex import Table, flat, is_text
+from ilhte_bayes.show.latex import Table, flat, is_text, text_of
 from ilhte_bayes.show.words import sentence
 
 
@@ -29,7 +29,7 @@ def save_word(tables: Sequence[Table], notes: Sequence[str], target: Path) -> No
 
 def _add(document: Any, own: Table) -> None:
     cells, names = flat(own.frame)
-    heads = [*("" if name == "row" else name for name in names), *map(str, own.frame.columns)]
+    heads = [*("" if name == "row" else name for name in names), *map(text_of, own.frame.columns)]
     right = [k >= len(names) and not is_text(cells.iloc[:, k]) for k in range(len(heads))]
     made = document.add_table(rows=1 + len(cells), cols=len(heads))
     above: list[str] = []

@@ -255,8 +255,10 @@ def test_the_file_is_netcdf_that_xarray_reads(caffeine, tmp_path):
 
 
 def test_any_changed_byte_is_refused(saved, tmp_path):
+    """In every region: one byte of each of 200 equal strips, the signature, and all of the seal."""
     rng = np.random.default_rng(20)
-    anywhere = rng.integers(0, len(saved), 40).tolist()
+    strips = np.linspace(0, len(saved), 201).astype(int)
+    anywhere = rng.integers(strips[:-1], strips[1:]).tolist()
     path = tmp_path / "fit.nc"
     for at in [*range(10), *anywhere, *range(len(saved) - 130, len(saved))]:
         changed = bytearray(saved)
