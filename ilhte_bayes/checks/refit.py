@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from ilhte_bayes.checks.left_out import LeftOut
-from ilhte_bayes.engines.nuts import sample
+from ilhte_bayes.engines.refit import refit
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.spread_draws import SpreadDraws, spread_draws
 from ilhte_bayes.formulas.design import Design, Group
@@ -55,17 +55,8 @@ def exact_density(fit: Fit, left_out: LeftOut, k: int, *, draws: int, seed: int 
     seed : int
         Of the sampler, and of effects of levels that the rest does not have.
     """
-    posterior = fit.tree["posterior"]
     count = left_out.kept(k)
-    rest = sample(
-        model_of(fit.model, count),
-        integrate=str(posterior.attrs.get("integrated") or "none"),
-        draws=posterior.sizes["draw"],
-        tune=int(posterior.attrs.get("tune", 500)),
-        chains=posterior.sizes["chain"],
-        seed=seed,
-        progress=False,
-    )
+    rest = refit(fit, model_of(fit.model, count), seed=seed)
     name = left_out.plan.group.name
     values = _with_all_levels(
         spread_draws(rest, name, draws), fit.model.design, np.flatnonzero(count), name, seed

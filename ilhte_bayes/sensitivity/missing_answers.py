@@ -9,13 +9,14 @@ import pandas as pd
 from ilhte_bayes.data.coded import cross, encode
 from ilhte_bayes.data.coding import code_response
 from ilhte_bayes.data.tables import Table, open_table, require_columns
+from ilhte_bayes.engines.refit import refit
 from ilhte_bayes.errors import DataError, ModelError, listed
 from ilhte_bayes.estimands.items import item_effects
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.design import needed_columns
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.sensitivity.refits import as_fit, model_on, moving_columns, refit
+from ilhte_bayes.sensitivity.refits import as_fit, model_on, moving_columns
 
 AbsentRows = Literal["not asked", "missing"]
 

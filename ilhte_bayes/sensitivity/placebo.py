@@ -8,6 +8,7 @@ import pandas as pd
 from ilhte_bayes.data.roles import IRW_WAVE
 from ilhte_bayes.data.tables import Table, open_table, require_columns
 from ilhte_bayes.engines.laplace import laplace
+from ilhte_bayes.engines.refit import refit
 from ilhte_bayes.errors import DataError, ModelError, listed
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p
 from ilhte_bayes.estimands.items import item_effects
@@ -15,7 +16,7 @@ from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.estimands.variance_tests import without_column
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.sensitivity.refits import as_fit, model_on, moving_columns, refit
+from ilhte_bayes.sensitivity.refits import as_fit, model_on, moving_columns
 
 _FEW = 0.05  # p-values below this are said to be a sign
 

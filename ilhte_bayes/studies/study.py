@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import length_hint
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import pandas as pd
 
 from ilhte_bayes.data.coded import natural_order
 from ilhte_bayes.data.tables import Table
 from ilhte_bayes.errors import DataError, ModelError, listed
+from ilhte_bayes.fits.fit import Engine
 from ilhte_bayes.fits.spread_draws import steps
 from ilhte_bayes.studies.analyse import Job, Settings
 from ilhte_bayes.studies.study_result import Study, make_study
@@ -20,14 +21,14 @@ from ilhte_bayes.studies.trial_results import TrialResult, find, fingerprint, ke
 
 Trials = str | PathLike[str] | Mapping[str, Table] | Iterable[tuple[str, Table]]
 _MODELS = ("M_0", "M_A", "M_B", "M_C")
-_ENGINES = ("quadrature", "laplace", "nuts")
+_ENGINES = get_args(Engine)
 _ENDINGS = (".csv", ".csv.gz", ".parquet")
 
 
 def study(
     trials: Trials,
     models: Sequence[str] = ("M0", "M_A", "M_B", "M_C"),
-    engine: Literal["quadrature", "laplace", "nuts"] = "quadrature",
+    engine: Engine = "quadrature",
     *,
     folder: str | PathLike[str] | None = None,
     covariate: str | None = None,
@@ -180,7 +181,7 @@ def _both(seen: _Seen, found: Iterator[TrialResult]) -> Iterator[TrialResult]:
 
 def _settings(
     models: Sequence[str],
-    engine: str,
+    engine: Engine,
     covariate: str | None,
     most_persons: int | None,
     draws: int,
