@@ -11,7 +11,7 @@ from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.persons import effect_draws
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.fits.spread_draws import spread_positions
-from ilhte_bayes.formulas.design import Design, Group
+from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.priors import correlated
 from ilhte_bayes.models.reduced import require_persons
@@ -153,9 +153,3 @@ def _from_population(at: xr.Dataset, group: Group, rng: np.random.Generator) -> 
 def _flat(at: xr.Dataset, name: str) -> np.ndarray:
     values = at[name].transpose("chain", "draw", ...).to_numpy()
     return np.asarray(values.reshape(-1, *values.shape[2:]))
-
-
-def unit_of_person(design: Design, group: Group, arm: np.ndarray) -> np.ndarray:
-    """(row,) number of the person, one for each arm that a person was in."""
-    key = group.level.astype(np.int64) * (int(arm.max()) + 1) + arm
-    return np.unique(key, return_inverse=True)[1]

@@ -97,7 +97,7 @@ def item_features(fit: Fit, without: Fit | None = None) -> Result:
         pd.concat(pieces, names=["contrast"]) if len(pieces) > 1 else next(iter(pieces.values()))
     )
     title = "Item features and the effect (logits; shares of the variance of item effects)"
-    return Result(frame, title, _notes(fit, without, frame, features, name), topic="items")
+    return Result(frame, title, _notes(fit, frame, features, name), topic="items")
 
 
 def _features_of(fit: Fit, name: str, contrast: Contrast) -> _Features:
@@ -213,7 +213,7 @@ def _table(fit: Fit, without: Fit, name: str, own: _Features) -> pd.DataFrame:
 
 
 def _notes(
-    fit: Fit, without: Fit, frame: pd.DataFrame, features: dict[str, _Features], name: str
+    fit: Fit, frame: pd.DataFrame, features: dict[str, _Features], name: str
 ) -> tuple[str, ...]:
     items = fit.model.design.group(name).n_levels
     table = frame["estimate"]
@@ -239,7 +239,7 @@ def _notes(
             "Beside the features the SD is estimated at 0: a share of 1 by estimate, not by "
             f"evidence, and interactions have too narrow intervals. Use {beyond_the_edge(fit)[1]}."
         )
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    noun = fit.model.noun
     if noun == "difference":
         notes.append("Arms were not randomised: effects are differences between groups.")
     notes.append("Features were not assigned to items at random: other features may go with them.")

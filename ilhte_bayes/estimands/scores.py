@@ -136,7 +136,7 @@ def score_effects(fit: Fit, *, k: int | None = None, draws: int = 1000) -> Score
         new = np.stack([_new_test(arms, one, k, rng) for one in drawn])
         by_item[contrast.label] = _item_frame(fit, name, values, at_mode)
         tests[contrast.label] = _test_frame(fit, values, at_mode, new, k)
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    noun = fit.model.noun
     frame, test = (pd.concat(tables, names=["contrast"]) for tables in (by_item, tests))
     return ScoreEffects(frame, test, noun, _notes(fit, name, contrasts, noun))
 

@@ -220,6 +220,11 @@ class Model:
         """
         return self.family.rows(self.design)
 
+    @property
+    def noun(self) -> str:
+        """What a difference between arms may be called: "effect" or "difference"."""
+        return self.assignment.noun if self.assignment else "effect"
+
     @cached_property
     def pymc(self) -> "pm.Model":
         """The joint model as a `pymc.Model` with named dims, ready for any PyMC tool."""

@@ -173,7 +173,7 @@ def identification(
         fits=fits,
         covariate=built.covariate,
         contrast=built.contrast.label,
-        noun=model.assignment.noun if model.assignment else "effect",
+        noun=model.noun,
         notes=_notes(fits, built, pure),
     )
 

@@ -124,7 +124,7 @@ def missing_answers(
             "The order of items was not given (order='position', or labels from first to last), so "
             "answers that were not reached are not told from those left out."
         )
-    noun = model.assignment.noun if model.assignment else "effect"
+    noun = model.noun
     title = f"The {noun} under assumptions on missing answers (logits)"
     return Result(frame, title, tuple(notes), topic="assumptions")
 
@@ -268,7 +268,7 @@ def _positions(model: Model, rows: pd.DataFrame, order: str | Sequence) -> np.nd
 
 def _quantities(fit: Fit, recoded: int) -> pd.DataFrame:
     """Average effects and SDs over items of one fit."""
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    noun = fit.model.noun
     averages = item_effects(fit).average
     columns, name = moving_columns(fit), require_group(fit, "item")
     rows: dict[tuple[str, str], dict[str, float]] = {}

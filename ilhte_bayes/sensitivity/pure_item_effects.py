@@ -57,11 +57,6 @@ class PureItemEffects:
         return float(self.simulated.mean())
 
     @property
-    def mean_error(self) -> float:
-        """Monte Carlo standard error of the mean."""
-        return float(self.simulated.std(ddof=1) / np.sqrt(self.simulated.size))
-
-    @property
     def range(self) -> tuple[float, float]:
         """Where 95 % of the replicates lie."""
         lower, upper = np.quantile(self.simulated, [0.025, 0.975])
