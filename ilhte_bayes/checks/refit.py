@@ -11,6 +11,7 @@ from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.spread_draws import SpreadDraws, spread_draws
 from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.models.model import Model
+from ilhte_bayes.models.roots import root_of
 
 
 def model_of(model: Model, count: np.ndarray) -> Model:
@@ -74,9 +75,7 @@ def _with_all_levels(
     for group in design.groups:
         if group.name == open_group:
             continue
-        covariance = draws.covariance[group.name]
-        values, vectors = np.linalg.eigh(covariance)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+        root = root_of(draws.covariance[group.name])
         noise = rng.standard_normal((len(draws), group.n_levels, group.n_columns))
         out = np.einsum("sij,slj->sli", root, noise)
         out[:, np.unique(group.level[rows])] = draws.effects[group.name]

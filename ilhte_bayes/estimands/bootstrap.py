@@ -9,7 +9,7 @@ from ilhte_bayes.engines.refit import refit
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.nesting import null_in_full, null_of
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.fits.spread_draws import steps
+from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.simulated import simulate_answers
 

@@ -16,7 +16,7 @@ from ilhte_bayes.estimands.items import beyond_the_edge, changes_by_item, effect
 from ilhte_bayes.estimands.items import treatment_contrasts as contrasts_of
 from ilhte_bayes.fits.draw_tables import TAILS
 from ilhte_bayes.fits.fit import Fit, require_group
-from ilhte_bayes.fits.spread_draws import steps
+from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.formulas.contrasts import Contrast
 
 _SEED = 20231020  # of the new items, so that a table never changes by itself

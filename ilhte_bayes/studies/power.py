@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.errors import ModelError
-from ilhte_bayes.fits.spread_draws import steps
+from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.studies.closed_form import closed_form
 from ilhte_bayes.studies.power_trials import Chunk, Engine, run_chunk
 from ilhte_bayes.studies.trial import Trial

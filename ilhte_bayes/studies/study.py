@@ -13,7 +13,7 @@ from ilhte_bayes.data.coded import natural_order
 from ilhte_bayes.data.tables import Table
 from ilhte_bayes.errors import DataError, ModelError, listed
 from ilhte_bayes.fits.fit import Engine
-from ilhte_bayes.fits.spread_draws import steps
+from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.studies.analyse import Job, Settings
 from ilhte_bayes.studies.study_result import Study, make_study
 from ilhte_bayes.studies.trial_jobs import run_jobs
