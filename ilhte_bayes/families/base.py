@@ -28,6 +28,10 @@ class Family(Protocol):
     def nominal(self) -> bool:
         """Whether answers are categories without an order, each with coefficients of its own."""
 
+    @property
+    def integrable(self) -> bool:
+        """Whether `likelihood/` has its curves (the logit's, written out), to integrate persons out."""
+
     def of(self, n_categories: int) -> "Family":
         """The family for answers of so many categories."""
 

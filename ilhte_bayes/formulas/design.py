@@ -101,6 +101,7 @@ class Design:
     by_cut: ByCut | None = None
     logit: np.ndarray | None = None  # (term,) category, 0 for the second one
     n_categories: int = 0  # of answers that each have a predictor by category; 0 for others
+    integrable: bool = False  # whether the family says that persons can be integrated out
 
     @property
     def n_rows(self) -> int:
