@@ -124,6 +124,7 @@ def sample(
     free = integrate == "auto" and plain and not model.design.reduced
     if integrated and free and not worth_integrating(pilot, integrated):
         integrated = None
+    graph = integrate == "none" or sampler == "numpyro" or not model.design.compiled
     piloted = time.perf_counter()
     share = _WELL_INFORMED[kind]
     centred = frozenset(_well_informed(pilot, share))
@@ -137,7 +138,7 @@ def sample(
             drawn = _draw_with_discriminations(pilot, centred, integrated, run, share)
         elif model.ability == "histogram":
             drawn = draw_free(pilot, centred, _group_of_shape(model, integrated), run)
-        elif integrated is None and (integrate == "none" or sampler == "numpyro"):
+        elif integrated is None and graph:
             drawn = draw_joint(pilot, centred, run)
         elif integrated is None:
             drawn = draw_direct(pilot, centred, run)

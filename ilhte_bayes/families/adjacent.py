@@ -27,7 +27,7 @@ class Adjacent(shared.InCategories):
     name: str = "adjacent"
     ordinal: bool = True
     nominal: bool = False
-    integrable: bool = True
+    compiled: bool = True
 
     def complete(self, design: Design, categories: Sequence[str]) -> Design:
         """Add the thresholds, as the first terms."""

@@ -304,7 +304,7 @@ def complete_design(
             "not correlated) or 'correlated'."
         )
     design = family.complete(design, responses.response_coding.levels)
-    design = replace(design, integrable=family.integrable)
+    design = replace(design, compiled=family.compiled)
     if own_slopes:
         design = with_own_slopes(design, terms_of(design, own_slopes))
     if logits == "correlated":

@@ -52,7 +52,7 @@ def test_groups_of_few_levels_are_left_and_names_are_checked():
 def test_a_family_that_the_kernel_does_not_know_is_never_integrated_as_a_logit(integrate):
     """A probit, say, has the design of binary answers, and only its family tells them apart."""
     model = a_model(next(iter(FORMULAS)), a_trial(1, n=40))
-    family = replace(model.family, integrable=False)
+    family = replace(model.family, compiled=False)
     options = {"thresholds": "common", "own_slopes": (), "logits": "independent"}
     unknown = complete_design(model.design, family, model.responses, "item", **options)
     assert choose_group(model.design, integrate, person="id") == "id"
