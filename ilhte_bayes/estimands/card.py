@@ -174,7 +174,7 @@ def effect_card(
         },
         index=pd.Index([c.label for c in contrasts], name="contrast"),
     )
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    noun = fit.model.noun
     notes = card_notes(
         fit, name, contrasts, found.weights, found.samples, found.unit, sd, average, found.missing
     )

@@ -46,7 +46,7 @@ def card_notes(
 ) -> tuple[str, ...]:
     """Sentences, the denominator's first; `missing` says why the answers' scales are not there."""
     model = fit.model
-    noun = model.assignment.noun if model.assignment else "effect"
+    noun = model.noun
     low, high = np.quantile(unit, [0.025, 0.975])
     notes = [
         f"One SD of ability is {np.median(unit):.2f} logits [{low:.2f}, {high:.2f}]: {WORDS[sd]}."

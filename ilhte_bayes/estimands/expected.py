@@ -18,6 +18,7 @@ from ilhte_bayes.formulas.contrasts import Contrast, fixed_in_arm, group_in_arm
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.likelihood.integrable import choose_group
 from ilhte_bayes.models.discrimination import Loading, find_loading
+from ilhte_bayes.models.roots import root_of
 
 Average = Literal["population", "typical"]
 
@@ -206,12 +207,6 @@ def new_items(
     group = arm.groups[0][0]
     effects = rng.standard_normal((k, group.n_columns)) @ root_of(draw.covariance[group.name]).T
     return effects, draw.sd_discrimination * rng.standard_normal(k)
-
-
-def root_of(covariance: np.ndarray) -> np.ndarray:
-    """A root R of a covariance matrix, R R' = covariance; singular ones have one too."""
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def _loaded(group: Group, loading: Loading | None) -> np.ndarray:

@@ -149,7 +149,7 @@ def item_effects(fit: Fit) -> ItemEffects:
         [average_over_population(fit, name, w) for w in weights],
         index=pd.Index(labels, name="contrast"),
     )
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    noun = fit.model.noun
     return ItemEffects(frame, average, noun, _notes(fit, name, weights, noun))
 
 

@@ -16,7 +16,7 @@ from ilhte_bayes.estimands.items import beyond_the_edge, changes_by_item, effect
 from ilhte_bayes.estimands.items import treatment_contrasts as contrasts_of
 from ilhte_bayes.fits.draw_tables import TAILS
 from ilhte_bayes.fits.fit import Fit, require_group
-from ilhte_bayes.fits.spread_draws import steps
+from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.formulas.contrasts import Contrast
 
 _SEED = 20231020  # of the new items, so that a table never changes by itself
@@ -136,7 +136,7 @@ def score_effects(fit: Fit, *, k: int | None = None, draws: int = 1000) -> Score
         new = np.stack([_new_test(arms, one, k, rng) for one in drawn])
         by_item[contrast.label] = _item_frame(fit, name, values, at_mode)
         tests[contrast.label] = _test_frame(fit, values, at_mode, new, k)
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    noun = fit.model.noun
     frame, test = (pd.concat(tables, names=["contrast"]) for tables in (by_item, tests))
     return ScoreEffects(frame, test, noun, _notes(fit, name, contrasts, noun))
 

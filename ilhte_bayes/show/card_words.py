@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.fits.intervals import p_value
 from ilhte_bayes.show.html_tables import html_table, notes_html
-from ilhte_bayes.show.results import p_value
 from ilhte_bayes.show.text import method_words
 from ilhte_bayes.show.words import (
     about,
