@@ -6,7 +6,7 @@ import numpy as np
 
 from ilhte_bayes.estimands.ability import WORDS, AbilitySD
 from ilhte_bayes.estimands.expected import Average
-from ilhte_bayes.estimands.item_sample import ItemSample
+from ilhte_bayes.estimands.item_sample import ItemSample, features_differ
 from ilhte_bayes.estimands.items import ItemWeights, beyond_the_edge, effects_at_zero
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.contrasts import Contrast, moderators
@@ -63,13 +63,16 @@ def card_notes(
             f"of a new test leave it out: they are too narrow. Use {beyond_the_edge(fit)[1]}."
         )
     elif not any(np.any(w.random) for w in weights):
+        alike = not any(map(features_differ, weights))
         notes.append(
             f"The model gives every item the same {noun}, by assumption: in logits the four targets "
             "agree."
+            if alike
+            else f"The model gives items of equal features the same {noun}, by assumption."
         )
     else:
         notes.append(_of_items(contrasts, samples))
-    notes += _of_moderators(fit, contrasts, noun)
+    notes += _of_moderators(fit, contrasts, noun) + _of_features(samples)
     notes.append(missing if missing else _of_answers(fit, average))
     if noun == "difference":
         notes.append("Arms were not randomised: these are differences between groups.")
@@ -94,6 +97,18 @@ def _of_items(contrasts: Sequence[Contrast], samples: Sequence[ItemSample]) -> s
         f"{text} Intervals are those of t; degrees of freedom for population / new item / new test: "
         f"{', '.join(dfs)}."
     )
+
+
+def _of_features(samples: Sequence[ItemSample]) -> list[str]:
+    """Whose features the population's items, and new ones, are taken to have."""
+    if not any(sample.features > 0 for sample in samples):
+        return []
+    sds = ", ".join(f"{sample.features:.2f}" for sample in samples)
+    return [
+        "Items differ in what the fixed part says of them (item features; SD over these items "
+        f"{sds} logits): the item population has features as these items have them, a new item those "
+        "of one of them at random. With at= and a feature's value, all have that value."
+    ]
 
 
 def _df(value: float) -> str:

@@ -97,7 +97,10 @@ def _effects(
     from_where = draw if usual is None else replace(draw, covariance=usual.covariance)
     drawn = min(k, _MOST_ITEMS)
     items = new_items(arms[0], from_where, drawn, rng)
-    before, after = (arm.new_items(draw, *items).sum(axis=1) for arm in arms)
+    like = None  # features of new items are those of items asked
+    if any(arm.by_item is not None for arm in arms):
+        like = rng.integers(len(arms[0].groups[0][0].labels), size=drawn)
+    before, after = (arm.new_items(draw, *items, like).sum(axis=1) for arm in arms)
     change = after - before
     test = population + (float(change.mean()) - population) * np.sqrt(drawn / k)
     return these, population, float(change[0]), test

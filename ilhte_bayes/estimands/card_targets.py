@@ -6,7 +6,12 @@ In logits of the answers, and on ability; they differ only where discriminations
 import numpy as np
 
 from ilhte_bayes.estimands.distribution import SEED, NormalDistribution
-from ilhte_bayes.estimands.item_sample import ItemSample, effect_variance
+from ilhte_bayes.estimands.item_sample import (
+    ItemSample,
+    effect_variance,
+    feature_effects,
+    features_differ,
+)
 from ilhte_bayes.estimands.items import ItemWeights, effects_before_loading, effects_distribution
 from ilhte_bayes.estimands.parameters import ParameterDraws, mean_discrimination, parameters_at
 from ilhte_bayes.fits.draw_tables import flat
@@ -43,6 +48,8 @@ def target_draws(
             new: population + spread * rng.standard_normal(population.size),
             test: population + spread / np.sqrt(k) * rng.standard_normal(population.size),
         }
+        for target, items in ((new, 1), (test, k)):
+            out[target] += of_features(draws, weights, items)
         centre = own_estimates(fit, name, weights)[1]
         for target, df in zip((average, new, test), sample.df, strict=True):
             out[target] = stretched(out[target], centre, df, rng)
@@ -58,11 +65,25 @@ def target_draws(
     sd = flat(fit.tree, "sd_discrimination")
     for target, items in ((new, 1), (test, k)):
         logits[target], ability[target] = np.zeros(population.size), np.zeros(population.size)
-        for _ in range(items):
+        for each in range(items):
             effect = population + spread * rng.standard_normal(population.size)
+            effect += of_features(draws, weights, 1, each)
             ability[target] += effect / items
             logits[target] += np.exp(sd * rng.standard_normal(population.size)) * effect / items
     return logits, ability
+
+
+def of_features(draws: ParameterDraws, weights: ItemWeights, k: int, number: int = 0) -> np.ndarray:
+    """(draw,) what k new items' features make of their mean effect, around the average.
+
+    Each has the features of one of the items asked, drawn with replacement.
+    """
+    if not features_differ(weights):
+        return np.zeros(len(draws.beta))
+    effects = feature_effects(draws, weights)
+    rng = np.random.default_rng([SEED, k, number])
+    drawn = rng.multinomial(k, np.full(effects.shape[1], 1.0 / effects.shape[1]), len(effects))
+    return np.asarray((drawn / k * effects).sum(axis=1))
 
 
 def own_estimates(fit: Fit, name: str, weights: ItemWeights) -> tuple[float, float]:

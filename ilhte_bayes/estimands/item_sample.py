@@ -11,6 +11,7 @@ from ilhte_bayes.fits.fit import Fit
 if TYPE_CHECKING:
     from ilhte_bayes.estimands.items import ItemWeights
 
+_ROUNDING = 1e-9  # changes that the model makes equal agree to this
 _AS_GOOD_AS_NORMAL = 500.0  # degrees of freedom: the interval is .2 % longer
 
 
@@ -19,7 +20,8 @@ class ItemSample:
     """How far the sample of items limits what is known beyond these items."""
 
     share: float  # of the population target's squared standard error that comes from the items
-    sd: float  # of effects over items; missing where the model has no such SD
+    sd: float  # of effects over items of equal features; missing where the model has no such SD
+    features: float  # SD over these items of what their features make of the effect
     df: tuple[float, float, float]  # of t: population, new item, new test; inf for the normal
 
 
@@ -34,25 +36,35 @@ def item_sample(fit: Fit, name: str, weights: "ItemWeights", k: int) -> ItemSamp
     n_items, average = len(weights.fixed), weights.fixed.mean(axis=0)
     if fit.sampled:
         draws = parameter_draws(fit)
-        spread = float(effect_variance(draws, name, weights).mean())
         squared = float((draws.beta @ average).var(ddof=1))
     else:
-        at = parameters_at(fit, fit.mode["psi"].to_numpy()[None])
-        spread = float(effect_variance(at, name, weights)[0])
+        draws = parameters_at(fit, fit.mode["psi"].to_numpy()[None])
         squared = float(average @ fit.mode["beta_cov"].to_numpy() @ average)
+    spread = float(effect_variance(draws, name, weights).mean())
+    explained = 0.0
+    if features_differ(weights):
+        explained = float(feature_effects(draws, weights).var(axis=1).mean())
     normal = (np.inf, np.inf, np.inf)
     sd = float(np.sqrt(spread)) if np.any(weights.random) else np.nan
+    of_features = float(np.sqrt(explained))
     if spread == 0.0 or n_items < 2 or not squared > 0.0:
-        return ItemSample(0.0, sd, normal)
+        return ItemSample(0.0, sd, of_features, normal)
     share = min(1.0, spread / n_items / squared)
     if fit.objective != "ml":
-        return ItemSample(share, sd, normal)
+        return ItemSample(share, sd, of_features, normal)
 
-    df = [items_df(n_items, spread, squared, new) for new in (0.0, spread, spread / k)]
-    return ItemSample(share, sd, (df[0], df[1], df[2]))
+    df = [items_df(n_items, spread, squared, *new) for new in _beyond(spread, explained, k)]
+    return ItemSample(share, sd, of_features, (df[0], df[1], df[2]))
 
 
-def items_df(n_items: int, spread: float, squared: float, new: float) -> float:
+def _beyond(spread: float, explained: float, k: int) -> list[tuple[float, float]]:
+    """Variance around the average of the average itself, a new item, a new test of k items."""
+    return [(0.0, 0.0), (spread, explained), (spread / k, explained / k)]
+
+
+def items_df(
+    n_items: int, spread: float, squared: float, new: float, features: float = 0.0
+) -> float:
     """Degrees of freedom of an average effect, or of that on something new.
 
     Parameters
@@ -64,16 +76,28 @@ def items_df(n_items: int, spread: float, squared: float, new: float) -> float:
         Squared standard error of the average over the item population.
     new : float
         Variance of the effect on what is new around that average; 0 for the average itself.
+    features : float
+        The same of what item features make of the effect, which does not rest on `spread`.
     """
     if spread == 0.0:
         return np.inf
     share = min(1.0, spread / n_items / squared)
-    resting = min(1.0, (share * squared + new) / (squared + new))
+    resting = min(1.0, (share * squared + new) / (squared + new + features))
     found = (n_items - 1) / resting**2
     return found if found < _AS_GOOD_AS_NORMAL else np.inf
 
 
 def effect_variance(draws: ParameterDraws, name: str, weights: "ItemWeights") -> np.ndarray:
-    """(draw,) variance of effects over the item population."""
+    """(draw,) variance of effects over the item population, of items with equal features."""
     random = weights.random.mean(axis=0)
     return np.einsum("dij,i,j->d", draws.covariance[name], random, random)
+
+
+def features_differ(weights: "ItemWeights") -> bool:
+    """Whether the fixed part gives items different effects."""
+    return bool(np.ptp(weights.fixed, axis=0).max(initial=0.0) > _ROUNDING)
+
+
+def feature_effects(draws: ParameterDraws, weights: "ItemWeights") -> np.ndarray:
+    """(draw, item) what the fixed part says of an item's effect, less its average over items."""
+    return np.asarray(draws.beta @ (weights.fixed - weights.fixed.mean(axis=0)).T)

@@ -9,6 +9,7 @@ import ilhte_bayes as il
 from ilhte_bayes.estimands.ability import ability_sd
 from ilhte_bayes.estimands.ability_averages import average_logistic
 from ilhte_bayes.estimands.card_targets import mean_over_items
+from ilhte_bayes.estimands.item_sample import items_df
 from ilhte_bayes.estimands.items import changes_by_item, treatment_contrasts
 from ilhte_bayes.estimands.parameters import parameter_draws
 
@@ -395,3 +396,57 @@ def test_the_population_has_one_interval_everywhere(moderated, caffeine):
         assert found["estimate"] == pytest.approx(average["effect"])
         assert found["lower"] == pytest.approx(average["lower"])
         assert found["upper"] == pytest.approx(average["upper"])
+
+
+@pytest.fixture(scope="module")
+def featured(trial_table, fit_of_draws):
+    """Draws of known parameters: a 0/1 feature of 8 items moves the effect by 1.2, sigma 0.3."""
+    table = trial_table(5, persons=60, items=8)
+    items = sorted(table["item"].unique())
+    table["hard"] = (
+        table["item"].map({item: k % 4 == 0 for k, item in enumerate(items)}).astype(int)
+    )
+    model = il.il_hte(table, item_features="hard")
+    beta = dict(zip(model.design.terms, (-0.2, 0.5, 0.4, 1.2), strict=True))
+    assert list(beta) == ["Intercept", "treat", "hard", "treat:hard"]
+    person = str(model.roles.person)
+    sd = {person: np.ones((N, 1)), "item": np.tile([0.7, 0.3], (N, 1))}
+    corr = {"item": np.tile(np.eye(2), (N, 1, 1))}
+    return fit_of_draws(model, np.tile(list(beta.values()), (N, 1)), sd, corr)
+
+
+def test_a_new_item_has_the_features_of_one_of_these(featured):
+    """By construction .75 N(.5, .3^2) + .25 N(1.7, .3^2); its SD by the law of total variance."""
+    card, rng = il.effect_card(featured, k=3), np.random.default_rng(8)
+    many = 0.5 + 1.2 * (rng.random((200_000, 3)) < 0.25) + 0.3 * rng.standard_normal((200_000, 3))
+    assert many[:, 0].var() == pytest.approx(1.2**2 * 0.25 * 0.75 + 0.3**2, rel=0.01)
+    for target, values in (("one new item", many[:, 0]), ("a new 3-item test", many.mean(axis=1))):
+        found = row(card, target)
+        assert found["estimate"] == pytest.approx(0.5 + 0.25 * 1.2)
+        for p, end in ((0.025, "lower"), (0.975, "upper")):
+            expected = np.quantile(values, p)
+            near = np.mean(np.abs(values - expected) < 0.02) / 0.04  # density
+            # 4 standard errors of a quantile of the card's 4,000 draws
+            assert abs(found[end] - expected) < 4 * np.sqrt(p * (1 - p) / N) / near
+    assert card.items["features"].iloc[0] == pytest.approx(1.2 * np.sqrt(0.25 * 0.75))
+    held = row(il.effect_card(featured, at={"hard": [1]}), "one new item")  # no spread of features
+    assert covers(held, 1.7, 0.3)
+
+
+def test_features_move_a_new_item_in_probability_too(featured):
+    found = row(il.effect_card(featured), "one new item", "probability")
+    rng = np.random.default_rng(9)
+    hard, b, zeta = rng.random(200_000) < 0.25, *rng.standard_normal((2, 200_000))
+    before = -0.2 + 0.4 * hard + 0.7 * b
+    many = average_logistic(before + 0.5 + 1.2 * hard + 0.3 * zeta, 1.0)
+    many -= average_logistic(before, 1.0)
+    for p, end in ((0.025, "lower"), (0.975, "upper")):
+        expected = np.quantile(many, p)
+        near = np.mean(np.abs(many - expected) < 0.01) / 0.02
+        assert abs(found[end] - expected) < 4 * np.sqrt(p * (1 - p) / 1000) / near
+    assert found["estimate"] == pytest.approx(many.mean(), abs=4 * many.std() / 200_000**0.5)
+
+
+def test_spread_by_features_does_not_rest_on_the_spread_of_items():
+    """Satterthwaite: of a variance .2 + .3 + .5, .03 + .3 rests on an SD of 9 df."""
+    assert items_df(10, 0.3, 0.2, 0.3, 0.5) == pytest.approx(9 / (0.03 + 0.3) ** 2)
