@@ -138,7 +138,9 @@ def effect_card(
     items' (easiness, effect) integrated out, or drawn jointly for new items.
 
     By maximum likelihood, the last three targets have intervals of t with (I - 1) / share^2 degrees
-    of freedom, where `share` of the squared standard error comes from the sample of I items.
+    of freedom, where `share` of the squared standard error comes from the sample of I items; and if
+    fewer than 40 clusters were treated as a whole, all have at most those of `il.fixed_tests`,
+    divided by the squared share of the variance that is not what is new in an item or test.
 
     References
     ----------
@@ -173,7 +175,7 @@ def effect_card(
     items = pd.DataFrame(
         {
             "share": [s.share for s in found.samples],
-            "df": [s.df[0] for s in found.samples],
+            "df": [s.df[1] for s in found.samples],
             "sd": [s.sd for s in found.samples],
             "features": [s.features for s in found.samples],
         },

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ilhte_bayes.estimands.ability import WORDS, AbilitySD
+from ilhte_bayes.estimands.degrees_of_freedom import few_clusters
 from ilhte_bayes.estimands.expected import Average
 from ilhte_bayes.estimands.item_sample import ItemSample, features_differ
 from ilhte_bayes.estimands.items import ItemWeights, beyond_the_edge, effects_at_zero
@@ -72,7 +73,7 @@ def card_notes(
         )
     else:
         notes.append(_of_items(contrasts, samples))
-    notes += _of_moderators(fit, contrasts, noun) + _of_features(samples)
+    notes += _of_moderators(fit, contrasts, noun) + _of_features(samples) + _of_clusters(fit)
     notes.append(missing if missing else _of_answers(fit, average))
     if noun == "difference":
         notes.append("Arms were not randomised: these are differences between groups.")
@@ -82,7 +83,7 @@ def card_notes(
 def _of_items(contrasts: Sequence[Contrast], samples: Sequence[ItemSample]) -> str:
     """The share of the standard error that rests on the sample of items; t's degrees of freedom."""
     shares = [f"{100 * sample.share:.0f} %" for sample in samples]
-    dfs = [" / ".join(_df(value) for value in sample.df) for sample in samples]
+    dfs = [" / ".join(_df(value) for value in sample.df[1:]) for sample in samples]
     if len(contrasts) > 1:
         labels = [contrast.label for contrast in contrasts]
         shares = [f"{a} ({b})" for a, b in zip(shares, labels, strict=True)]
@@ -91,12 +92,23 @@ def _of_items(contrasts: Sequence[Contrast], samples: Sequence[ItemSample]) -> s
         f"Of the squared standard error for the item population {', '.join(shares)} comes from the "
         "sample of items: more persons do not remove it, more items do."
     )
-    if all(np.isinf(sample.df).all() for sample in samples):
+    if all(np.isinf(sample.df[1:]).all() for sample in samples):
         return text
     return (
         f"{text} Intervals are those of t; degrees of freedom for population / new item / new test: "
         f"{', '.join(dfs)}."
     )
+
+
+def _of_clusters(fit: Fit) -> list[str]:
+    """That a treatment of few clusters has their degrees of freedom."""
+    units = few_clusters(fit.model) if fit.objective == "ml" else None
+    if units is None:
+        return []
+    return [
+        f"Few clusters were treated: intervals of these items and of their population are those of t "
+        f"with at most {units.df} degrees of freedom, {units.words}, as in il.fixed_tests."
+    ]
 
 
 def _of_features(samples: Sequence[ItemSample]) -> list[str]:

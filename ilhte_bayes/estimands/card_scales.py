@@ -61,8 +61,7 @@ def answer_rows(
     names, centres = target_names(n_items, k), (these, *[population] * 3)
     out: Rows = {}
     for j, (target, size) in enumerate(zip(names, (n_items, k, 1, k), strict=True)):
-        df = sample.df[j - 1] if j else np.inf
-        effect = stretched(values[:, j], centres[j], df, rng)
+        effect = stretched(values[:, j], centres[j], sample.df[j], rng)
         if arms[0].n_cuts <= 1:
             out[target, "probability"] = effect, centres[j]
         out[target, "score points"] = size * effect, size * centres[j]

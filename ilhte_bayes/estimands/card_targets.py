@@ -23,11 +23,14 @@ def target_names(n_items: int, k: int) -> tuple[str, str, str, str]:
     return f"these {n_items} items", "item population", "one new item", f"a new {k}-item test"
 
 
-def stretched(values: np.ndarray, centre: float, df: float, rng: np.random.Generator) -> np.ndarray:
-    """Draws of a t distribution from those of a normal one."""
+def stretched(
+    values: np.ndarray, centre: float | np.ndarray, df: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Draws (draw, ...) of a t distribution from those of a normal one."""
     if np.isinf(df):
         return values
-    return np.asarray(centre + (values - centre) * np.sqrt(df / rng.chisquare(df, len(values))))
+    longer = np.sqrt(df / rng.chisquare(df, len(values))).reshape(-1, *[1] * (values.ndim - 1))
+    return np.asarray(centre + (values - centre) * longer)
 
 
 def target_draws(
@@ -50,9 +53,9 @@ def target_draws(
         }
         for target, items in ((new, 1), (test, k)):
             out[target] += of_features(draws, weights, items)
-        centre = own_estimates(fit, name, weights)[1]
-        for target, df in zip((average, new, test), sample.df, strict=True):
-            out[target] = stretched(out[target], centre, df, rng)
+        here, beyond = own_estimates(fit, name, weights)
+        for target, df in zip((these, average, new, test), sample.df, strict=True):
+            out[target] = stretched(out[target], here if target == these else beyond, df, rng)
         return out, out
     logits = {
         these: mean_over_items(fit, name, weights, draws),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ilhte_bayes.estimands.degrees_of_freedom import few_clusters
 from ilhte_bayes.estimands.parameters import ParameterDraws, parameter_draws, parameters_at
 from ilhte_bayes.fits.fit import Fit
 
@@ -22,7 +23,7 @@ class ItemSample:
     share: float  # of the population target's squared standard error that comes from the items
     sd: float  # of effects over items of equal features; missing where the model has no such SD
     features: float  # SD over these items of what their features make of the effect
-    df: tuple[float, float, float]  # of t: population, new item, new test; inf for the normal
+    df: tuple[float, float, float, float]  # of t: these, population, new item, new test
 
 
 def item_sample(fit: Fit, name: str, weights: "ItemWeights", k: int) -> ItemSample:
@@ -31,7 +32,9 @@ def item_sample(fit: Fit, name: str, weights: "ItemWeights", k: int) -> ItemSamp
     sigma^2 / I over the squared standard error of the average over the item population: what would
     be left of it with endlessly many persons. The SD of I effects is estimated with I - 1 degrees of
     freedom; where only a share of a variance rests on it, Satterthwaite's rule makes that
-    (I - 1) / share^2. Posteriors (and MAP) know the SD's uncertainty in their own way.
+    (I - 1) / share^2. A treatment given to few whole clusters has at most the degrees of freedom of
+    `il.fixed_tests`. Infinite ones stand for the normal. Posteriors (and MAP) know the SD's
+    uncertainty in their own way.
     """
     n_items, average = len(weights.fixed), weights.fixed.mean(axis=0)
     if fit.sampled:
@@ -44,22 +47,24 @@ def item_sample(fit: Fit, name: str, weights: "ItemWeights", k: int) -> ItemSamp
     explained = 0.0
     if features_differ(weights):
         explained = float(feature_effects(draws, weights).var(axis=1).mean())
-    normal = (np.inf, np.inf, np.inf)
     sd = float(np.sqrt(spread)) if np.any(weights.random) else np.nan
     of_features = float(np.sqrt(explained))
-    if spread == 0.0 or n_items < 2 or not squared > 0.0:
-        return ItemSample(0.0, sd, of_features, normal)
-    share = min(1.0, spread / n_items / squared)
-    if fit.objective != "ml":
-        return ItemSample(share, sd, of_features, normal)
+    share, of_items = 0.0, 0.0
+    if n_items > 1 and squared > 0.0:
+        share, of_items = min(1.0, spread / n_items / squared), spread
+    if fit.objective != "ml" or not squared > 0.0:
+        return ItemSample(share, sd, of_features, (np.inf, np.inf, np.inf, np.inf))
 
-    df = [items_df(n_items, spread, squared, *new) for new in _beyond(spread, explained, k)]
-    return ItemSample(share, sd, of_features, (df[0], df[1], df[2]))
-
-
-def _beyond(spread: float, explained: float, k: int) -> list[tuple[float, float]]:
-    """Variance around the average of the average itself, a new item, a new test of k items."""
-    return [(0.0, 0.0), (spread, explained), (spread / k, explained / k)]
+    units = few_clusters(fit.model)
+    few = np.inf if units is None else float(units.df)
+    population, new, test = (
+        min(
+            items_df(n_items, of_items, squared, around, features),
+            clusters_df(few, squared, around + features),
+        )
+        for around, features in ((0.0, 0.0), (spread, explained), (spread / k, explained / k))
+    )
+    return ItemSample(share, sd, of_features, (few, population, new, test))
 
 
 def items_df(
@@ -84,6 +89,22 @@ def items_df(
     share = min(1.0, spread / n_items / squared)
     resting = min(1.0, (share * squared + new) / (squared + new + features))
     found = (n_items - 1) / resting**2
+    return found if found < _AS_GOOD_AS_NORMAL else np.inf
+
+
+def clusters_df(few: float, squared: float, new: float) -> float:
+    """Degrees of freedom where few whole clusters were treated, by Satterthwaite's rule as above.
+
+    Parameters
+    ----------
+    few : float
+        Those of the average effect.
+    squared : float
+        Its squared standard error.
+    new : float
+        Variance of the effect on what is new around that average.
+    """
+    found = few * ((squared + new) / squared) ** 2
     return found if found < _AS_GOOD_AS_NORMAL else np.inf
 
 

@@ -9,7 +9,7 @@ import ilhte_bayes as il
 from ilhte_bayes.estimands.ability import ability_sd
 from ilhte_bayes.estimands.ability_averages import average_logistic
 from ilhte_bayes.estimands.card_targets import mean_over_items
-from ilhte_bayes.estimands.item_sample import items_df
+from ilhte_bayes.estimands.item_sample import clusters_df, items_df
 from ilhte_bayes.estimands.items import changes_by_item, treatment_contrasts
 from ilhte_bayes.estimands.parameters import parameter_draws
 
@@ -450,3 +450,43 @@ def test_features_move_a_new_item_in_probability_too(featured):
 def test_spread_by_features_does_not_rest_on_the_spread_of_items():
     """Satterthwaite: of a variance .2 + .3 + .5, .03 + .3 rests on an SD of 9 df."""
     assert items_df(10, 0.3, 0.2, 0.3, 0.5) == pytest.approx(9 / (0.03 + 0.3) ** 2)
+
+
+@pytest.fixture(scope="module")
+def few_schools(trial_table):
+    """One effect for all items, 8 schools of which 4 are treated, alike in size."""
+    table = trial_table(5, persons=64, items=5)
+    table["school"] = table["id"] // 2 % 4 * 2 + table["treat"]
+    return table
+
+
+def test_few_treated_clusters_have_the_interval_of_fixed_tests(few_schools):
+    fit = il.laplace(il.il_hte(few_schools, clusters=["school"], effects="constant"))
+    expected = il.fixed_tests(fit).frame.loc["treat"]
+    assert expected["df"] == 6  # 8 schools less intercept and treatment
+    card, average = il.effect_card(fit), il.item_effects(fit).average.iloc[0]
+    assert card.items["df"].iloc[0] == 6 and "t with 6.0 degrees of freedom" in card.sentence()
+    for found in (row(card, "item population"), average):
+        np.testing.assert_allclose(found[["lower", "upper"]], expected[["lower", "upper"]])
+    assert 2 * min(average["p_positive"], 1 - average["p_positive"]) == pytest.approx(expected["p"])
+    # with one effect all targets are that coefficient; 4 standard errors of quantiles of 4,000
+    # draws of t: sqrt(.025 * .975 / N) / .0276, the density of t at its 2.5 % point, is .089
+    for target in ("these 5 items", "one new item", "a new 5-item test"):
+        error = np.abs(row(card, target)[["lower", "upper"]] - expected[["lower", "upper"]])
+        assert (error < 4 * 0.089 * expected["se"]).all()
+    assert "6 degrees of freedom, 8 levels of school less 2 columns" in " ".join(card.notes)
+
+
+def test_a_card_of_many_clusters_or_a_posterior_has_no_t(few_schools):
+    fit = il.laplace(
+        il.il_hte(few_schools, clusters=["school"], effects="constant"), objective="map"
+    )
+    assert np.isinf(il.effect_card(fit).items["df"].iloc[0])
+    by_person = il.laplace(il.il_hte(few_schools.drop(columns="school"), effects="constant"))
+    assert np.isinf(il.effect_card(by_person).items["df"].iloc[0])
+
+
+def test_degrees_of_freedom_of_few_clusters_by_satterthwaite():
+    """Of a variance .2 + .6 a quarter rests on 6 degrees of freedom, the rest is known."""
+    assert clusters_df(6, 0.2, 0.6) == pytest.approx(6 / 0.25**2)
+    assert clusters_df(6, 0.2, 0.0) == 6 and np.isinf(clusters_df(np.inf, 0.2, 0.6))
