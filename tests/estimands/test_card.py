@@ -1,6 +1,9 @@
 """The effect card: four targets and their spread, by closed form and by draws made on purpose."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 from scipy.stats import t as student
@@ -490,3 +493,19 @@ def test_degrees_of_freedom_of_few_clusters_by_satterthwaite():
     """Of a variance .2 + .6 a quarter rests on 6 degrees of freedom, the rest is known."""
     assert clusters_df(6, 0.2, 0.6) == pytest.approx(6 / 0.25**2)
     assert clusters_df(6, 0.2, 0.0) == 6 and np.isinf(clusters_df(np.inf, 0.2, 0.6))
+
+
+def test_few_items_by_maximum_likelihood_have_a_caution(caffeine, moderated, few_schools):
+    assert any(n.startswith("8 items are few for maximum") for n in il.effect_card(moderated).notes)
+    equal = il.laplace(il.il_hte(few_schools, clusters=["school"], effects="constant"))
+    for fit in (caffeine, equal):  # MAP; one effect for all items
+        assert "are few for maximum likelihood" not in repr(il.effect_card(fit))
+
+
+def test_coverage_that_the_caution_cites():
+    """As recorded: 400 trials of 8 items, Laplace ML, intervals of 90 %."""
+    table = pd.read_csv(Path(__file__).parents[2] / "benchmarks" / "coverage_of_card.csv")
+    found = table[(table["engine"] == "laplace ml") & (table["items"] == 8)]
+    new = found["target"] == "one new item"
+    ranges = [found.loc[w, "coverage"].agg(["min", "max"]).round(2).tolist() for w in (new, ~new)]
+    assert found["trials"].eq(400).all() and ranges == [[0.81, 0.86], [0.86, 0.88]]
