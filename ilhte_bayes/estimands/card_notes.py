@@ -79,8 +79,8 @@ def card_notes(
     if fit.objective == "ml" and n_items < _FEW_ITEMS and any(np.any(w.random) for w in weights):
         notes.append(
             f"{n_items} items are few for maximum likelihood: intervals of a new item hold less than "
-            "95 %, the others somewhat less (of 8 items .81 to .86 and .86 to .88, where .90 was "
-            "meant, in 400 simulated trials). il.sample(model) allows for what few items leave unknown."
+            "95 %, the others somewhat less (of 8 items .81 to .86 and .86 to .88 by Laplace, where .90 "
+            "was meant, in 400 simulated trials). il.sample(model) allows for what few items leave unknown."
         )
     notes.append(missing if missing else _of_answers(fit, average))
     if noun == "difference":
