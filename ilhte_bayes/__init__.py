@@ -93,67 +93,83 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "plot"]
 
 if TYPE_CHECKING:
-    from ilhte_bayes.models.model import Model, il_hte
-    from ilhte_bayes.engines.laplace import laplace
-    from ilhte_bayes.engines.quadrature import quadrature
-    from ilhte_bayes.engines.nuts import sample
-    from ilhte_bayes.engines.conditional import conditional
-    from ilhte_bayes.fits.fit import Fit
-    from ilhte_bayes.fits.storage import load
-    from ilhte_bayes.fits.comparison import compare
-    from ilhte_bayes.estimands.items import item_effects
-    from ilhte_bayes.estimands.card import effect_card
-    from ilhte_bayes.estimands.item_features import item_features
-    from ilhte_bayes.estimands.subscales import subscale_effects
-    from ilhte_bayes.estimands.scores import score_effects
-    from ilhte_bayes.estimands.score_effect import sum_score_effect
-    from ilhte_bayes.estimands.thresholds import item_thresholds
-    from ilhte_bayes.estimands.persons import persons
-    from ilhte_bayes.estimands.variance_shares import variance_shares
-    from ilhte_bayes.estimands.predict import predict
-    from ilhte_bayes.estimands.contrasts import contrasts
-    from ilhte_bayes.estimands.odds_ratios import odds_ratios
-    from ilhte_bayes.estimands.fixed_tests import fixed_tests
-    from ilhte_bayes.estimands.variance_tests import variance_tests
-    from ilhte_bayes.estimands.boundary_test import boundary_test
-    from ilhte_bayes.estimands.item_variation import item_variation
-    from ilhte_bayes.estimands.profile_sd import sd_upper_bound
-    from ilhte_bayes.estimands.simultaneous import simultaneous
-    from ilhte_bayes.estimands.ladder import ladder
-    from ilhte_bayes.data.centring import centre
-    from ilhte_bayes.data.reduction import reduce, Reduced
-    from ilhte_bayes.data.reduction_file import read_reduced
-    from ilhte_bayes.data.irw import read_irw
-    from ilhte_bayes.sensitivity.anchors import anchors
-    from ilhte_bayes.sensitivity.placebo import placebo
-    from ilhte_bayes.sensitivity.missing_answers import missing_answers
-    from ilhte_bayes.sensitivity.absent_persons import absent_persons
-    from ilhte_bayes.models.analysis_plan import analysis_plan, load_plan, Planned
-    from ilhte_bayes.data.blinding import blinded
+    from ilhte_bayes.checks.audit import audit
+    from ilhte_bayes.checks.check import check
+    from ilhte_bayes.checks.equal_slopes import equal_slopes
     from ilhte_bayes.checks.loo import loo, with_log_likelihood
     from ilhte_bayes.checks.loo_table import loo_table
-    from ilhte_bayes.checks.equal_slopes import equal_slopes
+    from ilhte_bayes.checks.posterior_predictive import posterior_predictive
+    from ilhte_bayes.checks.predictive import predictive_check
+    from ilhte_bayes.checks.prior_predictive import prior_predictive
+    from ilhte_bayes.data.blinding import blinded
+    from ilhte_bayes.data.centring import centre
+    from ilhte_bayes.data.datasets import datasets, load_dataset
+    from ilhte_bayes.data.irw import read_irw
+    from ilhte_bayes.data.reduction import Reduced, reduce
+    from ilhte_bayes.data.reduction_file import read_reduced
+    from ilhte_bayes.engines.conditional import conditional
+    from ilhte_bayes.engines.laplace import laplace
+    from ilhte_bayes.engines.nuts import sample
+    from ilhte_bayes.engines.quadrature import quadrature
+    from ilhte_bayes.errors import (
+        DataError,
+        FormulaError,
+        IlhteError,
+        IlhteWarning,
+        ModelError,
+        NotAvailable,
+    )
+    from ilhte_bayes.estimands.boundary_test import boundary_test
+    from ilhte_bayes.estimands.card import effect_card
+    from ilhte_bayes.estimands.contrasts import contrasts
+    from ilhte_bayes.estimands.fixed_tests import fixed_tests
+    from ilhte_bayes.estimands.item_features import item_features
+    from ilhte_bayes.estimands.item_variation import item_variation
+    from ilhte_bayes.estimands.items import item_effects
+    from ilhte_bayes.estimands.ladder import ladder
+    from ilhte_bayes.estimands.odds_ratios import odds_ratios
+    from ilhte_bayes.estimands.persons import persons
+    from ilhte_bayes.estimands.predict import predict
+    from ilhte_bayes.estimands.profile_sd import sd_upper_bound
+    from ilhte_bayes.estimands.score_effect import sum_score_effect
+    from ilhte_bayes.estimands.scores import score_effects
+    from ilhte_bayes.estimands.simultaneous import simultaneous
+    from ilhte_bayes.estimands.subscales import subscale_effects
+    from ilhte_bayes.estimands.thresholds import item_thresholds
+    from ilhte_bayes.estimands.variance_shares import variance_shares
+    from ilhte_bayes.estimands.variance_tests import variance_tests
+    from ilhte_bayes.fits.comparison import compare
+    from ilhte_bayes.fits.fit import Fit
+    from ilhte_bayes.fits.storage import load
+    from ilhte_bayes.models.analysis_plan import Planned, analysis_plan, load_plan
+    from ilhte_bayes.models.model import Model, il_hte
+    from ilhte_bayes.models.priors import (
+        LKJ,
+        Exponential,
+        Flat,
+        Gamma,
+        HalfNormal,
+        HalfStudentT,
+        Normal,
+        StudentT,
+    )
+    from ilhte_bayes.sensitivity.absent_persons import absent_persons
+    from ilhte_bayes.sensitivity.anchors import anchors
     from ilhte_bayes.sensitivity.identification import identification
     from ilhte_bayes.sensitivity.irw import irw_table
     from ilhte_bayes.sensitivity.lookalikes import lookalikes
-    from ilhte_bayes.studies.study import study
-    from ilhte_bayes.studies.second_stage import second_stage
-    from ilhte_bayes.checks.audit import audit
-    from ilhte_bayes.checks.check import check
-    from ilhte_bayes.checks.predictive import predictive_check
-    from ilhte_bayes.checks.posterior_predictive import posterior_predictive
-    from ilhte_bayes.checks.prior_predictive import prior_predictive
-    from ilhte_bayes.studies.trial import Trial
-    from ilhte_bayes.studies.simulate import simulate
-    from ilhte_bayes.studies.power import power
-    from ilhte_bayes.studies.calibration import calibrate
-    from ilhte_bayes.data.datasets import load_dataset, datasets
-    from ilhte_bayes.show.page import report
-    from ilhte_bayes.show.tables import table, save_table
-    from ilhte_bayes.show.peers import as_code
-    from ilhte_bayes.models.priors import Normal, StudentT, HalfNormal, HalfStudentT, Exponential, Gamma, Flat, LKJ
-    from ilhte_bayes.errors import IlhteError, DataError, FormulaError, ModelError, NotAvailable, IlhteWarning
+    from ilhte_bayes.sensitivity.missing_answers import missing_answers
+    from ilhte_bayes.sensitivity.placebo import placebo
     from ilhte_bayes.show import plots as plot
+    from ilhte_bayes.show.page import report
+    from ilhte_bayes.show.peers import as_code
+    from ilhte_bayes.show.tables import save_table, table
+    from ilhte_bayes.studies.calibration import calibrate
+    from ilhte_bayes.studies.power import power
+    from ilhte_bayes.studies.second_stage import second_stage
+    from ilhte_bayes.studies.simulate import simulate
+    from ilhte_bayes.studies.study import study
+    from ilhte_bayes.studies.trial import Trial
 
 
 def __getattr__(name: str):

@@ -165,7 +165,8 @@ def _cautions(card: "EffectCard") -> list[str]:
     assignment, out = card._fit.model.assignment, []
     sds = card.items["sd"]
     if sds.isna().any():
-        out.append(f"The model gave every item the same {card.noun}, by assumption.")
+        alike = "of equal features " if (card.items["features"] > 0).any() else ""
+        out.append(f"The model gave every item {alike}the same {card.noun}, by assumption.")
     elif (sds == 0).any():
         out.append(
             f"The SD of {plural(card.noun)} over items was estimated at 0, and intervals leave its "
