@@ -75,6 +75,7 @@ def test_it_prints_within_a_page(found):
     assert max(map(len, text.splitlines())) <= 100
     assert "only invariance adds" in text and "chi2(2)" in text
     assert "P(differs)" in found._repr_html_()
+    assert "named anchors are about these items" in text.replace("\n", " ")
     assert "Randomisation, if arms were randomised, identifies" in text.replace("\n", " ")
 
 
