@@ -15,7 +15,7 @@ installed = all(importlib.util.find_spec(name) for name in ("jax", "numpyro"))
 needs_numpyro = pytest.mark.skipif(
     not installed, reason="numpyro is not installed: pip install 'ilhte-bayes[jax]'"
 )
-NUMBERS = {"draws": 500, "tune": 500, "chains": 4, "seed": 3, "progress": False}
+NUMBERS = {"draws": 300, "tune": 300, "chains": 2, "seed": 3, "progress": False}
 # how the model is made, and how it is sampled
 PATHS = {
     "joint": ({}, {"integrate": "none"}),
