@@ -274,7 +274,7 @@ def _notes(fit: Fit, noun: str) -> list[str]:
     ]
     notes.append(
         f"Rows differ in what they are about: mean zero and heavy tails are the average {noun} over "
-        "the population of items, so their intervals hold that other items could have been drawn; "
+        "the population of items, so their intervals allow for the sampling of items; "
         f"median zero and named anchors are about these items; sparse is the {noun} on items that do "
         "not deviate."
     )

@@ -100,6 +100,6 @@ def test_what_cannot_be_anchored_is_refused(fit_after, after):
     constant = il.laplace(il.il_hte(after, effects="constant"))
     with pytest.raises(il.ModelError, match=r"Write \(treat \| item\)"):
         il.anchors(constant)
-    partial = il.laplace(il.il_hte(after, family="adjacent"), objective="map")
-    with pytest.raises(il.NotAvailable, match="persons are not integrated out"):
-        il.anchors(partial)
+    slopes = il.laplace(il.Model("resp ~ treat + (position | id) + (treat | item)", after))
+    with pytest.raises(il.ModelError, match="can be integrated out"):
+        il.anchors(slopes)
