@@ -150,7 +150,7 @@ def test_what_was_noticed_is_in_the_output_and_the_json(ilhte, fitted, tmp_path,
     )
     status, out, err = ilhte("fit", path, "--formula", FORMULA)
     assert status == 0 and err == ""
-    assert "no term for school" in out and "cluster-randomised" in out
+    assert "no term for school" in out and "cluster-assigned" in out
     assert "no term for school" in fitted(path, "--formula", FORMULA)["notes"][0]
 
 

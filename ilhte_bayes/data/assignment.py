@@ -65,7 +65,7 @@ def find_assignment(
     known = roles.person is not None and roles.person in rows
     person = rows.coded(str(roles.person)) if known else None
     clusters = [unit for unit in _candidates(rows, roles, person, arm) if _constant(unit, arm)]
-    verb = "assigned" if kind == "observational" else "randomised"
+    verb = "randomised" if kind == "randomised" else "assigned"
     if clusters:
         unit = min(clusters, key=lambda cluster: cluster.n_values)
         found = f"{unit.n_values} {_plural(unit.name)}"

@@ -27,9 +27,8 @@ class Centred(NamedTuple):
 def centre(table: Table, columns: str | Sequence[str], by: str | None = None) -> Centred:
     """Subtract from covariates their mean over all rows, or over the rows of their group.
 
-    A grand-mean centred predictor makes the intercept that of an average row; SD173 centres teaching
-    experience and the share of free lunches so. Group-mean centring (`by="school"`) leaves what
-    differs within schools alone; put the means themselves beside it,
+    A grand-mean centred predictor makes the intercept that of an average row. Group-mean centring
+    (`by="school"`) leaves what differs within schools alone; put the means themselves beside it,
     `table["ses_mean"] = table.groupby("school")["ses"].transform("mean")`, for what differs between.
 
     Parameters

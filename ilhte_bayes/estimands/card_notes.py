@@ -23,10 +23,17 @@ _LOADING = {
     ),
 }
 _FEW_ITEMS = 20  # below it, intervals by maximum likelihood are known to be too short
+_STANDARDISED = {
+    "effect": "what is expected if everybody were in an arm",
+    "difference": (
+        "the model's answers with the arm's column set to each value, standardised to these "
+        "covariates"
+    ),
+}
 _AVERAGES = {
     "population": (
-        "averaged over persons, clusters and covariates, what is expected if everybody were in an "
-        "arm; average='typical' has those of the median person"
+        "averaged over persons, clusters and covariates, {what}; average='typical' has those of the "
+        "median person"
     ),
     "typical": (
         "of the typical person (ability and clusters at their mean, average covariates); "
@@ -82,7 +89,12 @@ def card_notes(
             "95 %, the others somewhat less (of 8 items .81 to .86 and .86 to .88 by Laplace, where .90 "
             "was meant, in 400 simulated trials). il.sample(model) allows for what few items leave unknown."
         )
-    notes.append(missing if missing else _of_answers(fit, average))
+    notes.append(missing if missing else _of_answers(fit, average, noun))
+    if fit.objective == "ml":
+        notes.append(
+            f"P({noun} > 0): by maximum likelihood one minus a one-sided p-value, no posterior "
+            "probability."
+        )
     if noun == "difference":
         notes.append("Arms were not randomised: these are differences between groups.")
     return tuple(notes)
@@ -131,6 +143,11 @@ def _of_features(samples: Sequence[ItemSample]) -> list[str]:
     ]
 
 
+def standardised(noun: str) -> str:
+    """What an arm's expected answers are: of everybody in it, claimed of effects only."""
+    return _STANDARDISED[noun]
+
+
 def _df(value: float) -> str:
     return "normal" if np.isinf(value) else f"{value:.0f}"
 
@@ -153,10 +170,10 @@ def _of_moderators(fit: Fit, contrasts: Sequence[Contrast], noun: str) -> list[s
     ]
 
 
-def _of_answers(fit: Fit, average: Average) -> str:
+def _of_answers(fit: Fit, average: Average, noun: str) -> str:
     """Whose answers are counted, and how."""
     levels = fit.model.responses.response_coding.levels
-    how = f"{_AVERAGES[average]}."
+    how = _AVERAGES[average].format(what=standardised(noun)) + "."
     if fit.model.design.n_cuts <= 1:
         return (
             "Probability (mean over items) and score points (their sum; for the population, over as "

@@ -50,11 +50,16 @@ def fixed_tests(fit: Fit, df: Literal["containment", "inf"] = "containment") -> 
     clusters gets, below 40 clusters, the clusters less the columns that are constant within them
     (intercept and treatment: clusters - 2); a note says so. PROC GLIMMIX does not do that. Standard
     errors by maximum likelihood are themselves too small by about sqrt((clusters - 2) / clusters):
-    of 400 simulated trials of 10 clusters without an effect .085 had p < .05 (.103 by z).
+    of 400 simulated trials of 10 clusters without an effect .085 had p < .05 (.102 by z).
 
     SD173 (Model 1): estimate -.1759, SE .08933 and 139 df give p = .0509 and -.3526 to .0007. Its
     Model 6 prints 139 df for the intercept beside two columns that are constant within its 140
     schools; they take one each, as sex does in its own growth model (118 of 120), so here it is 137.
+
+    References
+    ----------
+    Smiley, Leighton, Guo, Ene & Bell (2015), An intermediate guide to estimating multilevel models
+    for categorical data using SAS PROC GLIMMIX, SESUG paper SD173.
 
     Examples
     --------

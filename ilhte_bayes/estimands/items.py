@@ -42,7 +42,8 @@ class ItemEffects:
     ----------
     frame : pandas.DataFrame
         Index item (and contrast, with more than two arms); `effect`, `se`, `lower`, `upper`
-        (95 %, logits), `p_positive` (probability that the effect is above 0), `rank_lower`,
+        (95 %, logits), `p_positive` (probability that the effect is above 0; by maximum likelihood
+        an empirical-Bayes approximation, the average's one minus a one-sided p-value), `rank_lower`,
         `rank_upper` (95 %, 1 for the largest effect), `easiness` b_i, the item's random
         intercept: its deviation, where the treatment column is 0, from what the fixed part says (so
         without the share of item features); `difficulty` -b_i (logits). Missing
@@ -351,6 +352,10 @@ def _notes(fit: Fit, name: str, weights: list[ItemWeights], noun: str) -> tuple[
             f"The model lets the {noun} vary with other variables: each item's is averaged over "
             "the answers to that item, as they are in the table."
         )
+    if fit.objective == "ml" and not any(effects_at_zero(fit, name, w) for w in weights):
+        differ = any(np.any(w.random) for w in weights)
+        kind = "an empirical-Bayes approximation" if differ else "one minus a one-sided p-value"
+        notes.append(f"P({noun} > 0): by maximum likelihood {kind}, no posterior probability.")
     if noun == "difference":
         notes.append("Arms were not randomised: these are differences between groups.")
     return tuple(notes)

@@ -129,7 +129,9 @@ def ladder(
 
     References
     ----------
-    Raftery (1995), Sociol. Methodol. 25, 111-163.
+    Raftery (1995), Sociol. Methodol. 25, 111-163. SD173: Smiley, Leighton, Guo, Ene & Bell (2015), An
+    intermediate guide to estimating multilevel models for categorical data using SAS PROC GLIMMIX,
+    SESUG paper SD173.
 
     Examples
     --------

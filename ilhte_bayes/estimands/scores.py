@@ -1,7 +1,8 @@
 """Effects on the scale of the answers: expected score, and probability of each category or higher.
 
 Averaged over persons, clusters and covariates as they are in the table, not at a typical person:
-each arm's probabilities are those expected if everybody were in it.
+each arm's probabilities are those expected if everybody were in it (where arms were not randomised:
+the model's, with the arm's column set to each value).
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.errors import ModelError, NotAvailable
+from ilhte_bayes.estimands.card_notes import standardised
 from ilhte_bayes.estimands.card_scales import Answers, effects, expected_answers
 from ilhte_bayes.estimands.card_targets import target_names
 from ilhte_bayes.estimands.expected import Arm
@@ -200,8 +202,8 @@ def _notes(fit: Fit, name: str, contrasts: tuple[Contrast, ...], noun: str) -> t
     if levels == tuple(str(k) for k in range(len(levels))):
         scored = f"0 to {levels[-1]}"
     notes = [
-        f"Scores: {scored}. Averages over persons, clusters and covariates: what is expected if "
-        "everybody were in an arm, not of a typical person."
+        f"Scores: {scored}. Averages over persons, clusters and covariates: {standardised(noun)}, "
+        "not of a typical person."
     ]
     (here, cure), weights = beyond_the_edge(fit), [changes_by_item(fit, name, c) for c in contrasts]
     if any(effects_at_zero(fit, name, w) for w in weights):

@@ -47,7 +47,9 @@ def simultaneous(fit: Fit, *, level: float = 0.9) -> Result:
     contrasts the share that is missed is divided by their number (Bonferroni), which is cautious.
 
     Effects that shrink towards their average need less correction than separate estimates, and
-    `p_other_sign` needs none: it is a probability given the answers.
+    `p_other_sign` needs none: it is a probability given the answers, of maximised fits
+    approximately (normal), by maximum likelihood an empirical-Bayes approximation, with the
+    estimated spread of effects in place of a prior.
 
     References
     ----------
@@ -83,6 +85,11 @@ def simultaneous(fit: Fit, *, level: float = 0.9) -> Result:
         f"p other sign: probability that the {noun} has the other sign than estimated; of all "
         f"{len(frame)} signs, {wrong:.1f} are expected to be wrong."
     )
+    if fit.objective == "ml":
+        notes.append(
+            "By maximum likelihood that probability is an empirical-Bayes approximation: the "
+            f"estimated spread of {noun}s over items stands in for a prior."
+        )
     title = f"{noun.capitalize()}s by item (logits), {100 * level:g} % band for all at once"
     return Result(frame, title, tuple(notes), topic="items")
 

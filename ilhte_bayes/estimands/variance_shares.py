@@ -72,7 +72,9 @@ def variance_shares(fit: Fit, at: Values = None) -> Result:
     References
     ----------
     Snijders & Bosker (2012), Multilevel Analysis, ch. 17. Larsen & Merlo (2005), Am. J. Epidemiol.
-    161(1), 81-88, on the median odds ratio.
+    161(1), 81-88, on the median odds ratio. Smiley, Leighton, Guo, Ene & Bell (2015), An
+    intermediate guide to estimating multilevel models for categorical data using SAS PROC GLIMMIX,
+    SESUG paper SD173.
 
     Examples
     --------

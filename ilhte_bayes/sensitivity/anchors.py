@@ -272,6 +272,12 @@ def _notes(fit: Fit, noun: str) -> list[str]:
         "have no deviation, the others' are normal. Heavy tails: a few may deviate far. The last "
         "three hold if deviations are as described, which few items can hardly show.",
     ]
+    notes.append(
+        f"Rows differ in what they are about: mean zero and heavy tails are the average {noun} over "
+        "the population of items, so their intervals allow for the sampling of items; "
+        f"median zero and named anchors are about these items; sparse is the {noun} on items that do "
+        "not deviate."
+    )
     if len(fit.model.responses.patterns.columns) > 1:
         notes.append(
             f"Where the model lets the {noun} vary with other variables, or with features of items, "

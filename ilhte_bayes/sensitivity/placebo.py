@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.data.assignment import AssignmentKind
 from ilhte_bayes.data.roles import IRW_WAVE
 from ilhte_bayes.data.tables import Table, open_table, require_columns
 from ilhte_bayes.engines.laplace import laplace
@@ -20,6 +21,14 @@ from ilhte_bayes.models.model import Model
 from ilhte_bayes.sensitivity.refits import as_fit, model_on, moving_columns
 
 _FEW = 0.05  # p-values below this are said to be a sign
+_EXPECTED: dict[AssignmentKind | None, str] = {
+    "observational": "how far the groups differed already",
+}
+_REASONS: dict[AssignmentKind | None, str] = {
+    "randomised": "by chance, or because assignment failed",
+    "observational": "by selection, since nobody randomised them, or by chance",
+    None: "by chance, because assignment failed or, if arms were not randomised, by selection",
+}
 
 
 def placebo(
@@ -61,9 +70,10 @@ def placebo(
 
     Notes
     -----
-    A sign of an average effect before treatment is chance imbalance or failed randomisation. A
-    sign of effects that differ by item says that the arms' answers differed item by item already:
-    such differences after treatment are then not all due to it.
+    A sign of an average effect before treatment is chance imbalance or failed randomisation; where
+    arms were not randomised, selection: who came into which group. A sign of effects that differ by
+    item says that the arms' answers differed item by item already: such differences after treatment
+    are then not all due to it.
 
     Examples
     --------
@@ -90,16 +100,12 @@ def placebo(
     parts = [_averages(earlier, fit), _spreads(earlier, fit, name)]
     frame = pd.concat([part for part in parts if len(part)])
     frame = frame.sort_index(level="contrast", sort_remaining=False, kind="stable")
-    noun = model.noun
-    notes = [f"{where.sentence} {earlier.n_obs:,} answers. {taken}".strip(), *_words(frame, noun)]
+    kind = model.assignment.kind if model.assignment else None
+    notes = [f"{where.sentence} {earlier.n_obs:,} answers. {taken}".strip(), *_words(frame, kind)]
     if frame.index.get_level_values("contrast").nunique() == 1:
         frame = frame.droplevel("contrast")
-    return Result(
-        frame,
-        f"Before treatment, where no {noun} can be (logits)",
-        tuple(notes),
-        topic="assumptions",
-    )
+    title = f"Before treatment, {_EXPECTED.get(kind, 'where no effect can be')} (logits)"
+    return Result(frame, title, tuple(notes), topic="assumptions")
 
 
 class _Where(NamedTuple):
@@ -223,15 +229,15 @@ def _spread_p(model: Model, name: str, column: str) -> float:
     return likelihood_ratio_p(statistic, dropped, 1)
 
 
-def _words(frame: pd.DataFrame, noun: str) -> list[str]:
+def _words(frame: pd.DataFrame, kind: AssignmentKind | None) -> list[str]:
+    noun = "difference" if kind == "observational" else "effect"
     averages = frame[[q.startswith("average") for q in frame.index.get_level_values("quantity")]]
     spreads = frame.drop(averages.index)
     out = []
     if (averages["p"] < _FEW).any():
         out.append(
-            f"The arms differed before treatment ({p_words(averages['p'].min())}): by chance, or "
-            "because assignment failed. Adjust for answers before treatment, covariates=[...], and "
-            "say so."
+            f"The arms differed before treatment ({p_words(averages['p'].min())}): {_REASONS[kind]}. "
+            "Adjust for answers before treatment, covariates=[...], and say so."
         )
     else:
         widest = float(np.nanmax(averages[["lower", "upper"]].abs().to_numpy()))

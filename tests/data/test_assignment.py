@@ -18,9 +18,7 @@ def by_school(trial: pd.DataFrame) -> pd.DataFrame:
 def test_persons_assigned_one_by_one(make_trial):
     found = il.Model(FORMULA, make_trial()).assignment
     assert found is not None and (found.unit, found.n_units) == ("id", 40)
-    assert (
-        found.sentence == "treat is constant within 40 persons (id): randomised person by person."
-    )
+    assert found.sentence == "treat is constant within 40 persons (id): assigned person by person."
 
 
 def test_a_cluster_trial_without_a_term_for_the_cluster_is_warned_with_the_formula(make_trial):
@@ -28,7 +26,7 @@ def test_a_cluster_trial_without_a_term_for_the_cluster_is_warned_with_the_formu
         model = il.Model(FORMULA, by_school(make_trial()))
     found = model.assignment
     assert found is not None and (found.unit, found.n_units) == ("school", 10)
-    assert found.sentence == "treat is constant within 10 schools: cluster-randomised."
+    assert found.sentence == "treat is constant within 10 schools: cluster-assigned."
     # the formula that the warning says to write is the one that ends it
     advised = str(caught[0].message).partition("Write ")[2].removesuffix(".")
     assert il.Model(advised, by_school(make_trial())).notes == ()
@@ -70,7 +68,7 @@ def test_ids_missing_in_some_rows_do_not_hide_a_cluster(make_trial):
 
 @pytest.mark.parametrize(
     "kind, noun, verb",
-    [(None, "effect", "randomised"), ("randomised", "effect", "randomised"),
+    [(None, "effect", "assigned"), ("randomised", "effect", "randomised"),
      ("observational", "difference", "assigned")],
 )  # fmt: skip
 def test_what_is_not_randomised_is_called_a_difference(make_trial, kind, noun, verb):

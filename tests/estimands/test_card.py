@@ -375,6 +375,28 @@ def test_the_paragraph_says_only_what_the_fit_supports(caffeine, trial_table):
         assert "significan" not in words and "nan" not in words
 
 
+def test_what_would_happen_is_said_of_effects_only(trial_table):
+    table = trial_table(9, persons=80, items=5)
+    for kind, claimed in (("observational", False), ("randomised", True), (None, True)):
+        fit = il.laplace(il.il_hte(table, assignment=kind))
+        for found in (il.effect_card(fit), il.score_effects(fit, draws=20)):
+            text = " ".join(found.notes)
+            assert ("if everybody were in an arm" in text) == claimed
+            assert ("standardised to these covariates" in text) != claimed
+
+
+def test_p_by_maximum_likelihood_is_not_called_a_posterior_probability(trial_table):
+    model = il.il_hte(trial_table(9, persons=80, items=5))
+    for objective in ("ml", "map"):
+        fit = il.laplace(model, objective=objective)
+        said = [
+            "no posterior probability" in " ".join(found.notes)
+            for found in (il.effect_card(fit), il.item_effects(fit))
+        ]
+        bands = "empirical-Bayes approximation" in " ".join(il.simultaneous(fit).notes)
+        assert [*said, bands] == [objective == "ml"] * 3
+
+
 def test_the_card_is_narrow_enough_to_read(caffeine, moderated):
     for card in (il.effect_card(caffeine), il.effect_card(moderated, at={"pre": [-1, 1]})):
         lines = repr(card).splitlines()

@@ -75,6 +75,7 @@ def test_it_prints_within_a_page(found):
     assert max(map(len, text.splitlines())) <= 100
     assert "only invariance adds" in text and "chi2(2)" in text
     assert "P(differs)" in found._repr_html_()
+    assert "named anchors are about these items" in text.replace("\n", " ")
     assert "Randomisation, if arms were randomised, identifies" in text.replace("\n", " ")
 
 
@@ -99,6 +100,6 @@ def test_what_cannot_be_anchored_is_refused(fit_after, after):
     constant = il.laplace(il.il_hte(after, effects="constant"))
     with pytest.raises(il.ModelError, match=r"Write \(treat \| item\)"):
         il.anchors(constant)
-    partial = il.laplace(il.il_hte(after, family="adjacent"), objective="map")
-    with pytest.raises(il.NotAvailable, match="persons are not integrated out"):
-        il.anchors(partial)
+    slopes = il.laplace(il.Model("resp ~ treat + (position | id) + (treat | item)", after))
+    with pytest.raises(il.ModelError, match="can be integrated out"):
+        il.anchors(slopes)

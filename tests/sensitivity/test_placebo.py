@@ -64,6 +64,20 @@ def test_differences_before_treatment_are_said(fit_after, make_answers):
     assert "The arms differed before treatment" in ahead.notes[1]
 
 
+@pytest.mark.parametrize(
+    "kind, title, reason",
+    [
+        ("observational", "how far the groups differed already", "by selection, since nobody"),
+        ("randomised", "where no effect can be", "by chance, or because assignment failed."),
+        (None, "where no effect can be", "if arms were not randomised, by selection"),
+    ],
+)
+def test_groups_that_nobody_randomised_may_differ_before(after, make_answers, kind, title, reason):
+    fit = il.laplace(il.il_hte(after, assignment=kind), objective="map")
+    found = il.placebo(fit, make_answers(13, np.full(6, 1.5)))
+    assert title in found.title and reason in found.notes[1]
+
+
 def test_rows_that_say_nothing_are_refused(fit_after, after, before):
     with pytest.raises(il.DataError, match=r"column 'wave' has 1, 2\. Name occasions"):
         both = pd.concat([before.assign(wave=1), after.assign(wave=2)])
