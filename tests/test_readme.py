@@ -100,7 +100,7 @@ def _given(heading: str, schools: pd.DataFrame) -> dict:
     trial = il.load_dataset("caffeine")
     if heading.startswith("What readers of multilevel"):
         return {"fit": il.laplace(il.Model("passed ~ lep + (1 | school/teacher)", schools))}
-    if heading == "Ordinal answers":
+    if heading in ("Your own formula", "Ordinal answers"):
         return {"trial": trial}
     if heading.startswith("Plan a trial"):
         for folder in ("trials", "answers"):
