@@ -193,11 +193,11 @@ def trial(seed: int, *, study: str, engine: str, persons: int, items: int) -> li
     return out
 
 
-def study_rows(study: str, engine: str, persons: int, items: int, trials: int, jobs: int):
+def study_rows(study: str, engine: str, persons: int, items: int, trials: int, workers: int):
     """Coverage by target and scale, one row each."""
     run = partial(trial, study=study, engine=engine, persons=persons, items=items)
-    if jobs > 1:
-        with ProcessPoolExecutor(jobs) as pool:
+    if workers > 1:
+        with ProcessPoolExecutor(workers) as pool:
             found = [row for rows in pool.map(run, range(trials), chunksize=2) for row in rows]
     else:
         found = [row for seed in range(trials) for row in run(seed)]
@@ -233,7 +233,7 @@ def main() -> None:
     ask.add_argument("--persons", type=int, default=200)
     ask.add_argument("--items", type=int, nargs="+", default=None, help="10; of 'fixed' 8 and 20")
     ask.add_argument("--engines", nargs="+", choices=ENGINES[:3], default=ENGINES[:3])
-    ask.add_argument("--jobs", type=int, default=2)
+    ask.add_argument("--workers", type=int, default=2)
     ask.add_argument("--out", type=Path, default=TABLE)
     given = ask.parse_args()
     if given.study == "prior":
@@ -248,7 +248,7 @@ def main() -> None:
             for how in ("drawn anew", "held")
         ]
     for study, engine, items, trials in runs:
-        table = study_rows(study, engine, given.persons, items, trials, given.jobs)
+        table = study_rows(study, engine, given.persons, items, trials, given.workers)
         write(table, given.out)
         shown = table.pivot(index="target", columns="scale", values="coverage")
         print(f"\n{study}, {engine}, {items} items, {trials} trials\n{shown.round(3)}", flush=True)

@@ -1,6 +1,6 @@
 """Planted bias: what M_B makes of item effects that follow easiness, and whether the check tells.
 
-    python benchmarks/planted_bias.py --trials 200 --checked 500 --jobs 2
+    python benchmarks/planted_bias.py --trials 200 --checked 500 --workers 2
 
 Trials of 1,000 persons x 20 items have no interaction of treatment and covariate at all:
 logit P(y = 1) = 0.2 + 0.3 T + slope pre + theta + b + zeta T, with pre and b normal(0, 1), theta of
@@ -125,14 +125,14 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=20)
     parser.add_argument("--pre", type=float, default=1.0, help="slope of ability on pre")
     parser.add_argument("--theta", type=float, default=0.5, help="SD of ability given pre")
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))
     options = parser.parse_args()
-    jobs = [(sigma, rho, options) for sigma, rho in SETTINGS]
-    jobs.sort(key=lambda job: job[:2] not in CHECKED)  # the long ones first
-    with ProcessPoolExecutor(options.jobs) as pool:
-        frame = pd.DataFrame(pool.map(one_setting, jobs))
+    settings = [(sigma, rho, options) for sigma, rho in SETTINGS]
+    settings.sort(key=lambda job: job[:2] not in CHECKED)  # the long ones first
+    with ProcessPoolExecutor(options.workers) as pool:
+        frame = pd.DataFrame(pool.map(one_setting, settings))
     frame = frame.sort_values(["sigma_zeta", "rho"], ascending=[False, True])
     for name in ("persons", "items", "pre", "theta", "seed"):
         frame[name] = getattr(options, name)

@@ -16,7 +16,7 @@ def main() -> None:
     """20 designs that differ in their spread and effect, all 500 persons x 20 items."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=200)
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))
     options = parser.parse_args()
     plans = [
@@ -24,11 +24,15 @@ def main() -> None:
         for effect in (0.0, 0.1, 0.2, 0.3)
         for sigma in (0.0, 0.1, 0.2, 0.3, 0.4)
     ]
-    found = il.power(plans, n=options.n, jobs=options.jobs)
+    found = il.power(plans, n=options.n, workers=options.workers)
     print(found)
-    each = options.jobs * found.seconds / (len(plans) * options.n)
+    each = options.workers * found.seconds / (len(plans) * options.n)
     print(f"{found.seconds:.0f} s, {each:.3f} s of one core a trial")
-    made = {"trials": options.n, "jobs": options.jobs, "seconds_in_all": round(found.seconds, 1)}
+    made = {
+        "trials": options.n,
+        "workers": options.workers,
+        "seconds_in_all": round(found.seconds, 1),
+    }
     made |= {"machine": machine(), "versions": our_versions()}
     found.to_frame().assign(**made).round(4).to_csv(options.out, index=False)
 

@@ -151,6 +151,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", help="how many (the smallest), or names; all by default")
     parser.add_argument("--engines", default="quadrature,nuts")
+    parser.add_argument(
+        "--sampled", type=int, help="NUTS for so many, the smallest; all by default"
+    )
     parser.add_argument("--items", choices=["drawn", "published"], default="drawn")
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
@@ -166,8 +169,9 @@ def main() -> None:
     pieces = []
     for engine in options.engines.split(","):
         start = time.perf_counter()
+        chosen = table.head(options.sampled) if engine == "nuts" and options.sampled else table
         study = il.study(
-            trials_of(table, items, options.seed, drawn), MODELS[engine], engine,
+            trials_of(chosen, items, options.seed, drawn), MODELS[engine], engine,
             folder=folder, draws=options.draws, seed=options.seed, workers=options.workers,
         )  # fmt: skip
         print(study, f"\n{engine}: {time.perf_counter() - start:.0f} s in all\n")

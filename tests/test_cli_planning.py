@@ -39,7 +39,7 @@ def test_simulate_writes_what_python_simulates(ilhte, tmp_path):
 def test_power_prints_and_writes_its_grid(ilhte, tmp_path):
     csv, figure = tmp_path / "power.csv", tmp_path / "power.png"
     status, text, err = ilhte(
-        "power", "--persons", "40,60", "--items", "5", "-n", "2", "--engine", "laplace", "--jobs", "1",
+        "power", "--persons", "40,60", "--items", "5", "-n", "2", "--engine", "laplace", "--workers", "1",
         "--csv", csv, "--figure", figure,
     )  # fmt: skip
     assert status == 0, err

@@ -32,9 +32,3 @@ def inverse_root(precision: np.ndarray) -> np.ndarray:
     """Factors R with R R' = inverse of each matrix (..., d, d)."""
     values, vectors = np.linalg.eigh(precision)
     return np.asarray(vectors / np.sqrt(np.maximum(values, 1e-3))[..., None, :])
-
-
-def factor(covariance: np.ndarray) -> np.ndarray:
-    """L with L L' = covariance, which may be singular."""
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))

@@ -18,6 +18,7 @@ from ilhte_bayes.checks.replicates import Who, replicate
 from ilhte_bayes.checks.sites import site_groups, sites
 from ilhte_bayes.errors import ModelError, NotAvailable
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.fits.intervals import p_words
 
 _CONVINCING = 0.01  # of checks beside the one of new persons: together they add few false alarms
 _LARGE_SLOPE = 3.5  # SDs of replicated tables, for one item among many
@@ -164,7 +165,7 @@ def _answers(fit: Fit, draws: int, seed: int, found: dict[str, PredictiveCheck])
         worst = one.frame.loc[lowest, "surprise"].idxmax()
         evidence = (
             f"{one.overall:.0%} of {one.n_tables} replicated tables are as unusual; most unusual: "
-            f"{one.frame.loc[worst, 'what']} (p = {one.frame.loc[worst, 'p']:.3f})"
+            f"{one.frame.loc[worst, 'what']} ({p_words(one.frame.loc[worst, 'p'])})"
         )
         bad = one.overall <= level
         step = _STEPS[worst] if bad else ""
@@ -242,10 +243,10 @@ def _of_sites(fit: Fit, draws: int, seed: int) -> list[Verdict]:
         return [replicates]
     out = []
     for group in groups:
-        frame, p = sites(fit, replicates, group)
+        frame, p = sites(replicates, group)
         worst, z = frame.index[0], frame["points"].iloc[0]
         evidence = (
-            f"most unusual is {worst}, {z:+.1f} SD from its replicates (p = {p:.3f} among "
+            f"most unusual is {worst}, {z:+.1f} SD from its replicates ({p_words(p)} among "
             f"{len(frame)})"
         )
         step = "Look at how this site was run, and fit without it." if p <= _CONVINCING else ""

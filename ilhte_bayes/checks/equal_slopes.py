@@ -11,9 +11,7 @@ from scipy import stats
 
 from ilhte_bayes.checks.loo import loo
 from ilhte_bayes.checks.shrunken_slopes import ShrunkenSlopes, shrink
-from ilhte_bayes.engines.laplace import laplace
-from ilhte_bayes.engines.nuts import sample
-from ilhte_bayes.engines.quadrature import quadrature
+from ilhte_bayes.engines.refit import refit
 from ilhte_bayes.errors import ModelError, NotAvailable, listed
 from ilhte_bayes.fits import draw_tables
 from ilhte_bayes.fits.draw_tables import flat
@@ -142,7 +140,7 @@ def equal_slopes(
         )
     predictors = _predictors(model.design, terms)
     fits = {
-        name: _refitted(fit, with_slopes(model, own), seed, progress)
+        name: refit(fit, with_slopes(model, own), seed=seed, progress=progress)
         for name, own in predictors.items()
     }
     rows: list[dict[str, float]] = []
@@ -257,15 +255,6 @@ def _predictors(design: Design, terms: Sequence[str] | str | None) -> dict[str, 
     for term in slopes:
         out.setdefault(re.sub(r"\[(T\.)?.*?\]", "", term), []).append(term)
     return out
-
-
-def _refitted(fit: Fit, model: Model, seed: int, progress: bool) -> Fit:
-    if fit.engine == "laplace":
-        return laplace(model)
-    if fit.engine == "quadrature":
-        return quadrature(model, integrate=str(fit.mode.attrs["integrated"]))
-    sizes = fit.tree["posterior"].sizes
-    return sample(model, draws=sizes["draw"], chains=sizes["chain"], seed=seed, progress=progress)
 
 
 def _ratio(common: Fit, own: Fit, df: int) -> dict[str, float]:

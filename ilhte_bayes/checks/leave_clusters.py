@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import logsumexp
 
-from ilhte_bayes.checks.adaptive import factor, inverse_root, rule
+from ilhte_bayes.checks.adaptive import inverse_root, rule
 from ilhte_bayes.checks.answer_gaps import AnswerGaps
 from ilhte_bayes.errors import NotAvailable
 from ilhte_bayes.fits.spread_draws import Values
@@ -14,6 +14,7 @@ from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.likelihood.persons import answer_term, arguments
 from ilhte_bayes.likelihood.plan import Plan
 from ilhte_bayes.likelihood.unit_summaries import moment_grid, unit_moments
+from ilhte_bayes.models.roots import root_of
 
 _STEPS = 15
 _CLOSE = 1e-3  # posterior SDs from the mode: the quadrature does not need more
@@ -102,7 +103,7 @@ class LeaveClusters:
         plan, name, d = self.plan, self.group.name, self.group.n_columns
         level, z = self._places
         covariance, drawn = values.covariance[name], values.effects[name]
-        root = factor(covariance)
+        root = root_of(covariance)
         base = plan.means.value(values.beta, values.effects)
         base = base - np.sum(z * drawn[level], axis=1)
         far = _REACH * np.sqrt(np.max(np.einsum("mi,ij,mj->m", z, covariance, z)))

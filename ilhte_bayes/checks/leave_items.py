@@ -7,7 +7,7 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebpts1, chebvander
 from scipy.special import logsumexp
 
-from ilhte_bayes.checks.adaptive import factor, inverse_root, rule
+from ilhte_bayes.checks.adaptive import inverse_root, rule
 from ilhte_bayes.checks.answer_gaps import AnswerGaps
 from ilhte_bayes.errors import NotAvailable
 from ilhte_bayes.estimands.persons import at_draw
@@ -22,6 +22,7 @@ from ilhte_bayes.likelihood.answer_sets import (
 from ilhte_bayes.likelihood.persons import unit_masses
 from ilhte_bayes.likelihood.plan import Plan
 from ilhte_bayes.likelihood.unit_summaries import moment_grid
+from ilhte_bayes.models.roots import root_of
 
 _PLACES = 14  # at which a smooth curve over an item's shift is known
 _AT = chebpts1(_PLACES)
@@ -96,7 +97,7 @@ class LeaveItems:
         grid, at = at_draw(self.plan, values, moment_grid)
         _, mass = unit_masses(self.plan, grid, at)
         by_slope = np.exp(np.multiply.outer(at.slope, grid.nodes))
-        root = factor(values.covariance[name])
+        root = root_of(values.covariance[name])
         out = np.full(self.group.n_levels, np.nan)
         for k in range(self.group.n_levels) if only is None else (only,):
             item = self._items[k]

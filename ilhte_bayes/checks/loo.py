@@ -13,7 +13,8 @@ from ilhte_bayes.checks.left_out import LeftOut, left_out
 from ilhte_bayes.checks.refit import exact_density
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.fits.spread_draws import spread_draws, spread_positions, steps
+from ilhte_bayes.fits.progress import steps
+from ilhte_bayes.fits.spread_draws import spread_draws, spread_positions
 from ilhte_bayes.models.ability import require_plain
 
 _FEWEST = 100  # draws

@@ -6,11 +6,12 @@ import numpy as np
 from scipy.special import logsumexp
 
 from ilhte_bayes.checks.left_out import LeftOut
-from ilhte_bayes.engines.nuts import sample
+from ilhte_bayes.engines.refit import refit
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.spread_draws import SpreadDraws, spread_draws
 from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.models.model import Model
+from ilhte_bayes.models.roots import root_of
 
 
 def model_of(model: Model, count: np.ndarray) -> Model:
@@ -55,17 +56,8 @@ def exact_density(fit: Fit, left_out: LeftOut, k: int, *, draws: int, seed: int 
     seed : int
         Of the sampler, and of effects of levels that the rest does not have.
     """
-    posterior = fit.tree["posterior"]
     count = left_out.kept(k)
-    rest = sample(
-        model_of(fit.model, count),
-        integrate=str(posterior.attrs.get("integrated") or "none"),
-        draws=posterior.sizes["draw"],
-        tune=int(posterior.attrs.get("tune", 500)),
-        chains=posterior.sizes["chain"],
-        seed=seed,
-        progress=False,
-    )
+    rest = refit(fit, model_of(fit.model, count), seed=seed)
     name = left_out.plan.group.name
     values = _with_all_levels(
         spread_draws(rest, name, draws), fit.model.design, np.flatnonzero(count), name, seed
@@ -83,9 +75,7 @@ def _with_all_levels(
     for group in design.groups:
         if group.name == open_group:
             continue
-        covariance = draws.covariance[group.name]
-        values, vectors = np.linalg.eigh(covariance)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+        root = root_of(draws.covariance[group.name])
         noise = rng.standard_normal((len(draws), group.n_levels, group.n_columns))
         out = np.einsum("sij,slj->sli", root, noise)
         out[:, np.unique(group.level[rows])] = draws.effects[group.name]

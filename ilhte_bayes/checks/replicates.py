@@ -9,12 +9,14 @@ import xarray as xr
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.persons import effect_draws
+from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.fits.spread_draws import spread_positions
-from ilhte_bayes.formulas.design import Design, Group
+from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.priors import correlated
 from ilhte_bayes.models.reduced import require_persons
+from ilhte_bayes.models.roots import root_of
 from ilhte_bayes.models.simulated import linear_predictor, questions, thresholds
 
 Who = Literal["same", "new"]
@@ -119,7 +121,7 @@ def _parameters(
     posterior = fit.draws["posterior"].to_dataset()
     at = posterior.isel(draw=spread_positions(posterior, draws))
     n = at.sizes["chain"] * at.sizes["draw"]
-    out = {"beta": _flat(at, "beta") if "beta" in at else np.zeros((n, 0))}
+    out = {"beta": flat(at, "beta") if "beta" in at else np.zeros((n, 0))}
     fresh = _new_group(fit) if persons == "new" else None
     for group in design.groups:
         if group.name == fresh:
@@ -141,21 +143,8 @@ def _new_group(fit: Fit) -> str:
 
 def _from_population(at: xr.Dataset, group: Group, rng: np.random.Generator) -> np.ndarray:
     """(draw, level, column) effects of new levels, given the SDs and correlations of each draw."""
-    sd = _flat(at, f"sd_{group.name}")
+    sd = flat(at, f"sd_{group.name}")
     noise = rng.standard_normal((len(sd), group.n_levels, group.n_columns))
     if correlated(group):
-        value, vector = np.linalg.eigh(_flat(at, f"corr_{group.name}"))
-        root = vector * np.sqrt(np.maximum(value, 0.0))[:, None, :]
-        noise = noise @ np.swapaxes(root, 1, 2)
+        noise = noise @ root_of(flat(at, f"corr_{group.name}")).mT
     return np.asarray(noise * sd[:, None, :])
-
-
-def _flat(at: xr.Dataset, name: str) -> np.ndarray:
-    values = at[name].transpose("chain", "draw", ...).to_numpy()
-    return np.asarray(values.reshape(-1, *values.shape[2:]))
-
-
-def unit_of_person(design: Design, group: Group, arm: np.ndarray) -> np.ndarray:
-    """(row,) number of the person, one for each arm that a person was in."""
-    key = group.level.astype(np.int64) * (int(arm.max()) + 1) + arm
-    return np.unique(key, return_inverse=True)[1]

@@ -15,12 +15,11 @@ def site_groups(fit: Fit) -> list[Group]:
     return [g for g in fit.model.design.groups if not own & set(g.variables)]
 
 
-def sites(fit: Fit, replicates: Replicates, group: Group) -> tuple[pd.DataFrame, float]:
+def sites(replicates: Replicates, group: Group) -> tuple[pd.DataFrame, float]:
     """Points and spread of answers in each site, against replicated tables.
 
     Parameters
     ----------
-    fit : Fit
     replicates : Replicates
         Of new persons in the same sites.
     group : Group

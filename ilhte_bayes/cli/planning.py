@@ -96,7 +96,7 @@ def power(
     n: Annotated[int, typer.Option("-n", "--trials", help="Trials of each design.")] = 200,
     level: Annotated[float, typer.Option(help="Level of both tests.")] = 0.05,
     engine: Annotated[str, typer.Option(help="quadrature or laplace.")] = "quadrature",
-    jobs: Annotated[int | None, typer.Option(help="Processes; one for each core.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; one for each core.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the numbers as CSV.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Write the figure: .png, .svg, .pdf.")] = None,
     seed: Seed = 1,
@@ -118,7 +118,7 @@ def power(
     shown = sys.stderr.isatty()
     kind: Any = engine
     found = il.power(
-        plan, **grid, n=n, level=level, engine=kind, seed=seed, jobs=jobs, progress=shown
+        plan, **grid, n=n, level=level, engine=kind, seed=seed, workers=workers, progress=shown
     )
     print(found)
     if csv is not None:

@@ -303,15 +303,13 @@ def _compare(column: Coded, term: ResponseTerm, order: Sequence[str] | None) -> 
             )
         return np.asarray(compare(column.values, value))
     texts = list(order) if order is not None else column.texts
-    _check_comparable(column, term, texts, ordered=column.ordered or order is not None)
+    _check_comparable(term, texts, ordered=column.ordered or order is not None)
     place = {text: at for at, text in enumerate(texts)}
     position = np.array([place.get(text, -1) for text in column.texts])  # -1: no row holds it
     return np.asarray(compare(position, place[str(value)]))
 
 
-def _check_comparable(
-    column: Coded, term: ResponseTerm, texts: Collection[str], *, ordered: bool
-) -> None:
+def _check_comparable(term: ResponseTerm, texts: Collection[str], *, ordered: bool) -> None:
     if str(term.value) not in texts:
         raise DataError(
             f"'{term.text}': column {term.column!r} has no value {str(term.value)!r}; it has "

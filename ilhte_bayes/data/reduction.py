@@ -98,15 +98,6 @@ class Reduced:
         totals = frame.groupby([item, arm], sort=True).sum()
         return totals.assign(share=totals["ones"] / totals["answers"])
 
-    def score_counts(self) -> pd.DataFrame:
-        """Persons by sum score (rows) and arm (columns)."""
-        arm = self.kinds[str(self.roles.treatment)].to_numpy()
-        frame = pd.DataFrame({"score": self.score, "arm": arm, "persons": self.persons})
-        table = frame.pivot_table(
-            index="score", columns="arm", values="persons", aggfunc="sum", fill_value=0
-        )
-        return table.rename_axis(columns=self.roles.treatment)
-
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one Parquet file, sealed; `il.read_reduced(path)` opens it.
 

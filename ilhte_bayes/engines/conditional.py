@@ -9,6 +9,7 @@ from scipy import linalg, optimize, sparse, stats
 
 from ilhte_bayes.engines.symmetric import Cells, Maximum, maximise
 from ilhte_bayes.errors import ModelError, listed
+from ilhte_bayes.fits.intervals import p_words
 from ilhte_bayes.formulas.contrasts import arm_contrasts
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.models.discrimination import require_equal_discrimination
@@ -28,10 +29,9 @@ class AndersenTest:
 
     def sentence(self, noun: str = "effect") -> str:
         """Say what was found."""
-        p = "p < 0.001" if self.p < 0.0005 else f"p = {self.p:.3f}"
         verdict = "is rejected" if self.p < 0.05 else "is not rejected"
         return (
-            f"Andersen's test: chi-square {self.statistic:.2f}, {self.df} df, {p}. One {noun} for "
+            f"Andersen's test: chi-square {self.statistic:.2f}, {self.df} df, {p_words(self.p)}. One {noun} for "
             f"all items {verdict} at 5 %."
         )
 
@@ -197,7 +197,7 @@ def conditional(model: Model) -> ConditionalFit:
             [fit.loglik for fit in (*arms, pooled)], index=[*answers.arms, "pooled"], name="loglik"
         ),
         contrast=answers.contrast,
-        noun=model.assignment.noun if model.assignment else "effect",
+        noun=model.noun,
         n_informative=n_informative,
         n_left_out=answers.start.size - 1 - n_informative,
         problems=tuple(problems),

@@ -39,10 +39,11 @@ _ENOUGH_FOR_RHAT = 2000  # draws
 # Run again, with twice the warm-up of the run before, until no draw diverges and chains agree: with
 # persons integrated out another run takes seconds. After divergences with the next of these, smaller
 # steps; where chains only disagree with twice the draws, all of which are kept.
+FIRST_TARGET = 0.9
 _TARGETS: dict[str, tuple[float, ...]] = {
-    "joint": (0.9,),
-    "integrated": (0.9, 0.97, 0.99),
-    "curved": (0.9,),
+    "joint": (FIRST_TARGET,),
+    "integrated": (FIRST_TARGET, 0.97, 0.99),
+    "curved": (FIRST_TARGET,),
 }
 
 
@@ -123,6 +124,7 @@ def sample(
     free = integrate == "auto" and plain and not model.design.reduced
     if integrated and free and not worth_integrating(pilot, integrated):
         integrated = None
+    graph = integrate == "none" or sampler == "numpyro" or not model.design.compiled
     piloted = time.perf_counter()
     share = _WELL_INFORMED[kind]
     centred = frozenset(_well_informed(pilot, share))
@@ -136,7 +138,7 @@ def sample(
             drawn = _draw_with_discriminations(pilot, centred, integrated, run, share)
         elif model.ability == "histogram":
             drawn = draw_free(pilot, centred, _group_of_shape(model, integrated), run)
-        elif integrated is None and (integrate == "none" or sampler == "numpyro"):
+        elif integrated is None and graph:
             drawn = draw_joint(pilot, centred, run)
         elif integrated is None:
             drawn = draw_direct(pilot, centred, run)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 
+from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.likelihood.grid import (
     Evaluate,
     Grid,
@@ -87,16 +88,11 @@ def sample_on_grid(target: Target, states: np.ndarray, scale: np.ndarray) -> OnG
 def extreme_draws(plan: Plan, posterior: xr.Dataset) -> np.ndarray:
     """Numbers of the draws at 1 % and 99 % of ability SDs and of the persons' mean."""
     n = posterior.sizes["chain"] * posterior.sizes["draw"]
-
-    def flat(name: str) -> np.ndarray:
-        values = posterior[name].transpose("chain", "draw", ...).to_numpy()
-        return np.asarray(values.reshape(n, -1))
-
-    quantities = list(flat(f"sd_{plan.group.name}").T)
+    quantities = list(flat(posterior, f"sd_{plan.group.name}").T)
     if plan.means.terms:
-        beta = flat("beta")[:, list(plan.means.terms)]
+        beta = flat(posterior, "beta")[:, list(plan.means.terms)]
         quantities += [beta @ plan.means.x[k] for k in (0, plan.n_means // 2, plan.n_means - 1)]
     if "discrimination" in posterior:
-        quantities += [flat("discrimination").max(axis=1)]
+        quantities += [flat(posterior, "discrimination").max(axis=1)]
     orders = [np.argsort(values) for values in quantities]
     return np.unique([order[at] for order in orders for at in (n // 100, n - 1 - n // 100)])

@@ -4,13 +4,12 @@ import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from ilhte_bayes.engines.laplace import laplace
 from ilhte_bayes.engines.marginal.warm import highest, objective_like, point, scale_of
-from ilhte_bayes.engines.quadrature import quadrature
+from ilhte_bayes.engines.refit import refit
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.nesting import null_in_full, null_of
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.fits.spread_draws import steps
+from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.simulated import simulate_answers
 
@@ -92,15 +91,8 @@ def _of_model(model: Model, parameters: xr.Dataset) -> xr.Dataset:
 
 def _cold(like: Fit, model: Model, so_far: float) -> tuple[float, bool]:
     """The same from the engine's own start."""
-    fit = fit_like(like, model)
+    fit = refit(like, model)
     return max(fit.loglik, so_far), bool(fit.mode.attrs["converged"])
-
-
-def fit_like(like: Fit, model: Model) -> Fit:
-    """Fit a model by the engine of another fit, by maximum likelihood."""
-    if like.engine == "laplace":
-        return laplace(model)
-    return quadrature(model, integrate=str(like.mode.attrs["integrated"]))
 
 
 def _same_columns(null: Fit, full: Fit, parameters: xr.Dataset) -> None:

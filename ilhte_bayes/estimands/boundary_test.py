@@ -7,15 +7,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-from ilhte_bayes.engines.laplace import laplace
-from ilhte_bayes.engines.quadrature import quadrature
+from ilhte_bayes.engines.refit import fit_by, refit
 from ilhte_bayes.errors import ModelError
-from ilhte_bayes.estimands.bootstrap import bootstrap_ratios, fit_like
+from ilhte_bayes.estimands.bootstrap import bootstrap_ratios
 from ilhte_bayes.estimands.boundary import bootstrap_p, halved_size, likelihood_ratio_p
 from ilhte_bayes.estimands.nesting import Added, added, nested
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.comparison import same_answers
-from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.fits.fit import Engine, Fit
 from ilhte_bayes.models.model import Model
 
 
@@ -124,7 +123,7 @@ def boundary_test(
     )
 
 
-def _fitted(null: Fit | Model, full: Fit | Model, engine: str) -> tuple[Fit, Fit]:
+def _fitted(null: Fit | Model, full: Fit | Model, engine: Engine) -> tuple[Fit, Fit]:
     """Both as fits, by one engine."""
     if engine not in ("laplace", "quadrature"):
         raise ModelError(f"engine={engine!r}; it is 'laplace' or 'quadrature'.")
@@ -136,12 +135,11 @@ def _fitted(null: Fit | Model, full: Fit | Model, engine: str) -> tuple[Fit, Fit
                 "il.laplace(fit.model), or read il.item_variation(fit) of draws."
             )
     if isinstance(full, Fit):
-        return (null if isinstance(null, Fit) else fit_like(full, null)), full
+        return (null if isinstance(null, Fit) else refit(full, null)), full
     if isinstance(null, Fit):
-        return null, fit_like(null, full)
-    fit = laplace if engine == "laplace" else quadrature
-    first = fit(full)
-    return fit_like(first, null), first
+        return null, refit(null, full)
+    first = fit_by(engine, full)
+    return refit(first, null), first
 
 
 def _check(null: Fit, full: Fit) -> None:

@@ -39,8 +39,9 @@ class EffectCard:
     items : pandas.DataFrame
         Index contrast; `share`, that part of the squared standard error of the average over the
         item population that more persons cannot remove; `df`, degrees of freedom of its interval;
-        `sd` of effects over items (logits; on ability where discriminations multiply effects),
-        missing where the model gives all items the same.
+        `sd` of effects over items of equal features (logits; on ability where discriminations
+        multiply effects), missing where the model gives these the same; `features`, the SD over
+        these items of what the fixed part makes of their effects.
     average : {"population", "typical"}
         Whose answers probabilities and score points are.
     noun : str
@@ -125,7 +126,10 @@ def effect_card(
     Notes
     -----
     With zeta_i the items' deviations and sigma their SD: beta + mean(zeta_i) over these items;
-    beta; beta + N(0, sigma^2); beta + N(0, sigma^2 / k). Where discriminations multiply the effect
+    beta; beta + N(0, sigma^2); beta + N(0, sigma^2 / k). Where effects also differ by item features,
+    beta is their average over these items, and each new item has the features of one of these,
+    drawn at random: the variance over these items of what the features predict adds to sigma^2.
+    Where discriminations multiply the effect
     (`discrimination="loaded"`) these are effects on ability, which the column in SDs holds; the
     logits are those of the items: mean(a_i (beta + zeta_i)); E(a) beta; a (beta + zeta); the mean
     of k of these, with a log-normal.
@@ -134,7 +138,9 @@ def effect_card(
     items' (easiness, effect) integrated out, or drawn jointly for new items.
 
     By maximum likelihood, the last three targets have intervals of t with (I - 1) / share^2 degrees
-    of freedom, where `share` of the squared standard error comes from the sample of I items.
+    of freedom, where `share` of the squared standard error comes from the sample of I items; and if
+    fewer than 40 clusters were treated as a whole, all have at most those of `il.fixed_tests`,
+    divided by the squared share of the variance that is not what is new in an item or test.
 
     References
     ----------
@@ -169,12 +175,13 @@ def effect_card(
     items = pd.DataFrame(
         {
             "share": [s.share for s in found.samples],
-            "df": [s.df[0] for s in found.samples],
+            "df": [s.df[1] for s in found.samples],
             "sd": [s.sd for s in found.samples],
+            "features": [s.features for s in found.samples],
         },
         index=pd.Index([c.label for c in contrasts], name="contrast"),
     )
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    noun = fit.model.noun
     notes = card_notes(
         fit, name, contrasts, found.weights, found.samples, found.unit, sd, average, found.missing
     )

@@ -4,7 +4,8 @@ Of a new item and a new test, easiness and effect are drawn together for every d
 parameters: an effect of one size in logits moves the answers to a hard item less.
 """
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,24 +50,49 @@ def answer_rows(
     """
     arms = [Arm.of(fit, name, contrast, a, average) for a in (contrast.from_arm, contrast.to_arm)]
     n_items = len(arms[0].groups[0][0].labels)
+    answers = expected_answers(fit, name, arms, drawn, k)
+    out: Rows = {}
+    for j, (target, size) in enumerate(
+        zip(target_names(n_items, k), (n_items, k, 1, k), strict=True)
+    ):
+        effect, centre = effects(answers, j, sample.df[j])
+        one, middle = effect.sum(axis=1), float(centre.sum())
+        if arms[0].n_cuts <= 1:
+            out[target, "probability"] = one, middle
+        out[target, "score points"] = size * one, size * middle
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """P(Y >= c) in both arms, averaged over the items of each target, in the card's order."""
+
+    draws: np.ndarray  # (draw, target, arm, cut)
+    centre: np.ndarray  # (target, arm, cut); of new items the population's
+
+
+def expected_answers(
+    fit: Fit, name: str, arms: list[Arm], drawn: Iterable[Draw], k: int
+) -> Answers:
+    """Draws, and estimates: a maximised fit's own, or means of draws."""
     estimates = mode_draw(fit, name) if not fit.sampled else None
     # t knows what the uncertainty of items' SDs does (ML); else they are each draw's own
     usual = estimates if fit.objective == "ml" else None
     rng = np.random.default_rng(SEED + 5)
-    values = np.array([_effects(arms, one, k, usual, rng) for one in drawn])
+    draws = np.array([_answers(arms, one, k, usual, rng) for one in drawn])
     if estimates is None:
-        these, population = values[:, :2].mean(axis=0)
+        these, population = draws[:, :2].mean(axis=0)
     else:
         these, population = _these_and_all(arms, estimates)
-    names, centres = target_names(n_items, k), (these, *[population] * 3)
-    out: Rows = {}
-    for j, (target, size) in enumerate(zip(names, (n_items, k, 1, k), strict=True)):
-        df = sample.df[j - 1] if j else np.inf
-        effect = stretched(values[:, j], centres[j], df, rng)
-        if arms[0].n_cuts <= 1:
-            out[target, "probability"] = effect, centres[j]
-        out[target, "score points"] = size * effect, size * centres[j]
-    return out
+    return Answers(draws, np.stack([these, population, population, population]))
+
+
+def effects(answers: Answers, target: int, df: float) -> tuple[np.ndarray, np.ndarray]:
+    """(draw, cut) effects on one target, by t about its estimate (cut,)."""
+    values, centre = answers.draws[:, target], answers.centre[target]
+    rng = np.random.default_rng([SEED + 5, target])
+    middle = centre[1] - centre[0]
+    return stretched(values[:, 1] - values[:, 0], middle, df, rng), middle
 
 
 def draws_of(fit: Fit, name: str) -> list[Draw]:
@@ -86,10 +112,10 @@ def why_not(fit: Fit, name: str) -> str | None:
     return None
 
 
-def _effects(
+def _answers(
     arms: list[Arm], draw: Draw, k: int, usual: Draw | None, rng: np.random.Generator
-) -> tuple[float, float, float, float]:
-    """Effect on the expected score of an item: these, all, a new one, the mean of k new ones.
+) -> np.ndarray:
+    """(target, arm, cut) probabilities of these items, all, a new one, the mean of k new ones.
 
     New items are drawn with the covariance of `usual`, if given.
     """
@@ -97,13 +123,15 @@ def _effects(
     from_where = draw if usual is None else replace(draw, covariance=usual.covariance)
     drawn = min(k, _MOST_ITEMS)
     items = new_items(arms[0], from_where, drawn, rng)
-    before, after = (arm.new_items(draw, *items).sum(axis=1) for arm in arms)
-    change = after - before
-    test = population + (float(change.mean()) - population) * np.sqrt(drawn / k)
-    return these, population, float(change[0]), test
+    like = None  # features of new items are those of items asked
+    if any(arm.by_item is not None for arm in arms):
+        like = rng.integers(len(arms[0].groups[0][0].labels), size=drawn)
+    new = np.stack([arm.new_items(draw, *items, like) for arm in arms])  # (arm, item, cut)
+    test = population + (new.mean(axis=1) - population) * np.sqrt(drawn / k)
+    return np.stack([these, population, new[:, 0], test])
 
 
-def _these_and_all(arms: list[Arm], draw: Draw) -> tuple[float, float]:
-    before, after = (arm(draw).sum(axis=1).mean() for arm in arms)
-    low, high = (arm.population(draw).sum() for arm in arms)
-    return float(after - before), float(high - low)
+def _these_and_all(arms: list[Arm], draw: Draw) -> tuple[np.ndarray, np.ndarray]:
+    """(arm, cut) each."""
+    these = np.stack([arm(draw).mean(axis=0) for arm in arms])
+    return these, np.stack([arm.population(draw) for arm in arms])

@@ -6,7 +6,12 @@ In logits of the answers, and on ability; they differ only where discriminations
 import numpy as np
 
 from ilhte_bayes.estimands.distribution import SEED, NormalDistribution
-from ilhte_bayes.estimands.item_sample import ItemSample, effect_variance
+from ilhte_bayes.estimands.item_sample import (
+    ItemSample,
+    effect_variance,
+    feature_effects,
+    features_differ,
+)
 from ilhte_bayes.estimands.items import ItemWeights, effects_before_loading, effects_distribution
 from ilhte_bayes.estimands.parameters import ParameterDraws, mean_discrimination, parameters_at
 from ilhte_bayes.fits.draw_tables import flat
@@ -18,11 +23,14 @@ def target_names(n_items: int, k: int) -> tuple[str, str, str, str]:
     return f"these {n_items} items", "item population", "one new item", f"a new {k}-item test"
 
 
-def stretched(values: np.ndarray, centre: float, df: float, rng: np.random.Generator) -> np.ndarray:
-    """Draws of a t distribution from those of a normal one."""
+def stretched(
+    values: np.ndarray, centre: float | np.ndarray, df: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Draws (draw, ...) of a t distribution from those of a normal one."""
     if np.isinf(df):
         return values
-    return np.asarray(centre + (values - centre) * np.sqrt(df / rng.chisquare(df, len(values))))
+    longer = np.sqrt(df / rng.chisquare(df, len(values))).reshape(-1, *[1] * (values.ndim - 1))
+    return np.asarray(centre + (values - centre) * longer)
 
 
 def target_draws(
@@ -43,9 +51,11 @@ def target_draws(
             new: population + spread * rng.standard_normal(population.size),
             test: population + spread / np.sqrt(k) * rng.standard_normal(population.size),
         }
-        centre = own_estimates(fit, name, weights)[1]
-        for target, df in zip((average, new, test), sample.df, strict=True):
-            out[target] = stretched(out[target], centre, df, rng)
+        for target, items in ((new, 1), (test, k)):
+            out[target] += of_features(draws, weights, items)
+        here, beyond = own_estimates(fit, name, weights)
+        for target, df in zip((these, average, new, test), sample.df, strict=True):
+            out[target] = stretched(out[target], here if target == these else beyond, df, rng)
         return out, out
     logits = {
         these: mean_over_items(fit, name, weights, draws),
@@ -58,11 +68,25 @@ def target_draws(
     sd = flat(fit.tree, "sd_discrimination")
     for target, items in ((new, 1), (test, k)):
         logits[target], ability[target] = np.zeros(population.size), np.zeros(population.size)
-        for _ in range(items):
+        for each in range(items):
             effect = population + spread * rng.standard_normal(population.size)
+            effect += of_features(draws, weights, 1, each)
             ability[target] += effect / items
             logits[target] += np.exp(sd * rng.standard_normal(population.size)) * effect / items
     return logits, ability
+
+
+def of_features(draws: ParameterDraws, weights: ItemWeights, k: int, number: int = 0) -> np.ndarray:
+    """(draw,) what k new items' features make of their mean effect, around the average.
+
+    Each has the features of one of the items asked, drawn with replacement.
+    """
+    if not features_differ(weights):
+        return np.zeros(len(draws.beta))
+    effects = feature_effects(draws, weights)
+    rng = np.random.default_rng([SEED, k, number])
+    drawn = rng.multinomial(k, np.full(effects.shape[1], 1.0 / effects.shape[1]), len(effects))
+    return np.asarray((drawn / k * effects).sum(axis=1))
 
 
 def own_estimates(fit: Fit, name: str, weights: ItemWeights) -> tuple[float, float]:

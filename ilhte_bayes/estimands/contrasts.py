@@ -260,7 +260,7 @@ def _words(
             f"Estimated effects of small levels of {each} are drawn towards the average of all: "
             "where size and effect go together, add their interaction to the formula."
         )
-    noun = model.assignment.noun if model.assignment else "effect"
+    noun = model.noun
     if name == model.roles.treatment and noun == "difference":
         words.append("Arms were not randomised: these are differences between groups.")
     return words

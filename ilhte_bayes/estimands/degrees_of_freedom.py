@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from ilhte_bayes.estimands.levels import levels_above
 from ilhte_bayes.formulas.design import Design, Group
+from ilhte_bayes.models.model import Model
 
+FEW_CLUSTERS = 40  # below it, a treatment given to whole clusters has t with these few
 _LEFT_OVER = 1e-9  # of a column's sum of squares: less is rounding
 
 
@@ -70,6 +73,44 @@ def rank_contributions(design: Design) -> Ranks:
             random[name, column] = max(int(added[k]) - already, 0)
     fixed = len(design.terms)
     return Ranks(fixed, random, max(design.n_obs - fixed - sum(random.values()), 1))
+
+
+class FewClusters(NamedTuple):
+    """Degrees of freedom of a treatment that few units were given as a whole."""
+
+    df: int  # units less the columns that are constant within them
+    unit: str
+    n_units: int
+    n_columns: int
+    constant: np.ndarray  # (term,)
+
+    @property
+    def words(self) -> str:
+        """How the degrees of freedom come about."""
+        return (
+            f"{self.n_units} levels of {self.unit} less {self.n_columns} columns that are constant "
+            f"within them (fewer than {FEW_CLUSTERS} clusters)"
+        )
+
+
+def few_clusters(model: Model) -> FewClusters | None:
+    """The units that were treated as a whole, where they are few and the model has a term for them."""
+    assigned, design = model.assignment, model.design
+    if assigned is None or assigned.unit is None or assigned.n_units >= FEW_CLUSTERS:
+        return None
+    inside = [group for group in design.groups if group.variables[-1] == assigned.unit]
+    if not inside:
+        return None
+    constant = constant_within(design, inside[0])
+    n_columns = n_constant(design, constant)
+    df = max(assigned.n_units - n_columns, 1)
+    return FewClusters(df, assigned.unit, assigned.n_units, n_columns, constant)
+
+
+def n_constant(design: Design, constant: np.ndarray) -> int:
+    """Columns that are constant within units, in one logit; thresholds together are one."""
+    logits = 1 if design.logit is None else np.unique(design.logit).size
+    return int(constant.sum()) // logits + int(design.n_cuts > 0)
 
 
 def constant_within(design: Design, group: Group) -> np.ndarray:

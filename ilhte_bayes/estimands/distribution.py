@@ -7,6 +7,7 @@ from scipy.special import ndtr
 
 from ilhte_bayes.fits.draw_tables import TAILS
 from ilhte_bayes.fits.intervals import normal_interval
+from ilhte_bayes.models.roots import root_of
 
 N_DRAWS = 4000
 SEED = 20231019  # of every summary made by simulation, so that a table never changes by itself
@@ -35,10 +36,8 @@ class NormalDistribution:
 
     def draws(self) -> np.ndarray:
         """Seeded draws, (draw, quantity)."""
-        values, vectors = np.linalg.eigh(self.covariance)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
         noise = np.random.default_rng(SEED).standard_normal((N_DRAWS, self.mean.size))
-        return np.asarray(self.mean + noise @ root.T)
+        return np.asarray(self.mean + noise @ root_of(self.covariance).T)
 
 
 @dataclass(frozen=True, slots=True)

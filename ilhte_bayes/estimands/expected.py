@@ -18,11 +18,13 @@ from ilhte_bayes.formulas.contrasts import Contrast, fixed_in_arm, group_in_arm
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.likelihood.integrable import choose_group
 from ilhte_bayes.models.discrimination import Loading, find_loading
+from ilhte_bayes.models.roots import root_of
 
 Average = Literal["population", "typical"]
 
 _HERMITE, _WEIGHT = np.polynomial.hermite_e.hermegauss(21)  # of log discriminations
 _WEIGHT = _WEIGHT / _WEIGHT.sum()
+_ROUNDING = 1e-12  # shares that are equal agree to this
 _LOG2_ITEMS = 8  # new items that stand for all where no integral does (see `Arm.population`)
 
 
@@ -49,6 +51,7 @@ class Arm:
     others: tuple[Deviate, ...]  # everything else; nothing for the typical person
     shaped: bool  # whether ability has a free shape, which is none of `others`
     loading: Loading | None
+    by_item: np.ndarray | None  # (item, place) share; nothing where it is the same for all items
 
     @staticmethod
     def of(
@@ -96,6 +99,7 @@ class Arm:
             others=tuple(Deviate(g.name, z[g.name], _loaded(g, loading)) for g in rest),
             shaped=shaped,
             loading=loading,
+            by_item=_by_item(own.n_levels, len(x), item, place, share),
         )
 
     def __call__(self, draw: Draw) -> np.ndarray:
@@ -113,9 +117,17 @@ class Arm:
         return np.stack([np.bincount(self.item, self.share * p, len(cuts)) for p in each.T], axis=1)
 
     def new_items(
-        self, draw: Draw, effects: np.ndarray, logs: np.ndarray | None = None
+        self,
+        draw: Draw,
+        effects: np.ndarray,
+        logs: np.ndarray | None = None,
+        like: np.ndarray | None = None,
     ) -> np.ndarray:
-        """(new item, cut) for items with these effects (item, column) and log discriminations."""
+        """(new item, cut) for items with these effects (item, column) and log discriminations.
+
+        `like` (new item,) says whose features and answering persons each has, an item of the table;
+        without it they are averaged over all items.
+        """
         group, z, _ = self.groups[0]
         logs = np.zeros(len(effects)) if logs is None else logs
         own, loaded = self._fixed(draw, others=True)
@@ -128,7 +140,9 @@ class Arm:
         at = np.repeat(np.arange(len(z)), n)
         variance = _quadratic(self.others, draw, at, a.ravel())
         each = self._chances(places.reshape(at.size, -1), variance, draw)
-        return np.einsum("p,pic->ic", self._weight(), each.reshape(places.shape))
+        if like is None or self.by_item is None:
+            return np.einsum("p,pic->ic", self._weight(), each.reshape(places.shape))
+        return np.einsum("ip,pic->ic", self.by_item[like], each.reshape(places.shape))
 
     def population(self, draw: Draw) -> np.ndarray:
         """(cut,) average over the population of items, by integrals.
@@ -208,12 +222,6 @@ def new_items(
     return effects, draw.sd_discrimination * rng.standard_normal(k)
 
 
-def root_of(covariance: np.ndarray) -> np.ndarray:
-    """A root R of a covariance matrix, R R' = covariance; singular ones have one too."""
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
-
-
 def _loaded(group: Group, loading: Loading | None) -> np.ndarray:
     """(column,) whether discriminations multiply it."""
     columns = frozenset() if loading is None else loading.columns
@@ -235,6 +243,15 @@ def _quadratic(
     n = max(pure.size, mixed.size)
     pure, mixed, twice = (np.broadcast_to(v, n)[place * (n > 1)] for v in (pure, mixed, twice))
     return np.maximum(pure + 2.0 * a * mixed + a**2 * twice, 0.0).round(12)
+
+
+def _by_item(
+    n_items: int, n_places: int, item: np.ndarray, place: np.ndarray, share: np.ndarray
+) -> np.ndarray | None:
+    """(item, place) share of an item's answers; None where items do not differ in it."""
+    out = np.zeros((n_items, n_places))
+    out[item, place] = share
+    return None if np.ptp(out, axis=0).max() < _ROUNDING else out
 
 
 def _merged(

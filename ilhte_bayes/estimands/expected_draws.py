@@ -10,11 +10,12 @@ from ilhte_bayes.estimands.distribution import SEED
 from ilhte_bayes.estimands.items import joint_covariance
 from ilhte_bayes.estimands.parameters import parameter_draws, parameters_at
 from ilhte_bayes.estimands.persons import effect_draws
-from ilhte_bayes.fits.draw_tables import flat
+from ilhte_bayes.fits.draw_tables import covariance_draws, flat
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.fits.spread_draws import spread_positions
+from ilhte_bayes.fits.spread_draws import spread_samples
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.likelihood.integrable import choose_group
+from ilhte_bayes.models.roots import root_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +49,12 @@ def expected_draws(fit: Fit, name: str, n: int) -> list[Draw]:
     if not fit.sampled and len(of_items(fit, name)) == 1 and f"re_{name}_joint" in fit.mode:
         return _approximate(fit, name, n)
     posterior = fit.draws["posterior"].to_dataset()
-    at = spread_positions(posterior, n)
-    chains, size = posterior.sizes["chain"], posterior.sizes["draw"]
-    chosen = (np.arange(chains)[:, None] * size + at).ravel()
+    chosen = spread_samples(posterior, n)
     if name in posterior.attrs.get("left_out", ()):
         raise ModelError(f"the draws leave out the {name} effects, of which there are too many.")
-    beta = flat(fit.draws, "beta") if "beta" in posterior else np.zeros((chains * size, 0))
+    beta = flat(fit.draws, "beta") if "beta" in posterior else np.zeros((chosen.max() + 1, 0))
     effects = {g.name: effect_draws(fit, g.name)[chosen] for g in of_items(fit, name)}
-    covariance = {}
-    for group in fit.model.design.groups:
-        sd = flat(fit.draws, f"sd_{group.name}")[chosen]
-        corr: np.ndarray = np.eye(group.n_columns)
-        if f"corr_{group.name}" in posterior:
-            corr = flat(fit.draws, f"corr_{group.name}")[chosen]
-        covariance[group.name] = sd[:, :, None] * sd[:, None, :] * corr
+    covariance = {g.name: covariance_draws(posterior, g)[chosen] for g in fit.model.design.groups}
     more = _extensions(fit, chosen)
     return [
         Draw(
@@ -100,8 +93,7 @@ def _approximate(fit: Fit, name: str, n: int) -> list[Draw]:
     assert drawn.moved is not None
     chosen = np.unique(np.linspace(0, len(drawn.beta) - 1, n).round().astype(int))
     modes = mode[f"re_{name}"].to_numpy()
-    values, vectors = np.linalg.eigh(joint_covariance(fit, name).reshape(modes.size, modes.size))
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    root = root_of(joint_covariance(fit, name).reshape(modes.size, modes.size))
     noise = np.random.default_rng(SEED + 3).standard_normal((len(chosen), modes.size)) @ root.T
     by_psi = mode[f"re_{name}_by_psi"].to_numpy()
     effects = modes + np.tensordot(drawn.moved[chosen], by_psi, 1) + noise.reshape(-1, *modes.shape)

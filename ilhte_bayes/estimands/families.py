@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.fits.intervals import p_value
 from ilhte_bayes.models.model import Model
 
 
@@ -44,7 +45,7 @@ def moderator_notes(fit: Fit, p: pd.Series) -> list[str]:
             "were looked at in other models belong to the family too."
         ]
     corrected = holm(p[terms].to_numpy())
-    each = ", ".join(f"{t} {_short(q)}" for t, q in zip(terms, corrected, strict=True))
+    each = ", ".join(f"{t} {p_value(q)}" for t, q in zip(terms, corrected, strict=True))
     return [
         f"Moderators of {fit.model.roles.treatment}: each interaction is one of a family of "
         f"{len(terms)} ({len(found)} moderator{'s' if len(found) > 1 else ''}); p by Holm: {each}."
@@ -64,7 +65,3 @@ def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
     out = np.empty(values.size)
     out[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return out
-
-
-def _short(p: float) -> str:
-    return "< .001" if p < 0.0005 else f"{p:.3f}".lstrip("0")

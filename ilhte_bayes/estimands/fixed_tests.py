@@ -7,15 +7,19 @@ import pandas as pd
 from scipy import stats
 
 from ilhte_bayes.errors import ModelError
-from ilhte_bayes.estimands.degrees_of_freedom import constant_within, containment
+from ilhte_bayes.estimands.degrees_of_freedom import (
+    FEW_CLUSTERS,
+    constant_within,
+    containment,
+    few_clusters,
+    n_constant,
+)
 from ilhte_bayes.estimands.families import moderator_notes
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.intervals import LEVEL
 from ilhte_bayes.formulas.design import Design
 from ilhte_bayes.models.reduced import require_persons
-
-_FEW_CLUSTERS = 40  # below it, a treatment given to whole clusters has t with these few
 
 
 def fixed_tests(fit: Fit, df: Literal["containment", "inf"] = "containment") -> Result:
@@ -110,33 +114,22 @@ def wald_t(estimate: pd.Series, se: pd.Series, df: pd.Series) -> pd.DataFrame:
 
 def _few_clusters(fit: Fit, degrees: pd.Series) -> list[str]:
     """Give a treatment of few clusters their degrees of freedom, in place; say so."""
-    model, design = fit.model, fit.model.design
-    assigned = model.assignment
-    if assigned is None or assigned.unit is None or assigned.n_units >= _FEW_CLUSTERS:
+    design, units = fit.model.design, few_clusters(fit.model)
+    if units is None:
         return []
-    inside = [group for group in design.groups if group.variables[-1] == assigned.unit]
-    if not inside:
-        return []
-    constant = constant_within(design, inside[0])
-    terms = [t for t, c in zip(design.terms, constant, strict=True) if c and _of(model, t, design)]
-    n_columns = _n_constant(design, constant)
-    few = max(assigned.n_units - n_columns, 1)
-    terms = [term for term in terms if degrees[term] > few]
+    each = zip(design.terms, units.constant, strict=True)
+    terms = [t for t, c in each if c and _of(fit.model, t, design) and degrees[t] > units.df]
     if not terms:
         return []
-    degrees[terms] = few
-    return [
-        f"{', '.join(terms)}: {few} degrees of freedom, {assigned.n_units} levels of "
-        f"{assigned.unit} less {n_columns} columns that are constant within them (fewer than "
-        f"{_FEW_CLUSTERS} clusters)."
-    ]
+    degrees[terms] = units.df
+    return [f"{', '.join(terms)}: {units.df} degrees of freedom, {units.words}."]
 
 
 def _too_many(design: Design, degrees: pd.Series) -> list[str]:
     """Say which other terms have more degrees of freedom than there are units they differ between."""
     notes = []
     for group in design.groups:
-        if group.n_levels >= _FEW_CLUSTERS:
+        if group.n_levels >= FEW_CLUSTERS:
             continue
         constant = constant_within(design, group)
         few = [
@@ -144,7 +137,7 @@ def _too_many(design: Design, degrees: pd.Series) -> list[str]:
             for k, (term, same) in enumerate(zip(design.terms, constant, strict=True))
             if same and k >= design.n_cuts and degrees[term] > group.n_levels
         ]
-        left = max(group.n_levels - _n_constant(design, constant), 1)
+        left = max(group.n_levels - n_constant(design, constant), 1)
         if few:
             notes.append(
                 f"{', '.join(few)}: constant within the {group.n_levels} levels of {group.name}, so "
@@ -152,12 +145,6 @@ def _too_many(design: Design, degrees: pd.Series) -> list[str]:
                 f"{left}, or fit by NUTS."
             )
     return notes
-
-
-def _n_constant(design: Design, constant: np.ndarray) -> int:
-    """Columns that are constant within units, in one logit; thresholds together are one."""
-    logits = 1 if design.logit is None else np.unique(design.logit).size
-    return int(constant.sum()) // logits + int(design.n_cuts > 0)
 
 
 def _of(model, term: str, design: Design) -> bool:

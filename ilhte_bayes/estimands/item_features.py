@@ -1,13 +1,11 @@
 """Item features: which kinds of items a treatment moves more, and how much of the spread that is."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.engines.laplace import laplace
-from ilhte_bayes.engines.quadrature import quadrature
+from ilhte_bayes.engines.refit import refit
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.estimands.functionals import estimates
 from ilhte_bayes.estimands.items import (
@@ -92,14 +90,14 @@ def item_features(fit: Fit, without: Fit | None = None) -> Result:
     features = {c.label: _features_of(fit, name, c) for c in contrasts}
     terms = sorted({k for own in features.values() for k in own.terms})
     if without is None:
-        without = _refit(fit, terms)
+        without = _without(fit, terms)
     _check_pair(fit, without, terms)
     pieces = {label: _table(fit, without, name, own) for label, own in features.items()}
     frame = (
         pd.concat(pieces, names=["contrast"]) if len(pieces) > 1 else next(iter(pieces.values()))
     )
     title = "Item features and the effect (logits; shares of the variance of item effects)"
-    return Result(frame, title, _notes(fit, without, frame, features, name), topic="items")
+    return Result(frame, title, _notes(fit, frame, features, name), topic="items")
 
 
 def _features_of(fit: Fit, name: str, contrast: Contrast) -> _Features:
@@ -153,7 +151,7 @@ def without_terms(model: Model, terms: list[int]) -> Model:
     return with_parts(model, design=smaller, priors=priors)
 
 
-def _refit(fit: Fit, terms: list[int]) -> Fit:
+def _without(fit: Fit, terms: list[int]) -> Fit:
     """The smaller model by the same engine."""
     if fit.sampled:
         names = [fit.model.design.terms[k] for k in terms]
@@ -161,12 +159,7 @@ def _refit(fit: Fit, terms: list[int]) -> Fit:
             f"of a posterior, give the fit without {listed(names)} too: "
             "il.item_features(fit, il.sample(model_without))."
         )
-    smaller = without_terms(fit.model, terms)
-    objective: Literal["ml", "map"] = "ml" if fit.objective == "ml" else "map"
-    if fit.engine == "quadrature":
-        integrated = str(fit.mode.attrs["integrated"])
-        return quadrature(smaller, objective=objective, integrate=integrated)
-    return laplace(smaller, objective=objective)
+    return refit(fit, without_terms(fit.model, terms))
 
 
 def _check_pair(fit: Fit, without: Fit, terms: list[int]) -> None:
@@ -220,7 +213,7 @@ def _table(fit: Fit, without: Fit, name: str, own: _Features) -> pd.DataFrame:
 
 
 def _notes(
-    fit: Fit, without: Fit, frame: pd.DataFrame, features: dict[str, _Features], name: str
+    fit: Fit, frame: pd.DataFrame, features: dict[str, _Features], name: str
 ) -> tuple[str, ...]:
     items = fit.model.design.group(name).n_levels
     table = frame["estimate"]
@@ -246,7 +239,7 @@ def _notes(
             "Beside the features the SD is estimated at 0: a share of 1 by estimate, not by "
             f"evidence, and interactions have too narrow intervals. Use {beyond_the_edge(fit)[1]}."
         )
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    noun = fit.model.noun
     if noun == "difference":
         notes.append("Arms were not randomised: effects are differences between groups.")
     notes.append("Features were not assigned to items at random: other features may go with them.")

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ilhte_bayes.estimands.degrees_of_freedom import few_clusters
 from ilhte_bayes.estimands.parameters import ParameterDraws, parameter_draws, parameters_at
 from ilhte_bayes.fits.fit import Fit
 
 if TYPE_CHECKING:
     from ilhte_bayes.estimands.items import ItemWeights
 
+_ROUNDING = 1e-9  # changes that the model makes equal agree to this
 _AS_GOOD_AS_NORMAL = 500.0  # degrees of freedom: the interval is .2 % longer
 
 
@@ -19,8 +21,9 @@ class ItemSample:
     """How far the sample of items limits what is known beyond these items."""
 
     share: float  # of the population target's squared standard error that comes from the items
-    sd: float  # of effects over items; missing where the model has no such SD
-    df: tuple[float, float, float]  # of t: population, new item, new test; inf for the normal
+    sd: float  # of effects over items of equal features; missing where the model has no such SD
+    features: float  # SD over these items of what their features make of the effect
+    df: tuple[float, float, float, float]  # of t: these, population, new item, new test
 
 
 def item_sample(fit: Fit, name: str, weights: "ItemWeights", k: int) -> ItemSample:
@@ -29,30 +32,44 @@ def item_sample(fit: Fit, name: str, weights: "ItemWeights", k: int) -> ItemSamp
     sigma^2 / I over the squared standard error of the average over the item population: what would
     be left of it with endlessly many persons. The SD of I effects is estimated with I - 1 degrees of
     freedom; where only a share of a variance rests on it, Satterthwaite's rule makes that
-    (I - 1) / share^2. Posteriors (and MAP) know the SD's uncertainty in their own way.
+    (I - 1) / share^2. A treatment given to few whole clusters has at most the degrees of freedom of
+    `il.fixed_tests`. Infinite ones stand for the normal. Posteriors (and MAP) know the SD's
+    uncertainty in their own way.
     """
     n_items, average = len(weights.fixed), weights.fixed.mean(axis=0)
     if fit.sampled:
         draws = parameter_draws(fit)
-        spread = float(effect_variance(draws, name, weights).mean())
         squared = float((draws.beta @ average).var(ddof=1))
     else:
-        at = parameters_at(fit, fit.mode["psi"].to_numpy()[None])
-        spread = float(effect_variance(at, name, weights)[0])
+        draws = parameters_at(fit, fit.mode["psi"].to_numpy()[None])
         squared = float(average @ fit.mode["beta_cov"].to_numpy() @ average)
-    normal = (np.inf, np.inf, np.inf)
+    spread = float(effect_variance(draws, name, weights).mean())
+    explained = 0.0
+    if features_differ(weights):
+        explained = float(feature_effects(draws, weights).var(axis=1).mean())
     sd = float(np.sqrt(spread)) if np.any(weights.random) else np.nan
-    if spread == 0.0 or n_items < 2 or not squared > 0.0:
-        return ItemSample(0.0, sd, normal)
-    share = min(1.0, spread / n_items / squared)
-    if fit.objective != "ml":
-        return ItemSample(share, sd, normal)
+    of_features = float(np.sqrt(explained))
+    share, of_items = 0.0, 0.0
+    if n_items > 1 and squared > 0.0:
+        share, of_items = min(1.0, spread / n_items / squared), spread
+    if fit.objective != "ml" or not squared > 0.0:
+        return ItemSample(share, sd, of_features, (np.inf, np.inf, np.inf, np.inf))
 
-    df = [items_df(n_items, spread, squared, new) for new in (0.0, spread, spread / k)]
-    return ItemSample(share, sd, (df[0], df[1], df[2]))
+    units = few_clusters(fit.model)
+    few = np.inf if units is None else float(units.df)
+    population, new, test = (
+        min(
+            items_df(n_items, of_items, squared, around, features),
+            clusters_df(few, squared, around + features),
+        )
+        for around, features in ((0.0, 0.0), (spread, explained), (spread / k, explained / k))
+    )
+    return ItemSample(share, sd, of_features, (few, population, new, test))
 
 
-def items_df(n_items: int, spread: float, squared: float, new: float) -> float:
+def items_df(
+    n_items: int, spread: float, squared: float, new: float, features: float = 0.0
+) -> float:
     """Degrees of freedom of an average effect, or of that on something new.
 
     Parameters
@@ -64,16 +81,44 @@ def items_df(n_items: int, spread: float, squared: float, new: float) -> float:
         Squared standard error of the average over the item population.
     new : float
         Variance of the effect on what is new around that average; 0 for the average itself.
+    features : float
+        The same of what item features make of the effect, which does not rest on `spread`.
     """
     if spread == 0.0:
         return np.inf
     share = min(1.0, spread / n_items / squared)
-    resting = min(1.0, (share * squared + new) / (squared + new))
+    resting = min(1.0, (share * squared + new) / (squared + new + features))
     found = (n_items - 1) / resting**2
     return found if found < _AS_GOOD_AS_NORMAL else np.inf
 
 
+def clusters_df(few: float, squared: float, new: float) -> float:
+    """Degrees of freedom where few whole clusters were treated, by Satterthwaite's rule as above.
+
+    Parameters
+    ----------
+    few : float
+        Those of the average effect.
+    squared : float
+        Its squared standard error.
+    new : float
+        Variance of the effect on what is new around that average.
+    """
+    found = few * ((squared + new) / squared) ** 2
+    return found if found < _AS_GOOD_AS_NORMAL else np.inf
+
+
 def effect_variance(draws: ParameterDraws, name: str, weights: "ItemWeights") -> np.ndarray:
-    """(draw,) variance of effects over the item population."""
+    """(draw,) variance of effects over the item population, of items with equal features."""
     random = weights.random.mean(axis=0)
     return np.einsum("dij,i,j->d", draws.covariance[name], random, random)
+
+
+def features_differ(weights: "ItemWeights") -> bool:
+    """Whether the fixed part gives items different effects."""
+    return bool(np.ptp(weights.fixed, axis=0).max(initial=0.0) > _ROUNDING)
+
+
+def feature_effects(draws: ParameterDraws, weights: "ItemWeights") -> np.ndarray:
+    """(draw, item) what the fixed part says of an item's effect, less its average over items."""
+    return np.asarray(draws.beta @ (weights.fixed - weights.fixed.mean(axis=0)).T)

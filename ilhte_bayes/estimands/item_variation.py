@@ -84,7 +84,7 @@ def item_variation(fit: Fit, *, negligible: float = 0.1) -> Result:
             "the model gives every item the same effect, by assumption: there is no SD of effects. "
             f"Write ({fit.model.roles.treatment} | {name}) in the formula."
         )
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    noun = fit.model.noun
     if fit.sampled:
         return _of_draws(fit, name, weights, negligible, noun)
     return _of_maximum(fit, name, weights, noun)

@@ -50,7 +50,8 @@ class ItemEffects:
         where an estimate at the edge of its range leaves nothing to say.
     average : pandas.DataFrame
         Index contrast; effect, se, lower, upper of the average over the item population, as on
-        the effect card: by maximum likelihood with t's degrees of freedom of few items.
+        the effect card: by maximum likelihood with t's degrees of freedom of few items, or of few
+        clusters treated as a whole.
     noun : str
         "effect", or "difference" where arms were not randomised.
     notes : tuple of str
@@ -150,7 +151,7 @@ def item_effects(fit: Fit) -> ItemEffects:
         [average_over_population(fit, name, w) for w in weights],
         index=pd.Index(labels, name="contrast"),
     )
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    noun = fit.model.noun
     return ItemEffects(frame, average, noun, _notes(fit, name, weights, noun))
 
 
@@ -290,7 +291,7 @@ def average_over_population(fit: Fit, name: str, weights: ItemWeights) -> dict[s
     else:
         effect = float(weight @ fit.mode["beta"].to_numpy())
         se = float(np.sqrt(max(weight @ fit.mode["beta_cov"].to_numpy() @ weight, 0.0)))
-        df = item_sample(fit, name, weights, 1).df[0]
+        df = item_sample(fit, name, weights, 1).df[1]
         width = float(student.ppf(TAILS[1], df)) * se
         lower, upper = effect - width, effect + width
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -9,7 +9,7 @@ import pandas as pd
 from ilhte_bayes.estimands.functionals import Link, estimates
 from ilhte_bayes.estimands.parameters import ParameterDraws
 from ilhte_bayes.estimands.persons import effect_draws
-from ilhte_bayes.fits.draw_tables import flat, summary
+from ilhte_bayes.fits.draw_tables import covariance_draws, flat, summary
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.spread_draws import spread_samples
 
@@ -38,13 +38,7 @@ def joint_draws(fit: Fit, groups: Iterable[str], n: int | None = None) -> JointD
     chosen = spread_samples(posterior, n)
     size = posterior.sizes["chain"] * posterior.sizes["draw"]
     beta = flat(fit.draws, "beta") if "beta" in posterior else np.zeros((size, 0))
-    covariance = {}
-    for group in fit.model.design.groups:
-        sd = flat(fit.draws, f"sd_{group.name}")[chosen]
-        corr: np.ndarray = np.eye(group.n_columns)
-        if f"corr_{group.name}" in posterior:
-            corr = np.nan_to_num(flat(fit.draws, f"corr_{group.name}")[chosen])  # none at SD 0
-        covariance[group.name] = sd[:, :, None] * sd[:, None, :] * corr
+    covariance = {g.name: covariance_draws(posterior, g)[chosen] for g in fit.model.design.groups}
     effects = {name: effect_draws(fit, name, n=n) for name in groups}
     return JointDraws(beta[chosen], covariance, effects)
 

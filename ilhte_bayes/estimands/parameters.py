@@ -6,8 +6,9 @@ import numpy as np
 
 from ilhte_bayes.engines.marginal.covariance import Coordinates
 from ilhte_bayes.estimands.distribution import N_DRAWS, SEED
-from ilhte_bayes.fits.draw_tables import flat
+from ilhte_bayes.fits.draw_tables import covariance_draws, flat
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.models.roots import root_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +35,13 @@ def parameter_draws(fit: Fit) -> ParameterDraws:
 
     Coordinates at an edge of their range stay there.
     """
-    groups = fit.model.design.groups
     if fit.sampled:
-        covariance = {}
-        for group in groups:
-            sd = flat(fit.tree, f"sd_{group.name}")
-            out = sd[:, :, None] * sd[:, None, :] * np.eye(group.n_columns)
-            if any(len(block) > 1 for block in group.blocks):
-                out = sd[:, :, None] * sd[:, None, :] * flat(fit.tree, f"corr_{group.name}")
-            covariance[group.name] = out
-        return ParameterDraws(flat(fit.tree, "beta"), covariance, None)
+        posterior = fit.tree["posterior"].to_dataset()
+        covariance = {g.name: covariance_draws(posterior, g) for g in fit.model.design.groups}
+        return ParameterDraws(flat(posterior, "beta"), covariance, None)
     mode = fit.mode
-    values, vectors = np.linalg.eigh(mode["psi_cov"].to_numpy())
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    noise = np.random.default_rng(SEED).standard_normal((N_DRAWS, values.size))
-    moved = noise @ root.T
+    root = root_of(mode["psi_cov"].to_numpy())
+    moved = np.random.default_rng(SEED).standard_normal((N_DRAWS, len(root))) @ root.T
     return replace(parameters_at(fit, mode["psi"].to_numpy() + moved), moved=moved)
 
 

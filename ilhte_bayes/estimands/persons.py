@@ -11,7 +11,8 @@ from scipy.special import ndtri
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.fits.draw_tables import TAILS, flat
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.fits.spread_draws import SpreadDraws, Values, spread_draws, spread_samples, steps
+from ilhte_bayes.fits.progress import steps
+from ilhte_bayes.fits.spread_draws import SpreadDraws, Values, spread_draws, spread_samples
 from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.integrable import choose_group, one_dimensional, require_integrable
 from ilhte_bayes.likelihood.persons import Arguments, arguments

@@ -86,7 +86,7 @@ def sum_score_effect(fit: Fit | Model) -> Result:
         )
     tables = {c.label: _compare(scores, arm) for arm, c in enumerate(contrasts, start=1)}
     frame = pd.concat(tables, names=["contrast"])
-    noun = model.assignment.noun if model.assignment else "effect"
+    noun = model.noun
     title = f"{noun.capitalize()} on sum scores, 95 % intervals"
     if len(tables) == 1:
         frame, title = frame.droplevel("contrast"), f"{title} ({contrasts[0].label})"

@@ -12,16 +12,17 @@ import pandas as pd
 
 from ilhte_bayes.errors import ModelError, NotAvailable
 from ilhte_bayes.estimands.card_notes import standardised
-from ilhte_bayes.estimands.expected import Arm, new_items
-from ilhte_bayes.estimands.expected_draws import Draw, expected_draws, mode_draw
+from ilhte_bayes.estimands.card_scales import Answers, effects, expected_answers
+from ilhte_bayes.estimands.card_targets import target_names
+from ilhte_bayes.estimands.expected import Arm
+from ilhte_bayes.estimands.expected_draws import expected_draws, mode_draw
+from ilhte_bayes.estimands.item_sample import ItemSample, item_sample
 from ilhte_bayes.estimands.items import beyond_the_edge, changes_by_item, effects_at_zero
 from ilhte_bayes.estimands.items import treatment_contrasts as contrasts_of
 from ilhte_bayes.fits.draw_tables import TAILS
 from ilhte_bayes.fits.fit import Fit, require_group
-from ilhte_bayes.fits.spread_draws import steps
+from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.formulas.contrasts import Contrast
-
-_SEED = 20231020  # of the new items, so that a table never changes by itself
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,7 +101,8 @@ def score_effects(fit: Fit, *, k: int | None = None, draws: int = 1000) -> Score
     categories' probabilities add up to), where eta holds the fixed
     part and the item's effects, with the arm set to a for every answer to the item, and a normal
     deviate whose variance is that of persons, clusters and all other groups. The integral is a
-    trapezoid sum. A new item's effects are drawn from the population of items.
+    trapezoid sum. A new item's effects are drawn from the population of items; the tests' rows are
+    those of the effect card, with its degrees of freedom.
 
     Examples
     --------
@@ -132,21 +134,15 @@ def score_effects(fit: Fit, *, k: int | None = None, draws: int = 1000) -> Score
     by_item, tests = {}, {}
     for contrast in contrasts:
         arms = [Arm.of(fit, name, contrast, arm) for arm in (contrast.from_arm, contrast.to_arm)]
-        values = np.stack([[arm(one) for arm in arms] for one in steps(drawn, draws, "scores")])
+        values = np.stack([[arm(one) for arm in arms] for one in drawn])
         at_mode = np.array([[arm(one) for arm in arms] for one in points])
-        rng = np.random.default_rng(_SEED)
-        new = np.stack([_new_test(arms, one, k, rng) for one in drawn])
         by_item[contrast.label] = _item_frame(fit, name, values, at_mode)
-        tests[contrast.label] = _test_frame(fit, values, at_mode, new, k)
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+        sample = item_sample(fit, name, changes_by_item(fit, name, contrast), k)
+        answers = expected_answers(fit, name, arms, steps(drawn, draws, "scores"), k)
+        tests[contrast.label] = _test_frame(fit, answers, sample, n_items, k)
+    noun = fit.model.noun
     frame, test = (pd.concat(tables, names=["contrast"]) for tables in (by_item, tests))
     return ScoreEffects(frame, test, noun, _notes(fit, name, contrasts, noun))
-
-
-def _new_test(arms: list[Arm], draw: Draw, k: int, rng: np.random.Generator) -> np.ndarray:
-    """(arm, cut) probabilities averaged over k new items."""
-    items = new_items(arms[0], draw, k, rng)
-    return np.stack([arm.new_items(draw, *items).mean(axis=0) for arm in arms])
 
 
 def _outcomes(fit: Fit, first: str) -> list[str]:
@@ -166,30 +162,27 @@ def _item_frame(fit: Fit, name: str, values: np.ndarray, mode: np.ndarray) -> pd
     flat_values = _with_score(values).reshape(len(values), *shape)
     middle = _with_score(mode).reshape(-1, *shape) if mode.size else flat_values
     index = pd.MultiIndex.from_product([labels, outcomes], names=[name, "outcome"])
-    return _frame(flat_values, middle, index)
+    return _frame(flat_values[:, 1] - flat_values[:, 0], middle.mean(axis=0), index)
 
 
 def _test_frame(
-    fit: Fit, values: np.ndarray, mode: np.ndarray, new: np.ndarray, k: int
+    fit: Fit, answers: Answers, sample: ItemSample, n_items: int, k: int
 ) -> pd.DataFrame:
-    """These items together, and k new ones."""
-    n = values.shape[2]
-    outcomes = _outcomes(fit, "score points")
-    these = _with_score(values.mean(axis=2), n)
-    middle = _with_score(mode.mean(axis=2), n) if mode.size else these
-    coming = _with_score(new, k)
-    targets = [f"these {n} items", f"a new {k}-item test"]
-    index = [
-        pd.MultiIndex.from_product([[t], outcomes], names=["test", "outcome"]) for t in targets
-    ]
-    return pd.concat([_frame(these, middle, index[0]), _frame(coming, coming, index[1])])
+    """These items together, and k new ones: on the card the first target and the last."""
+    names, outcomes = target_names(n_items, k), _outcomes(fit, "score points")
+    pieces = []
+    for target, size in ((0, n_items), (3, k)):
+        change, _ = effects(answers, target, sample.df[target])
+        index = pd.MultiIndex.from_product([[names[target]], outcomes], names=["test", "outcome"])
+        middle = _with_score(answers.centre[target], size)
+        pieces.append(_frame(_with_score(change, size), middle, index))
+    return pd.concat(pieces)
 
 
-def _frame(values: np.ndarray, middle: np.ndarray, index: pd.MultiIndex) -> pd.DataFrame:
-    """Arms, difference and its interval; `values`, `middle` (draw, arm, quantity)."""
-    change = values[:, 1] - values[:, 0]
+def _frame(change: np.ndarray, middle: np.ndarray, index: pd.MultiIndex) -> pd.DataFrame:
+    """Arms, difference and its interval; `change` (draw, quantity), `middle` (arm, quantity)."""
     lower, upper = np.quantile(change, TAILS, axis=0)
-    reference, treated = middle.mean(axis=0)
+    reference, treated = middle
     return pd.DataFrame(
         {
             "reference": reference,

@@ -79,7 +79,7 @@ def simultaneous(fit: Fit, *, level: float = 0.9) -> Result:
     frame = next(iter(frames.values()))
     if len(frames) > 1:
         frame = pd.concat(frames, names=["contrast"])
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    noun = fit.model.noun
     wrong = frame["p_other_sign"].sum()
     notes.append(
         f"p other sign: probability that the {noun} has the other sign than estimated; of all "

@@ -92,7 +92,7 @@ def subscale_effects(fit: Fit, by: str | Mapping) -> Result:
     frame = (
         pd.concat(pieces, names=["contrast"]) if len(pieces) > 1 else next(iter(pieces.values()))
     )
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    noun = fit.model.noun
     title = f"Mean {noun}s on kinds of items (logits), 95 % intervals"
     return Result(
         frame, title, _notes(fit, name, weights, matrix, len(set(kinds)), noun), topic="items"

@@ -27,6 +27,7 @@ class Adjacent(shared.InCategories):
     name: str = "adjacent"
     ordinal: bool = True
     nominal: bool = False
+    compiled: bool = True
 
     def complete(self, design: Design, categories: Sequence[str]) -> Design:
         """Add the thresholds, as the first terms."""

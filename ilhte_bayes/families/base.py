@@ -28,6 +28,13 @@ class Family(Protocol):
     def nominal(self) -> bool:
         """Whether answers are categories without an order, each with coefficients of its own."""
 
+    @property
+    def compiled(self) -> bool:
+        """Whether `likelihood/` and `models/posterior.py`, which write the logit out, are right for it.
+
+        If not, nothing is integrated out, and NUTS samples the graph of `observe`.
+        """
+
     def of(self, n_categories: int) -> "Family":
         """The family for answers of so many categories."""
 

@@ -22,6 +22,7 @@ class Bernoulli:
     name: str = "bernoulli"
     ordinal: bool = False
     nominal: bool = False
+    compiled: bool = True
 
     def of(self, n_categories: int) -> Family:
         """The family for answers of so many categories: itself."""

@@ -29,6 +29,7 @@ class Cumulative:
     name: str = "cumulative"
     ordinal: bool = True
     nominal: bool = False
+    compiled: bool = True
 
     def of(self, n_categories: int) -> Family:
         """The family for answers of so many categories: itself."""

@@ -22,6 +22,7 @@ class Multinomial(shared.InCategories):
     name: str = "multinomial"
     ordinal: bool = False
     nominal: bool = True
+    compiled: bool = True
 
     def complete(self, design: Design, categories: Sequence[str]) -> Design:
         """Give every category but the first its own columns."""

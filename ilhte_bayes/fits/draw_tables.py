@@ -25,22 +25,34 @@ def summary(draws: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def flat(tree: xr.DataTree, name: str) -> np.ndarray:
+def flat(draws: xr.DataTree | xr.Dataset, name: str) -> np.ndarray:
     """Draws of one variable with chains put one after the other: (sample, ...).
+
+    Of a fit's tree, or of its posterior.
 
     Raises
     ------
     ModelError
         If they are effects that were integrated out, and so have no draws.
     """
-    if name not in tree["posterior"] and name.startswith("re_"):
+    posterior = draws["posterior"] if isinstance(draws, xr.DataTree) else draws
+    if name not in posterior and name.startswith("re_"):
         group = name.removeprefix("re_")
         raise ModelError(
             f"the effects of {group} were integrated out exactly, so this fit holds no draws of "
             "them. Sample them too: il.sample(model, integrate='none')."
         )
-    values = tree["posterior"][name].transpose("chain", "draw", ...).to_numpy()
+    values = posterior[name].transpose("chain", "draw", ...).to_numpy()
     return np.asarray(values.reshape(-1, *values.shape[2:]))
+
+
+def covariance_draws(posterior: xr.Dataset, group: Group) -> np.ndarray:
+    """(sample, column, column) covariance of a group's effects, of SDs and correlations."""
+    sd = flat(posterior, f"sd_{group.name}")
+    corr: np.ndarray = np.eye(group.n_columns)
+    if f"corr_{group.name}" in posterior:
+        corr = np.nan_to_num(flat(posterior, f"corr_{group.name}"))  # none at SD 0
+    return np.asarray(sd[:, :, None] * sd[:, None, :] * corr)
 
 
 def coefficients(tree: xr.DataTree) -> pd.DataFrame:

@@ -1,4 +1,6 @@
-"""95 % intervals of estimates: Wald, on a scale where the estimate is nearly normal."""
+"""How estimates are printed: 95 % Wald intervals, on a scale where they are nearly normal; p-values."""
+
+import math
 
 import numpy as np
 
@@ -21,3 +23,18 @@ def correlation_interval(corr: float, se: float) -> tuple[float, float]:
     """Interval of a correlation, symmetric on the atanh scale (delta method)."""
     width = Z * se / (1.0 - corr**2)
     return float(np.tanh(np.arctanh(corr) - width)), float(np.tanh(np.arctanh(corr) + width))
+
+
+def p_value(p: float) -> str:
+    """A probability as tables print it: ".051", "< .001"."""
+    if math.isnan(p):
+        return "-"
+    if p < 0.0005:
+        return "< .001"
+    return "> .999" if p >= 0.9995 else f"{p:.3f}".lstrip("0")
+
+
+def p_words(p: float) -> str:
+    """The same in a sentence: "p = .051", "p < .001"."""
+    text = p_value(p)
+    return f"p {text}" if text[0] in "<>" else f"p = {text}"

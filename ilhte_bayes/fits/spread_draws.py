@@ -1,12 +1,13 @@
 """Draws of a fit's parameters, thinned evenly: one set of values at a time for loops over draws."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from ilhte_bayes.errors import ModelError
+from ilhte_bayes.fits.draw_tables import covariance_draws, flat
 from ilhte_bayes.fits.fit import Fit
 
 SMALLEST_SD = 0.01  # logits; a spread estimated at 0 counts as this
@@ -87,51 +88,10 @@ def spread_draws(fit: Fit, open_group: str, n: int) -> SpreadDraws:
                 f"il.sample(model, integrate={open_group!r})."
             )
     samples = at.sizes["chain"] * at.sizes["draw"]
-    covariance = {}
-    for group in others:
-        sd = _flat(at, f"sd_{group.name}")
-        corr: np.ndarray = np.eye(group.n_columns)
-        if f"corr_{group.name}" in at:
-            corr = _flat(at, f"corr_{group.name}")
-        covariance[group.name] = sd[:, :, None] * sd[:, None, :] * corr
     return SpreadDraws(
-        beta=_flat(at, "beta") if "beta" in at else np.zeros((samples, 0)),
-        effects={group.name: _flat(at, f"re_{group.name}") for group in others},
-        sd=np.maximum(_flat(at, f"sd_{open_group}"), SMALLEST_SD),
-        covariance=covariance,
+        beta=flat(at, "beta") if "beta" in at else np.zeros((samples, 0)),
+        effects={group.name: flat(at, f"re_{group.name}") for group in others},
+        sd=np.maximum(flat(at, f"sd_{open_group}"), SMALLEST_SD),
+        covariance={group.name: covariance_draws(at, group) for group in others},
         chains=at.sizes["chain"],
     )
-
-
-def _flat(posterior: xr.Dataset, name: str) -> np.ndarray:
-    values = posterior[name].transpose("chain", "draw", ...).to_numpy()
-    return np.asarray(values.reshape(-1, *values.shape[2:]))
-
-
-def steps[T](
-    items: Iterable[T], total: int | None, words: str, *, after: float = 3.0
-) -> Iterator[T]:
-    """Go through items; after a few seconds say on standard error how far it is, if that is known."""
-    import sys
-    import time
-
-    began, bar, task = time.perf_counter(), None, None
-    try:
-        for k, item in enumerate(items):
-            yield item
-            if bar is None and time.perf_counter() - began > after:
-                from importlib.util import find_spec
-
-                from rich.console import Console
-                from rich.progress import Progress
-
-                # a notebook without widgets would show every step on a line of its own
-                mute = "ipykernel" in sys.modules and not find_spec("ipywidgets")
-                bar = Progress(console=Console(stderr=True), transient=True, disable=mute)
-                bar.start()
-                task = bar.add_task(words, total=total)
-            if bar is not None and task is not None:
-                bar.update(task, completed=k + 1)
-    finally:
-        if bar is not None:
-            bar.stop()

@@ -101,6 +101,7 @@ class Design:
     by_cut: ByCut | None = None
     logit: np.ndarray | None = None  # (term,) category, 0 for the second one
     n_categories: int = 0  # of answers that each have a predictor by category; 0 for others
+    compiled: bool = False  # whether the family's curves are in compiled densities
 
     @property
     def n_rows(self) -> int:
@@ -121,6 +122,11 @@ class Design:
     def nominal(self) -> bool:
         """Whether categories have no order, and each but the first predictors of its own."""
         return self.n_categories > 0 and not self.n_cuts
+
+    @property
+    def integrable(self) -> bool:
+        """Whether `likelihood/` can integrate levels out."""
+        return self.compiled and not self.nominal
 
     @property
     def reduced(self) -> bool:

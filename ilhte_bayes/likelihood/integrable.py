@@ -21,8 +21,9 @@ def choose_group(
         If the group asked for does not exist, or has several random effects a level.
     """
     if design.reduced:
+        require_integrable(design, "a table reduced to sum scores")
         return _counted_group(design, integrate)
-    if integrate == "none" or (integrate == "auto" and design.nominal):
+    if integrate == "none" or (integrate == "auto" and not design.integrable):
         return None
     if integrate != "auto":
         require_integrable(design, f"integrate={integrate!r}")
@@ -54,15 +55,15 @@ def _counted_group(design: Design, integrate: str) -> str:
 
 
 def require_integrable(design: Design, asked: str) -> None:
-    """Refuse to integrate persons out where each category has a predictor of its own.
+    """Refuse to integrate persons out of a family whose curves `likelihood/` does not have.
 
     Raises
     ------
     NotAvailable
     """
-    if design.nominal:
+    if not design.integrable:
         raise NotAvailable(
-            f"{asked}: with family='multinomial' persons are not integrated out. Use "
+            f"{asked}: with this family of answers persons are not integrated out. Use "
             "il.laplace(model), or il.sample(model), which samples their effects; of ordered "
             "answers, family='cumulative' and 'adjacent' have both."
         )

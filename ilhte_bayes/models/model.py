@@ -220,6 +220,11 @@ class Model:
         """
         return self.family.rows(self.design)
 
+    @property
+    def noun(self) -> str:
+        """What a difference between arms may be called: "effect" or "difference"."""
+        return self.assignment.noun if self.assignment else "effect"
+
     @cached_property
     def pymc(self) -> "pm.Model":
         """The joint model as a `pymc.Model` with named dims, ready for any PyMC tool."""
@@ -299,6 +304,7 @@ def complete_design(
             "not correlated) or 'correlated'."
         )
     design = family.complete(design, responses.response_coding.levels)
+    design = replace(design, compiled=family.compiled)
     if own_slopes:
         design = with_own_slopes(design, terms_of(design, own_slopes))
     if logits == "correlated":

@@ -18,6 +18,7 @@ from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.model import Model, with_parts
 from ilhte_bayes.models.priors import correlated
 from ilhte_bayes.models.reduced import require_persons
+from ilhte_bayes.models.roots import root_of
 
 
 class Simulated(NamedTuple):
@@ -121,9 +122,7 @@ def with_effects(design: Design, parameters: xr.Dataset, rng: np.random.Generato
             continue
         standard = rng.normal(size=(group.n_levels, group.n_columns))
         if correlated(group):
-            # a root by eigenvalues exists at correlations of +-1 too
-            value, vector = np.linalg.eigh(parameters[f"corr_{name}"].to_numpy())
-            standard = standard @ (vector * np.sqrt(np.maximum(value, 0.0))).T
+            standard = standard @ root_of(parameters[f"corr_{name}"].to_numpy()).T
         effects = standard * parameters[f"sd_{name}"].to_numpy()
         coords = {name: list(group.labels), f"{name}_column": list(group.columns)}
         parameters = parameters.assign(

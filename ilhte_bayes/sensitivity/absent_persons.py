@@ -111,7 +111,7 @@ def absent_persons(
         own = averages.loc[contrast.label]
         frames[contrast.label] = _shifted(own, scenarios, shifts, unit)
         tipping[contrast.label] = _tipping(own, scenarios, unit)
-    noun = model.assignment.noun if model.assignment else "effect"
+    noun = model.noun
     return AbsentPersons(
         pd.concat(frames, names=["contrast"]),
         pd.concat(tipping, names=["contrast"]),

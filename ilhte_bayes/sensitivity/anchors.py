@@ -16,6 +16,7 @@ from ilhte_bayes.estimands.distribution import (
 )
 from ilhte_bayes.estimands.items import item_effects
 from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.fits.intervals import p_words
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.sensitivity.second_stage import Deviations, draw_deviations
 from ilhte_bayes.sensitivity.unpooled import unpooled_effects
@@ -139,7 +140,7 @@ def anchors(fit: Fit | Model, *, items: Sequence | str = (), df: float = 4.0) ->
             )
         }
         if chosen.size:
-            rows[f"anchors: {_named(items, labels, chosen)}"] = _mean_of(effects, chosen)
+            rows[f"anchors: {_named(labels, chosen)}"] = _mean_of(effects, chosen)
             notes += _agreement(effects, chosen, contrast)
         rows["sparse: most items zero"] = SampledDistribution(sparse.beta[:, None])
         rows[f"heavy tails: t, {df:g} df"] = SampledDistribution(heavy.beta[:, None])
@@ -180,7 +181,7 @@ def _positions(items: Sequence | str, labels: list, name: str) -> np.ndarray:
     return found
 
 
-def _named(items: Sequence | str, labels: list, chosen: np.ndarray) -> str:
+def _named(labels: list, chosen: np.ndarray) -> str:
     names = [str(labels[k]) for k in chosen]
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} items"
 
@@ -205,11 +206,10 @@ def _agreement(effects: NormalDistribution, chosen: np.ndarray, contrast: str) -
     spread = differences @ effects.covariance[np.ix_(chosen, chosen)] @ differences.T
     statistic = float(gap @ np.linalg.solve(spread, gap))
     p = float(chi2.sf(statistic, chosen.size - 1))
-    said = "p < .001" if p < 0.0005 else f"p = {p:.3f}".replace("0.", ".", 1)
     verdict = "they do not agree: not all are anchors" if p < 0.05 else "no sign that they disagree"
     return [
         f"Do the {chosen.size} anchors have one effect ({contrast})? chi2({chosen.size - 1}) = "
-        f"{statistic:.2f}, {said}: {verdict}."
+        f"{statistic:.2f}, {p_words(p)}: {verdict}."
     ]
 
 

@@ -2,24 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ilhte_bayes.data.tables import Table
-from ilhte_bayes.engines.laplace import laplace
-from ilhte_bayes.engines.nuts import sample
-from ilhte_bayes.engines.quadrature import quadrature
+from ilhte_bayes.engines.refit import fit_by
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p
-from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.fits.fit import Engine, Fit
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.sensitivity.easiness import at_edge, easiness_table
 from ilhte_bayes.sensitivity.pure_item_effects import PureItemEffects, simulate_pure_item_effects
 from ilhte_bayes.sensitivity.three_models import ThreeModels, three_models
-
-Engine = Literal["laplace", "quadrature", "nuts"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -158,13 +154,8 @@ def identification(
         raise ModelError(f"engine={engine!r}; it is 'laplace', 'quadrature' or 'nuts'.")
     built = three_models(data, covariate, **options)
     used = [key for key in built.models if engine != "nuts" or key != "M_0"]
-
-    def fitted(model: Model) -> Fit:
-        if engine == "nuts":
-            return sample(model, draws=draws, seed=seed, progress=progress)
-        return quadrature(model) if engine == "quadrature" else laplace(model)
-
-    fits = {key: fitted(built.models[key]) for key in used}
+    sampling = {"draws": draws, "seed": seed, "progress": progress}
+    fits = {key: fit_by(engine, built.models[key], **sampling) for key in used}
     pure = simulate_pure_item_effects(
         built,
         fits["M_A+"],
@@ -182,7 +173,7 @@ def identification(
         fits=fits,
         covariate=built.covariate,
         contrast=built.contrast.label,
-        noun=model.assignment.noun if model.assignment else "effect",
+        noun=model.noun,
         notes=_notes(fits, built, pure),
     )
 

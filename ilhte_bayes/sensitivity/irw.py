@@ -22,7 +22,6 @@ from ilhte_bayes.sensitivity.easiness import ratio_of_modes
 from ilhte_bayes.sensitivity.identification import item_variance_test
 from ilhte_bayes.sensitivity.three_models import one_effect_for_all, rebuilt, three_models
 
-IRW_PERSONS = 5000  # that the vignette samples at most
 _FEWEST_ITEMS = 3
 _COMPARE = {
     "==": operator.eq, "!=": operator.ne, ">=": operator.ge,

@@ -29,6 +29,7 @@ from ilhte_bayes.estimands.items import (
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.draw_tables import flat, summary
 from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.fits.intervals import p_words
 from ilhte_bayes.formulas.columns import variables
 from ilhte_bayes.models.ability import read_ability
 from ilhte_bayes.models.discrimination import read_discrimination
@@ -95,7 +96,7 @@ def lookalikes(model: Model, *, draws: int = 500, seed: int = 1, progress: bool 
     fit = laplace(model)
     found: dict[str, Rows] = {"as fitted": follow.rows(fit)}
     notes = _tried(found, "SD of ability by arm", lambda: _by_arm(fit, follow))
-    notes += _tried(found, "given sum scores", lambda: _conditional(fit, follow))
+    notes += _tried(found, "given sum scores", lambda: _conditional(fit))
     if draws:
         options: dict[str, Any] = {"draws": draws, "seed": seed, "progress": progress}
         found["as fitted, NUTS"] = follow.rows(sample(model, **options))
@@ -203,11 +204,10 @@ def _by_arm(fit: Fit, follow: _Followed) -> tuple[Rows, str]:
 
 
 def _p_of(larger: Fit, smaller: Fit) -> str:
-    p = float(chi2.sf(max(2.0 * (larger.loglik - smaller.loglik), 0.0), 1))
-    return "p < .001" if p < 0.0005 else f"p = {p:.3f}"
+    return p_words(float(chi2.sf(max(2.0 * (larger.loglik - smaller.loglik), 0.0), 1)))
 
 
-def _conditional(fit: Fit, follow: _Followed) -> tuple[Rows, str]:
+def _conditional(fit: Fit) -> tuple[Rows, str]:
     found = conditional(fit.model)
     spread = found.sigma_zeta
     row = {"estimate": spread.estimate, "se": _NAN, "lower": spread.lower, "upper": spread.upper}

@@ -9,13 +9,14 @@ import pandas as pd
 from ilhte_bayes.data.coded import cross, encode
 from ilhte_bayes.data.coding import code_response
 from ilhte_bayes.data.tables import Table, open_table, require_columns
+from ilhte_bayes.engines.refit import refit
 from ilhte_bayes.errors import DataError, ModelError, listed
 from ilhte_bayes.estimands.items import item_effects
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.design import needed_columns
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.sensitivity.refits import as_fit, model_on, moving_columns, refit
+from ilhte_bayes.sensitivity.refits import as_fit, model_on, moving_columns
 
 AbsentRows = Literal["not asked", "missing"]
 
@@ -123,7 +124,7 @@ def missing_answers(
             "The order of items was not given (order='position', or labels from first to last), so "
             "answers that were not reached are not told from those left out."
         )
-    noun = model.assignment.noun if model.assignment else "effect"
+    noun = model.noun
     title = f"The {noun} under assumptions on missing answers (logits)"
     return Result(frame, title, tuple(notes), topic="assumptions")
 
@@ -267,7 +268,7 @@ def _positions(model: Model, rows: pd.DataFrame, order: str | Sequence) -> np.nd
 
 def _quantities(fit: Fit, recoded: int) -> pd.DataFrame:
     """Average effects and SDs over items of one fit."""
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    noun = fit.model.noun
     averages = item_effects(fit).average
     columns, name = moving_columns(fit), require_group(fit, "item")
     rows: dict[tuple[str, str], dict[str, float]] = {}

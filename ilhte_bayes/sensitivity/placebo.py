@@ -9,14 +9,16 @@ from ilhte_bayes.data.assignment import AssignmentKind
 from ilhte_bayes.data.roles import IRW_WAVE
 from ilhte_bayes.data.tables import Table, open_table, require_columns
 from ilhte_bayes.engines.laplace import laplace
+from ilhte_bayes.engines.refit import refit
 from ilhte_bayes.errors import DataError, ModelError, listed
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p
 from ilhte_bayes.estimands.items import item_effects
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.estimands.variance_tests import without_column
 from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.fits.intervals import p_words
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.sensitivity.refits import as_fit, model_on, moving_columns, refit
+from ilhte_bayes.sensitivity.refits import as_fit, model_on, moving_columns
 
 _FEW = 0.05  # p-values below this are said to be a sign
 _EXPECTED: dict[AssignmentKind | None, str] = {
@@ -190,7 +192,7 @@ def _arms_in_model(model: Model, arm: str, person: str) -> pd.DataFrame:
 
 def _averages(earlier: Fit, fit: Fit) -> pd.DataFrame:
     before, after = item_effects(earlier).average, item_effects(fit).average
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    noun = fit.model.noun
     out = before[["effect", "se", "lower", "upper"]].rename(columns={"effect": "estimate"})
     positive = before["p_positive"].to_numpy()
     out = out.assign(p=2.0 * np.minimum(positive, 1.0 - positive))
@@ -203,7 +205,7 @@ def _spreads(earlier: Fit, fit: Fit, name: str) -> pd.DataFrame:
     """SDs of effects over items, in the order of the contrasts."""
     columns = moving_columns(fit)
     contrasts = list(item_effects(fit).average.index)
-    noun = fit.model.assignment.noun if fit.model.assignment else "effect"
+    noun = fit.model.noun
     rows = {}
     for k, column in enumerate(columns):
         found = earlier.variance_components.loc[(name, f"sd[{column}]")]
@@ -227,10 +229,6 @@ def _spread_p(model: Model, name: str, column: str) -> float:
     return likelihood_ratio_p(statistic, dropped, 1)
 
 
-def _p(value: float) -> str:
-    return "p < .001" if value < 0.0005 else f"p = {value:.3f}".replace("0.", ".", 1)
-
-
 def _words(frame: pd.DataFrame, kind: AssignmentKind | None) -> list[str]:
     noun = "difference" if kind == "observational" else "effect"
     averages = frame[[q.startswith("average") for q in frame.index.get_level_values("quantity")]]
@@ -238,7 +236,7 @@ def _words(frame: pd.DataFrame, kind: AssignmentKind | None) -> list[str]:
     out = []
     if (averages["p"] < _FEW).any():
         out.append(
-            f"The arms differed before treatment ({_p(averages['p'].min())}): {_REASONS[kind]}. "
+            f"The arms differed before treatment ({p_words(averages['p'].min())}): {_REASONS[kind]}. "
             "Adjust for answers before treatment, covariates=[...], and say so."
         )
     else:
@@ -249,7 +247,7 @@ def _words(frame: pd.DataFrame, kind: AssignmentKind | None) -> list[str]:
         )
     if (spreads["p"] < _FEW).any():
         out.append(
-            f"Items differed between arms before treatment ({_p(spreads['p'].min())}): "
+            f"Items differed between arms before treatment ({p_words(spreads['p'].min())}): "
             f"{noun}s that differ by item after it are then not all due to treatment."
         )
     elif spreads["p"].notna().any():

@@ -20,7 +20,7 @@ from ilhte_bayes.engines.marginal.warm import highest, point, scale_of
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.variance_tests import without_column
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.fits.spread_draws import steps
+from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.simulated import simulate_answers, thresholds
 from ilhte_bayes.sensitivity.three_models import ThreeModels
@@ -55,11 +55,6 @@ class PureItemEffects:
     def mean(self) -> float:
         """Average over replicates: the interaction to be expected of items alone."""
         return float(self.simulated.mean())
-
-    @property
-    def mean_error(self) -> float:
-        """Monte Carlo standard error of the mean."""
-        return float(self.simulated.std(ddof=1) / np.sqrt(self.simulated.size))
 
     @property
     def range(self) -> tuple[float, float]:

@@ -1,12 +1,10 @@
-"""The same model on another table, by the same engine."""
+"""The same model on another table."""
 
 import warnings
 
 import pandas as pd
 
 from ilhte_bayes.engines.laplace import laplace
-from ilhte_bayes.engines.nuts import sample
-from ilhte_bayes.engines.quadrature import quadrature
 from ilhte_bayes.errors import IlhteWarning
 from ilhte_bayes.estimands.items import changes_by_item, treatment_contrasts
 from ilhte_bayes.fits.fit import Fit, require_group
@@ -57,25 +55,6 @@ def _references(model: Model) -> dict[str, str]:
         if coding.column in patterns
         and isinstance(patterns[coding.column].dtype, pd.CategoricalDtype)
     }
-
-
-def refit(fit: Fit, model: Model) -> Fit:
-    """A model by the engine, and with the settings, of another fit."""
-    if fit.engine == "laplace":
-        return laplace(model, objective="ml" if fit.objective == "ml" else "map")
-    if fit.engine == "quadrature":
-        return quadrature(model, objective="ml" if fit.objective == "ml" else "map")
-    posterior = fit.tree["posterior"]
-    integrated = str(posterior.attrs.get("integrated") or "none")
-    return sample(
-        model,
-        integrate=integrated if integrated == "none" else "auto",
-        draws=posterior.sizes["draw"],
-        tune=int(posterior.attrs.get("tune", 500)),
-        chains=posterior.sizes["chain"],
-        seed=int(posterior.attrs.get("seed", 1)),
-        progress=False,
-    )
 
 
 def moving_columns(fit: Fit) -> list[str]:

@@ -19,6 +19,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.special import betainc, betaincinv, expit
 
 from ilhte_bayes.estimands.distribution import SEED, NormalDistribution
+from ilhte_bayes.models.roots import root_of
 
 Shape = Literal["normal", "heavy", "sparse"]
 
@@ -56,7 +57,7 @@ def draw_deviations(
     rng = np.random.default_rng(SEED + 3)
     d, v = effects.mean, effects.covariance
     n = d.size
-    root_v, w = _root(v), np.linalg.inv(v)
+    root_v, w = root_of(v), np.linalg.inv(v)
     tau, m, share = max(float(d.std()), 0.1), np.ones(n), 0.25
     if shape == "sparse":  # start from the items around the median
         m = (np.abs(d - np.median(d)) > np.median(np.abs(d - np.median(d)))).astype(float)
@@ -76,11 +77,6 @@ def draw_deviations(
             out.beta[step], out.zeta[step], out.tau[step] = beta, zeta, tau
             out.differs[step] = m > 0
     return out
-
-
-def _root(v: np.ndarray) -> np.ndarray:
-    values, vectors = np.linalg.eigh(v)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def _log_density(log_tau: float, m: np.ndarray, d: np.ndarray, v: np.ndarray) -> float:

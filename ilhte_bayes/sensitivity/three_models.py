@@ -32,7 +32,6 @@ class ThreeModels:
     models: Mapping[str, Model]  # "M_0", "M_A", "M_A+", "M_B", "M_C"
     covariate: str
     interaction: str  # term of M_B and M_C
-    main: str  # the covariate's own term
     item: str  # group of the items
     effect: str  # their column that is the effect's
     contrast: Contrast
@@ -66,10 +65,10 @@ def three_models(data: Table | Model, covariate: str | None, **options: Any) -> 
     name = covariate or _only_moderator(full)
     models = {key: rebuilt(full, _formula_of(full, key, name)) for key in _PARTS}
     interaction = _one_more(models["M_C"], models["M_A+"], name, "interaction with treatment")
-    main = _one_more(models["M_A+"], models["M_A"], name, "term")
+    _one_more(models["M_A+"], models["M_A"], name, "term")
     group = models["M_A"].design.group(str(full.roles.item))
     effect = _effect_column(group, models["M_B"].design.group(group.name))
-    return ThreeModels(models, name, interaction, main, group.name, effect, contrast)
+    return ThreeModels(models, name, interaction, group.name, effect, contrast)
 
 
 # whether a model has effects by item, the covariate, its interaction

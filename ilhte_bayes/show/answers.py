@@ -16,7 +16,6 @@ from ilhte_bayes.estimands.parameters import parameter_draws
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.contrasts import Contrast, fixed_change
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.show.model_words import noun_of
 from ilhte_bayes.show.people import group_of_role
 from ilhte_bayes.show.words import (
     against_words,
@@ -36,9 +35,9 @@ def title_of(model: Model) -> str:
     if treatment is None:
         return f"{answer}: a multilevel model"
     by_item = ", item by item" if group_of_role(model, "item") else ""
-    if noun_of(model) == "difference":
+    if model.noun == "difference":
         return f"Differences in {answer} by {treatment}{by_item}"
-    return f"The {noun_of(model)} of {treatment} on {answer}{by_item}"
+    return f"The {model.noun} of {treatment} on {answer}{by_item}"
 
 
 def question(model: Model) -> str:
@@ -51,7 +50,7 @@ def question(model: Model) -> str:
     if treatment is None:
         return f"How does the probability of {answer} vary?{base}"
     where = ", on average and item by item" if item else ""
-    if noun_of(model) == "difference":
+    if model.noun == "difference":
         return f"How do groups of {treatment} differ in the probability of {answer}{where}?{base}"
     return f"Does {treatment} change the probability of {answer}{where}?{base}"
 
@@ -104,7 +103,7 @@ def _in_sds(card: EffectCard, label: str) -> pd.Series:
 def _average_sentence(
     model: Model, contrast: Contrast, average: pd.Series, unit: pd.Series | None
 ) -> str:
-    answer, noun = outcome_words(model), noun_of(model)
+    answer, noun = outcome_words(model), model.noun
     reference, other = contrast_arms(model, contrast)
     lower, upper = float(average["lower"]), float(average["upper"])
     size = f"{number(average['effect'])} logits (95 % interval {range_of(lower, upper)})"

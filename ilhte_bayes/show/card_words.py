@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.fits.intervals import p_value
 from ilhte_bayes.show.html_tables import html_table, notes_html
-from ilhte_bayes.show.results import p_value
 from ilhte_bayes.show.text import method_words
 from ilhte_bayes.show.words import (
     about,
@@ -165,7 +165,8 @@ def _cautions(card: "EffectCard") -> list[str]:
     assignment, out = card._fit.model.assignment, []
     sds = card.items["sd"]
     if sds.isna().any():
-        out.append(f"The model gave every item the same {card.noun}, by assumption.")
+        alike = "of equal features " if (card.items["features"] > 0).any() else ""
+        out.append(f"The model gave every item {alike}the same {card.noun}, by assumption.")
     elif (sds == 0).any():
         out.append(
             f"The SD of {plural(card.noun)} over items was estimated at 0, and intervals leave its "

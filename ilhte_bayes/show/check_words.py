@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ilhte_bayes.fits.intervals import p_value
 from ilhte_bayes.show.html_tables import html_table, notes_html
-from ilhte_bayes.show.results import p_value
 from ilhte_bayes.show.words import sentence, true_minus, wrapped
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ilhte_bayes.fits.intervals import p_value
 from ilhte_bayes.show.html_tables import html_table, notes_html
-from ilhte_bayes.show.results import digits_of, p_value
+from ilhte_bayes.show.results import digits_of
 from ilhte_bayes.show.words import number, range_of, wrapped
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ilhte_bayes.fits.intervals import p_words
 from ilhte_bayes.show.html_tables import html_table, notes_html
-from ilhte_bayes.show.results import p_value
 from ilhte_bayes.show.words import number, range_of, signed, wrapped
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _items(found: "Identification") -> str:
     )
     if found.ratio_test is not None:
         statistic, p = found.ratio_test
-        text += f" (likelihood ratio {statistic:.2f}, boundary mixture {_p(p)})"
+        text += f" (likelihood ratio {statistic:.2f}, boundary mixture {p_words(p)})"
     if spread["estimate"] == 0.0:
         return f"{text}: easiness spreads alike in both arms by this estimate."
     return (
@@ -120,11 +120,6 @@ def _within(row: pd.Series) -> str:
     if row["lower"] != row["lower"]:
         return ", without an interval" if row["estimate"] else ""
     return f" (95 % interval {range_of(row['lower'], row['upper'])})"
-
-
-def _p(p: float) -> str:
-    text = p_value(p)
-    return f"p {text}" if text[0] in "<>" else f"p = {text}"
 
 
 def _expected(found: "Identification") -> str:
@@ -141,10 +136,10 @@ def _verdict(found: "Identification") -> str:
     pure, free = found.pure, found.beta_3.loc["M_C"]
     here = f"The {signed(pure.observed, 3)} it finds in this table"
     if pure.p < 0.05:
-        text = f"{here} lies outside what items alone would produce ({_p(pure.p)})"
+        text = f"{here} lies outside what items alone would produce ({p_words(pure.p)})"
     else:
         text = (
-            f"{here} lies within what items alone would produce ({_p(pure.p)}): it is no "
+            f"{here} lies within what items alone would produce ({p_words(pure.p)}): it is no "
             f"evidence that the {found.noun} varies with {found.covariate}, nor that it does not"
         )
     own = f"an {found.noun}" if found.noun[0] in "aeiou" else f"a {found.noun}"

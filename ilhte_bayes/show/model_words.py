@@ -71,7 +71,7 @@ def _discrimination_sentence(fit: Fit) -> str:
     """How items react to ability, and what else that multiplies."""
     assert fit.model.roles.item is not None
     name = fit.model.design.group(fit.model.roles.item).name
-    row, noun = fit.variance_components.loc[(name, LOG_DISCRIMINATION)], noun_of(fit.model)
+    row, noun = fit.variance_components.loc[(name, LOG_DISCRIMINATION)], fit.model.noun
     what = {
         "loaded": f"ability and the {noun} on it",
         "additive": f"ability, not the {noun}, which is on the items' own logits",
@@ -82,13 +82,8 @@ def _discrimination_sentence(fit: Fit) -> str:
     )
 
 
-def noun_of(model: Model) -> str:
-    """What a difference between arms may be called."""
-    return model.assignment.noun if model.assignment else "effect"
-
-
 def _fixed_sentences(model: Model) -> Iterator[str]:
-    treatment, noun = model.roles.treatment, noun_of(model)
+    treatment, noun = model.roles.treatment, model.noun
     patterns = model.responses.patterns
     covariates = [str(name) for name in patterns.columns if name != treatment]
     alone, crossed = [], []
@@ -183,7 +178,7 @@ def _subject(model: Model, group: Group, column: str) -> str:
 
 
 def _short(model: Model, group: Group, column: str) -> str:
-    treatment, noun = model.roles.treatment, noun_of(model)
+    treatment, noun = model.roles.treatment, model.noun
     if column == "Intercept":
         return "easiness" if group.variables[-1] == model.roles.item else "level"
     if column in group.shapes:

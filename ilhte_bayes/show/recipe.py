@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ilhte_bayes.engines.refit import sampling_settings
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.storage import made_by
 from ilhte_bayes.models.model import Model
@@ -55,23 +56,8 @@ def code(fit: Fit, beside: Sequence[Fit] = ()) -> str:
 def _fit_call(fit: Fit) -> str:
     if not fit.sampled:
         return f"il.{fit.engine}(model, objective={fit.objective!r})"
-    posterior = fit.tree["posterior"]
-    options: dict[str, Any] = {
-        "draws": posterior.sizes["draw"],
-        "tune": posterior.attrs.get("tune"),
-        "chains": posterior.sizes["chain"],
-        "seed": posterior.attrs.get("seed"),
-        "target_accept": posterior.attrs.get("target_accept"),
-        "integrate": _integrate(posterior.attrs.get("integrated")),
-        "sampler": "numpyro" if "numpyro" in posterior.attrs else None,
-    }
-    inside = ", ".join(f"{key}={value!r}" for key, value in options.items() if value is not None)
+    inside = ", ".join(f"{key}={value!r}" for key, value in sampling_settings(fit).items())
     return f"il.sample(model, {inside})"
-
-
-def _integrate(group: str | None) -> str | None:
-    """Argument that integrates the same group out; None where the fit does not say."""
-    return "none" if group == "" else group
 
 
 def is_bundled(source: str) -> bool:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ilhte_bayes.fits.intervals import p_value
 from ilhte_bayes.show.html_tables import html_table, notes_html
 from ilhte_bayes.show.words import wrapped
 
@@ -55,15 +56,6 @@ def result_table(result: "Result") -> pd.DataFrame:
 def digits_of(se: float) -> int:
     """Digits after the point that show two of the standard error's, and three at least."""
     return min(6, max(3, 1 - math.floor(math.log10(se)))) if se > 0 else 3
-
-
-def p_value(p: float) -> str:
-    """A probability as tables print it: ".051", "< .001"."""
-    if math.isnan(p):
-        return "-"
-    if p < 0.0005:
-        return "< .001"
-    return "> .999" if p >= 0.9995 else f"{p:.3f}".lstrip("0")
 
 
 def _with_interval(row: pd.Series) -> str:

@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 
 from ilhte_bayes.errors import DataError, IlhteError
+from ilhte_bayes.fits.intervals import p_value
 from ilhte_bayes.show.evidence import evidence, evidence_words
 from ilhte_bayes.show.html_tables import html_table
 from ilhte_bayes.show.page import page_of_sections
 from ilhte_bayes.show.pictures import Picture, of_study
-from ilhte_bayes.show.results import p_value
 from ilhte_bayes.show.sections.section import Section
 from ilhte_bayes.show.words import sentence
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.fits.intervals import p_value
 from ilhte_bayes.models.ability import SENTENCE as SHAPE
 from ilhte_bayes.models.discrimination import SENTENCES
 from ilhte_bayes.show.integration import in_short, laplace_error, times
@@ -183,12 +184,6 @@ def _fixed_tables(fit: "Fit") -> list[str]:
     return lines
 
 
-def _probability(p: float) -> str:
-    if math.isnan(p):
-        return "-"
-    return "> .999" if p >= 0.9995 else "< .001" if p < 0.0005 else f"{p:.3f}".lstrip("0")
-
-
 def average_sentences(effects: "ItemEffects") -> list[str]:
     """The average over the item population, one sentence for each contrast."""
     return [
@@ -241,7 +236,7 @@ def items_table(frame: pd.DataFrame, noun: str) -> pd.DataFrame:
             "95 % interval": [
                 interval(a, b, 2) for a, b in zip(frame["lower"], frame["upper"], strict=True)
             ],
-            f"P({noun} > 0)": [_probability(p) for p in frame["p_positive"]],
+            f"P({noun} > 0)": [p_value(p) for p in frame["p_positive"]],
             "rank": [
                 interval(a, b, 0)
                 for a, b in zip(frame["rank_lower"], frame["rank_upper"], strict=True)

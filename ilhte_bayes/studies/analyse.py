@@ -12,12 +12,9 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from ilhte_bayes.data.tables import Table
-from ilhte_bayes.engines.laplace import laplace
-from ilhte_bayes.engines.nuts import sample
-from ilhte_bayes.engines.quadrature import quadrature
+from ilhte_bayes.engines.refit import fit_by
 from ilhte_bayes.errors import IlhteError, IlhteWarning
-from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.models.model import Model
+from ilhte_bayes.fits.fit import Engine
 from ilhte_bayes.sensitivity.irw import prepare
 from ilhte_bayes.studies.trial_results import TrialResult, fingerprint_of_settings
 from ilhte_bayes.studies.trial_row import Found, describe_trial
@@ -30,7 +27,7 @@ class Settings:
     """All that decides what a trial's numbers are, beside its table."""
 
     models: tuple[str, ...]  # of "M_0", "M_A", "M_B", "M_C"
-    engine: str
+    engine: Engine
     covariate: str | None
     most_persons: int | None
     draws: int
@@ -105,7 +102,8 @@ def _numbers(job: Job, settings: Settings) -> tuple[Found, dict[str, Any]]:
         **settings.roles,
     )
     models = {key: prepared.models[key] for key in settings.models if key in prepared.models}
-    fits = {key: _fitted(model, settings, seed) for key, model in models.items()}
+    sampling = {"draws": settings.draws, "seed": seed, "progress": False}
+    fits = {key: fit_by(settings.engine, model, **sampling) for key, model in models.items()}
     problems = [f"{key}: {text}" for key, fit in fits.items() for text in fit.problems]
     more = {
         "n_persons": prepared.n_persons,
@@ -118,9 +116,3 @@ def _numbers(job: Job, settings: Settings) -> tuple[Found, dict[str, Any]]:
         "fit_seconds": sum(fit.seconds for fit in fits.values()),
     }
     return describe_trial(fits, prepared.group, prepared.effect), more
-
-
-def _fitted(model: Model, settings: Settings, seed: int) -> Fit:
-    if settings.engine == "nuts":
-        return sample(model, draws=settings.draws, seed=seed, progress=False)
-    return quadrature(model) if settings.engine == "quadrature" else laplace(model)

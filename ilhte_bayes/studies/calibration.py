@@ -10,10 +10,9 @@ Talts, Betancourt, Simpson, Vehtari & Gelman (2018), arXiv:1804.06788.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +27,7 @@ from ilhte_bayes.models.prior_draws import draw_from_prior
 from ilhte_bayes.models.simulated import Simulated, simulate_answers
 from ilhte_bayes.studies import uniformity
 from ilhte_bayes.studies.quantities import Quantity, default_quantities
+from ilhte_bayes.studies.workers import in_processes
 
 # model, draws of each chain, seed -> posterior draws (chain, draw) named as in a fit
 Engine = Callable[[Model, int, int], xr.Dataset]
@@ -217,7 +217,7 @@ def calibrate(
     seed: int = 1,
     draws: int = 500,
     kept: int = KEPT,
-    jobs: int = 1,
+    workers: int = 1,
     engine: Engine | None = None,
 ) -> Calibration:
     """Check a model's posterior, on the user's own design, by simulation-based calibration.
@@ -236,14 +236,14 @@ def calibrate(
         Name -> function of (model, draws) with dims (chain, draw, ...) that gives (chain, draw);
         see `default_quantities`.
     seed : int
-        Of everything random. Results do not depend on `jobs`.
+        Of everything random. Results do not depend on `workers`.
     draws : int
         Draws of each chain. Doubled, up to three times, where the smallest effective sample is
         below twice `kept`.
     kept : int
         Draws that each truth is ranked among: as many, equally spaced, of all draws. They are
         nearly independent, as ranks must be for the band to hold.
-    jobs : int
+    workers : int
         Processes; each fit already runs its chains on all cores.
     engine : callable, optional
         (model, draws of each chain, seed) -> posterior draws as in `fit.draws["posterior"]`;
@@ -273,12 +273,12 @@ def calibrate(
     >>> found.n
     2
     """
-    for name, value in (("n", n), ("kept", kept), ("jobs", jobs)):
+    for name, value in (("n", n), ("kept", kept), ("workers", workers)):
         if not isinstance(value, int) or value < 1:
             raise ModelError(f"{name}={value!r}: it is a whole number of at least 1.")
     chosen = default_quantities(model) if quantities is None else dict(quantities)
     task = _Task(model, chosen, seed, draws, kept, nuts if engine is None else engine)
-    runs = list(_run_all(task, n, jobs))
+    runs = sorted(in_processes(partial(_run, task), range(n), workers), key=lambda run: run.k)
     index = pd.RangeIndex(n, name="data set")
     return Calibration(
         ranks=pd.DataFrame([run.ranks for run in runs], index, columns=list(chosen)),
@@ -316,18 +316,10 @@ class _Task(NamedTuple):
 class _Run(NamedTuple):
     """One data set's part of the result."""
 
+    k: int
     ranks: dict[str, int]
     truth: dict[str, float]
     facts: dict[str, float]
-
-
-def _run_all(task: _Task, n: int, jobs: int) -> Iterator[_Run]:
-    if jobs == 1:
-        yield from (_run(task, k) for k in range(n))
-        return
-    # spawned, not forked: compiled code and its threads do not survive a fork
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_run, [task] * n, range(n))
 
 
 def _run(task: _Task, k: int) -> _Run:
@@ -344,7 +336,7 @@ def _run(task: _Task, k: int) -> _Run:
     truth = evaluate(task.quantities, simulated.model, simulated.truth.expand_dims(chain=1, draw=1))
     true = {name: float(value[0, 0]) for name, value in truth.items()}
     ranks = {name: rank(true[name], thin(value, task.kept), rng) for name, value in values.items()}
-    return _Run(ranks, true, facts | {"seconds": time.perf_counter() - began})
+    return _Run(k, ranks, true, facts | {"seconds": time.perf_counter() - began})
 
 
 def _long_enough(

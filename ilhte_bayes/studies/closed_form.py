@@ -33,7 +33,7 @@ from scipy import special, stats
 from scipy.optimize import brentq
 
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p
-from ilhte_bayes.estimands.item_sample import items_df
+from ilhte_bayes.estimands.item_sample import clusters_df, items_df
 from ilhte_bayes.studies.trial import Trial
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
@@ -54,11 +54,11 @@ class Planned(NamedTuple):
     width: float  # of the 95 % interval of one new item's effect
 
 
-def average_df(trial: Trial, spread: float, se: float) -> float:
-    """Degrees of freedom of the average effect's t.
+def average_df(trial: Trial, spread: float, se: float, new: float = 0.0) -> float:
+    """Degrees of freedom of the average effect's t, or of that on something new.
 
     Satterthwaite's for the items, as `il.effect_card`; where clusters are treated, at most
-    clusters - 2, as `il.fixed_tests` has for few.
+    clusters - 2, as `il.fixed_tests` and the card have for few.
 
     Parameters
     ----------
@@ -67,9 +67,13 @@ def average_df(trial: Trial, spread: float, se: float) -> float:
         Variance of effects over items.
     se : float
         Standard error.
+    new : float
+        Variance of the effect on what is new around the average.
     """
-    of_items = items_df(trial.items, spread, se**2, 0.0)
-    return min(of_items, max(trial.clusters - 2, 1)) if trial.by_cluster else of_items
+    of_items = items_df(trial.items, spread, se**2, new)
+    if not trial.by_cluster or se == 0.0:
+        return of_items
+    return min(of_items, clusters_df(max(trial.clusters - 2.0, 1.0), se**2, new))
 
 
 def closed_form(trial: Trial, *, level: float = 0.05) -> Planned:
@@ -95,7 +99,7 @@ def closed_form(trial: Trial, *, level: float = 0.05) -> Planned:
     error = arms / answered / (_CHANCE @ information)  # of each item's effect
     spread = trial.sigma_zeta**2
     ratio = 1.0 + spread / float(error.mean())
-    new = stats.t.ppf(0.975, items_df(trial.items, spread, se**2, spread))
+    new = stats.t.ppf(0.975, average_df(trial, spread, se, spread))
     return Planned(
         se=se,
         floor=floor,

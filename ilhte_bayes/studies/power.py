@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.errors import ModelError
-from ilhte_bayes.fits.spread_draws import steps
+from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.studies.closed_form import closed_form
 from ilhte_bayes.studies.power_trials import Chunk, Engine, run_chunk
 from ilhte_bayes.studies.trial import Trial
@@ -138,7 +138,7 @@ def power(
     level: float = 0.05,
     engine: Engine = "quadrature",
     seed: int = 1,
-    jobs: int | None = None,
+    workers: int | None = None,
     progress: bool = True,
 ) -> Power:
     """Simulate planned trials and count what they find.
@@ -157,8 +157,8 @@ def power(
         Maximum likelihood with persons integrated out exactly, or by Laplace as glmer's.
     seed : int
         Of everything random: trial k of a design depends on the seed, k and the design alone, not
-        on the grid or on `jobs`.
-    jobs : int, optional
+        on the grid or on `workers`.
+    workers : int, optional
         Processes; one for each core by default.
     progress : bool
         Whether to say on standard error how far it is, with the time left.
@@ -195,11 +195,11 @@ def power(
     --------
     >>> import ilhte_bayes as il
     >>> plan = il.Trial(persons=60, items=6, effect=0.6)
-    >>> found = il.power(plan, n=4, engine="laplace", jobs=1, progress=False)
+    >>> found = il.power(plan, n=4, engine="laplace", workers=1, progress=False)
     >>> found.frame[["persons", "items", "n"]].iloc[0].tolist()
     [60, 6, 4]
     """
-    for name, value in (("n", n), ("jobs", 1 if jobs is None else jobs)):
+    for name, value in (("n", n), ("workers", 1 if workers is None else workers)):
         if not isinstance(value, int) or value < 1:
             raise ModelError(f"{name}={value!r}; it is a whole number of at least 1.")
     if engine not in ("quadrature", "laplace"):
@@ -216,7 +216,9 @@ def power(
         for first in range(0, n, _CHUNK)
     ]
     words = f"{len(plans)} designs of {n} trials"
-    trials = pd.concat(list(_results(chunks, jobs, words if progress else "")), ignore_index=True)
+    trials = pd.concat(
+        list(_results(chunks, workers, words if progress else "")), ignore_index=True
+    )
     trials = trials.sort_values(["design", "trial"], ignore_index=True)
     failed = trials[trials["failed"] != ""]
     return Power(
@@ -253,9 +255,9 @@ def _grid(trial: Trial | Sequence[Trial], sizes: dict) -> list[Trial]:
     return list(dict.fromkeys(out))
 
 
-def _results(chunks: Sequence[Chunk], jobs: int | None, words: str) -> Iterator[pd.DataFrame]:
+def _results(chunks: Sequence[Chunk], workers: int | None, words: str) -> Iterator[pd.DataFrame]:
     """Results as they come."""
-    results = in_processes(run_chunk, chunks, jobs)
+    results = in_processes(run_chunk, chunks, workers)
     yield from steps(results, len(chunks), words) if words else results
 
 

@@ -18,7 +18,6 @@ from ilhte_bayes.engines.marginal.warm import highest, objective_like, point, sc
 from ilhte_bayes.engines.quadrature import quadrature
 from ilhte_bayes.errors import IlhteError, ModelError
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p
-from ilhte_bayes.estimands.item_sample import items_df
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.models.model import Model, il_hte, with_parts
 from ilhte_bayes.studies.closed_form import average_df
@@ -158,7 +157,7 @@ def _numbers(
     df = average_df(trial, spread, se)
     half = float(stats.t.ppf(0.975, df)) * se
     # as `il.effect_card`, which draws from this distribution
-    new_df = items_df(trial.items, spread, se**2, spread)
+    new_df = average_df(trial, spread, se, spread)
     new = float(stats.t.ppf(0.975, new_df)) * np.sqrt(se**2 + spread)
     return {
         "estimate": estimate,

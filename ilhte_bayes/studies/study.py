@@ -5,29 +5,31 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import length_hint
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import pandas as pd
 
 from ilhte_bayes.data.coded import natural_order
 from ilhte_bayes.data.tables import Table
 from ilhte_bayes.errors import DataError, ModelError, listed
-from ilhte_bayes.fits.spread_draws import steps
+from ilhte_bayes.fits.fit import Engine
+from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.studies.analyse import Job, Settings
 from ilhte_bayes.studies.study_result import Study, make_study
 from ilhte_bayes.studies.trial_jobs import run_jobs
 from ilhte_bayes.studies.trial_results import TrialResult, find, fingerprint, keep
+from ilhte_bayes.studies.workers import check_workers
 
 Trials = str | PathLike[str] | Mapping[str, Table] | Iterable[tuple[str, Table]]
 _MODELS = ("M_0", "M_A", "M_B", "M_C")
-_ENGINES = ("quadrature", "laplace", "nuts")
+_ENGINES = get_args(Engine)
 _ENDINGS = (".csv", ".csv.gz", ".parquet")
 
 
 def study(
     trials: Trials,
     models: Sequence[str] = ("M0", "M_A", "M_B", "M_C"),
-    engine: Literal["quadrature", "laplace", "nuts"] = "quadrature",
+    engine: Engine = "quadrature",
     *,
     folder: str | PathLike[str] | None = None,
     covariate: str | None = None,
@@ -69,7 +71,7 @@ def study(
     seed : int
         Of everything random; trial by trial, whatever the order.
     workers : int
-        Processes on this machine. Scripts then need `if __name__ == "__main__":`.
+        Processes on this machine.
     client : dask.distributed.Client, optional
         A cluster to use instead. The package must be installed on its workers.
     progress : bool
@@ -103,7 +105,7 @@ def study(
     True
     """
     settings = _settings(models, engine, covariate, most_persons, draws, seed, roles)
-    _check_workers(workers)
+    check_workers(workers)
     n_trials, sources = _open(trials)
     place = _results_folder(trials, folder)
     results: dict[str, TrialResult] = {}
@@ -180,7 +182,7 @@ def _both(seen: _Seen, found: Iterator[TrialResult]) -> Iterator[TrialResult]:
 
 def _settings(
     models: Sequence[str],
-    engine: str,
+    engine: Engine,
     covariate: str | None,
     most_persons: int | None,
     draws: int,
@@ -204,11 +206,6 @@ def _settings(
             raise ModelError(f"{name}={value!r}: it is a whole number of at least 1.")
     ordered = tuple(name for name in _MODELS if name in names)
     return Settings(ordered, engine, covariate, most_persons, draws, seed, __version__, dict(roles))
-
-
-def _check_workers(workers: int) -> None:
-    if not isinstance(workers, int) or workers < 1:
-        raise ModelError(f"workers={workers!r}: it is a whole number of at least 1.")
 
 
 def _results_folder(trials: Trials, folder: str | PathLike[str] | None) -> Path | None:

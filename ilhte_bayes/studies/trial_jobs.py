@@ -1,17 +1,16 @@
 """Trials run one after another, in processes of this machine, or on a Dask cluster."""
 
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
 from dataclasses import replace
-from multiprocessing import get_context
 from typing import Any
 
 from ilhte_bayes.data.tables import open_table
 from ilhte_bayes.errors import DataError
 from ilhte_bayes.studies.analyse import Job, Settings, analyse, unexpected
 from ilhte_bayes.studies.trial_results import TrialResult
+from ilhte_bayes.studies.workers import Workers
 
 _AHEAD = 2  # jobs handed out for each worker: none waits, and few tables are in memory
 _TRIES = 2  # times that a job may take its own process down
@@ -67,8 +66,8 @@ def _in_processes(jobs: Iterator[Job], settings: Settings, workers: int) -> Iter
     more = True
     while more:
         more = False
-        with closing(_Pool(workers)) as pool:
-            for job, future in _as_finished(jobs, settings, pool.executor, _AHEAD * workers):
+        with Workers(workers) as pool:
+            for job, future in _as_finished(jobs, settings, pool, _AHEAD * workers):
                 if isinstance(future.exception(), BrokenProcessPool):
                     suspects.append(job)  # one of those under way ended its process
                     more = True
@@ -82,8 +81,8 @@ def _in_processes(jobs: Iterator[Job], settings: Settings, workers: int) -> Iter
 def _alone(job: Job, settings: Settings) -> TrialResult:
     """A job in a process of its own, where no other can be to blame."""
     for _ in range(_TRIES):
-        with closing(_Pool(1)) as pool:
-            future = pool.executor.submit(analyse, job, settings)
+        with Workers(1) as pool:
+            future = pool.submit(analyse, job, settings)
             if not isinstance(future.exception(), BrokenProcessPool):
                 return _result(future, job, settings)
     return ended(
@@ -94,17 +93,6 @@ def _alone(job: Job, settings: Settings) -> TrialResult:
 def _result(future: Future, job: Job, settings: Settings) -> TrialResult:
     error = future.exception()
     return future.result() if error is None else ended(job, settings, unexpected(error))
-
-
-class _Pool:
-    """Processes that are ended when the caller stops, not waited for."""
-
-    def __init__(self, workers: int) -> None:
-        # spawned, not forked: compiled code and its threads do not survive a fork
-        self.executor = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-
-    def close(self) -> None:
-        self.executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _as_finished(

@@ -3,42 +3,68 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
 
+import cloudpickle
 from threadpoolctl import threadpool_limits
 
+from ilhte_bayes.errors import ModelError
 
-def in_processes[T, R](work: Callable[[T], R], tasks: Sequence[T], jobs: int | None) -> Iterator[R]:
+
+class Workers(ProcessPoolExecutor):
+    """Processes that do not run the user's script again; leaving them drops tasks not yet begun.
+
+    Functions of a script or notebook travel with the task, so that these need no guard
+    (`if __name__ == "__main__":`).
+    """
+
+    def __init__(self, workers: int) -> None:
+        # spawned, not forked: compiled code and its threads do not survive a fork
+        super().__init__(workers, mp_context=get_context("spawn"), initializer=_one_thread)
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future:
+        """Run `work`, in a process that starts now if none is idle."""
+        with _without_script():
+            return super().submit(_run, cloudpickle.dumps((work, args, options)))
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown(wait=True, cancel_futures=True)
+
+
+def in_processes[T, R](
+    work: Callable[[T], R], tasks: Sequence[T], workers: int | None
+) -> Iterator[R]:
     """Results of `work` on each task, as they come.
 
     Parameters
     ----------
     work : callable
-        A function of a module, not of a script.
     tasks : sequence
-    jobs : int, optional
+    workers : int, optional
         Processes; one for each core by default. With one the work is done here.
     """
-    jobs = min(jobs or _cores(), len(tasks))
-    if jobs <= 1:
+    workers = min(workers or _cores(), len(tasks))
+    if workers <= 1:
         with threadpool_limits(limits=1, user_api="blas"):
             yield from map(work, tasks)
         return
-    # spawned, not forked: compiled code and its threads do not survive a fork
-    with ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=_one_thread
-    ) as pool:
-        with _without_script():
-            waiting = [pool.submit(work, task) for task in tasks]
-        try:
-            for done in as_completed(waiting):
-                yield done.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with Workers(workers) as pool:
+        for done in as_completed([pool.submit(work, task) for task in tasks]):
+            yield done.result()
+
+
+def check_workers(workers: int) -> None:
+    """Refuse a number of processes that makes no sense."""
+    if not isinstance(workers, int) or workers < 1:
+        raise ModelError(f"workers={workers!r}: it is a whole number of at least 1.")
+
+
+def _run(task: bytes) -> Any:
+    work, args, options = cloudpickle.loads(task)
+    return work(*args, **options)
 
 
 def _cores() -> int:

@@ -1,11 +1,15 @@
 """The NUTS engine on a small trial: what a fit holds, and that its parts agree with each other."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 import ilhte_bayes as il
+from ilhte_bayes.engines import nuts
+from ilhte_bayes.models.model import with_parts
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +110,26 @@ def test_chains_start_where_an_sd_is_estimated_at_zero(integrate):
     assert il.laplace(model, objective="map").sd("item")["Intercept"] == 0.0
     fit = il.sample(model, integrate=integrate, draws=50, tune=100, seed=1, progress=False)
     assert np.isfinite(fit.coefficients["estimate"]).all()
+
+
+def test_a_family_that_compiled_densities_do_not_know_is_sampled_from_its_graph(
+    make_trial, monkeypatch
+):
+    """Where nothing can be integrated out the compiled logit would be taken for any link."""
+    model = il.Model("resp ~ treat + (1 + treat | id)", make_trial(40, 6))
+    unknown = with_parts(model, design=replace(model.design, compiled=False))
+    taken = []
+
+    def drawing(name):
+        def draw(*_):
+            taken.append(name)
+            raise InterruptedError
+
+        return draw
+
+    for name in ("draw_joint", "draw_direct"):
+        monkeypatch.setattr(nuts, name, drawing(name))
+    for each in (model, unknown):
+        with pytest.raises(InterruptedError):
+            il.sample(each, draws=10, tune=50, progress=False)
+    assert taken == ["draw_direct", "draw_joint"]

@@ -1,6 +1,9 @@
 """The effect card: four targets and their spread, by closed form and by draws made on purpose."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 from scipy.stats import t as student
@@ -9,6 +12,7 @@ import ilhte_bayes as il
 from ilhte_bayes.estimands.ability import ability_sd
 from ilhte_bayes.estimands.ability_averages import average_logistic
 from ilhte_bayes.estimands.card_targets import mean_over_items
+from ilhte_bayes.estimands.item_sample import clusters_df, items_df
 from ilhte_bayes.estimands.items import changes_by_item, treatment_contrasts
 from ilhte_bayes.estimands.parameters import parameter_draws
 
@@ -417,3 +421,113 @@ def test_the_population_has_one_interval_everywhere(moderated, caffeine):
         assert found["estimate"] == pytest.approx(average["effect"])
         assert found["lower"] == pytest.approx(average["lower"])
         assert found["upper"] == pytest.approx(average["upper"])
+
+
+@pytest.fixture(scope="module")
+def featured(trial_table, fit_of_draws):
+    """Draws of known parameters: a 0/1 feature of 8 items moves the effect by 1.2, sigma 0.3."""
+    table = trial_table(5, persons=60, items=8)
+    items = sorted(table["item"].unique())
+    table["hard"] = (
+        table["item"].map({item: k % 4 == 0 for k, item in enumerate(items)}).astype(int)
+    )
+    model = il.il_hte(table, item_features="hard")
+    beta = dict(zip(model.design.terms, (-0.2, 0.5, 0.4, 1.2), strict=True))
+    assert list(beta) == ["Intercept", "treat", "hard", "treat:hard"]
+    person = str(model.roles.person)
+    sd = {person: np.ones((N, 1)), "item": np.tile([0.7, 0.3], (N, 1))}
+    corr = {"item": np.tile(np.eye(2), (N, 1, 1))}
+    return fit_of_draws(model, np.tile(list(beta.values()), (N, 1)), sd, corr)
+
+
+def test_a_new_item_has_the_features_of_one_of_these(featured):
+    """By construction .75 N(.5, .3^2) + .25 N(1.7, .3^2); its SD by the law of total variance."""
+    card, rng = il.effect_card(featured, k=3), np.random.default_rng(8)
+    many = 0.5 + 1.2 * (rng.random((200_000, 3)) < 0.25) + 0.3 * rng.standard_normal((200_000, 3))
+    assert many[:, 0].var() == pytest.approx(1.2**2 * 0.25 * 0.75 + 0.3**2, rel=0.01)
+    for target, values in (("one new item", many[:, 0]), ("a new 3-item test", many.mean(axis=1))):
+        found = row(card, target)
+        assert found["estimate"] == pytest.approx(0.5 + 0.25 * 1.2)
+        for p, end in ((0.025, "lower"), (0.975, "upper")):
+            expected = np.quantile(values, p)
+            near = np.mean(np.abs(values - expected) < 0.02) / 0.04  # density
+            # 4 standard errors of a quantile of the card's 4,000 draws
+            assert abs(found[end] - expected) < 4 * np.sqrt(p * (1 - p) / N) / near
+    assert card.items["features"].iloc[0] == pytest.approx(1.2 * np.sqrt(0.25 * 0.75))
+    held = row(il.effect_card(featured, at={"hard": [1]}), "one new item")  # no spread of features
+    assert covers(held, 1.7, 0.3)
+
+
+def test_features_move_a_new_item_in_probability_too(featured):
+    found = row(il.effect_card(featured), "one new item", "probability")
+    rng = np.random.default_rng(9)
+    hard, b, zeta = rng.random(200_000) < 0.25, *rng.standard_normal((2, 200_000))
+    before = -0.2 + 0.4 * hard + 0.7 * b
+    many = average_logistic(before + 0.5 + 1.2 * hard + 0.3 * zeta, 1.0)
+    many -= average_logistic(before, 1.0)
+    for p, end in ((0.025, "lower"), (0.975, "upper")):
+        expected = np.quantile(many, p)
+        near = np.mean(np.abs(many - expected) < 0.01) / 0.02
+        assert abs(found[end] - expected) < 4 * np.sqrt(p * (1 - p) / 1000) / near
+    assert found["estimate"] == pytest.approx(many.mean(), abs=4 * many.std() / 200_000**0.5)
+
+
+def test_spread_by_features_does_not_rest_on_the_spread_of_items():
+    """Satterthwaite: of a variance .2 + .3 + .5, .03 + .3 rests on an SD of 9 df."""
+    assert items_df(10, 0.3, 0.2, 0.3, 0.5) == pytest.approx(9 / (0.03 + 0.3) ** 2)
+
+
+@pytest.fixture(scope="module")
+def few_schools(trial_table):
+    """One effect for all items, 8 schools of which 4 are treated, alike in size."""
+    table = trial_table(5, persons=64, items=5)
+    table["school"] = table["id"] // 2 % 4 * 2 + table["treat"]
+    return table
+
+
+def test_few_treated_clusters_have_the_interval_of_fixed_tests(few_schools):
+    fit = il.laplace(il.il_hte(few_schools, clusters=["school"], effects="constant"))
+    expected = il.fixed_tests(fit).frame.loc["treat"]
+    assert expected["df"] == 6  # 8 schools less intercept and treatment
+    card, average = il.effect_card(fit), il.item_effects(fit).average.iloc[0]
+    assert card.items["df"].iloc[0] == 6 and "t with 6.0 degrees of freedom" in card.sentence()
+    for found in (row(card, "item population"), average):
+        np.testing.assert_allclose(found[["lower", "upper"]], expected[["lower", "upper"]])
+    assert 2 * min(average["p_positive"], 1 - average["p_positive"]) == pytest.approx(expected["p"])
+    # with one effect all targets are that coefficient; 4 standard errors of quantiles of 4,000
+    # draws of t: sqrt(.025 * .975 / N) / .0276, the density of t at its 2.5 % point, is .089
+    for target in ("these 5 items", "one new item", "a new 5-item test"):
+        error = np.abs(row(card, target)[["lower", "upper"]] - expected[["lower", "upper"]])
+        assert (error < 4 * 0.089 * expected["se"]).all()
+    assert "6 degrees of freedom, 8 levels of school less 2 columns" in " ".join(card.notes)
+
+
+def test_a_card_of_many_clusters_or_a_posterior_has_no_t(few_schools):
+    fit = il.laplace(
+        il.il_hte(few_schools, clusters=["school"], effects="constant"), objective="map"
+    )
+    assert np.isinf(il.effect_card(fit).items["df"].iloc[0])
+    by_person = il.laplace(il.il_hte(few_schools.drop(columns="school"), effects="constant"))
+    assert np.isinf(il.effect_card(by_person).items["df"].iloc[0])
+
+
+def test_degrees_of_freedom_of_few_clusters_by_satterthwaite():
+    """Of a variance .2 + .6 a quarter rests on 6 degrees of freedom, the rest is known."""
+    assert clusters_df(6, 0.2, 0.6) == pytest.approx(6 / 0.25**2)
+    assert clusters_df(6, 0.2, 0.0) == 6 and np.isinf(clusters_df(np.inf, 0.2, 0.6))
+
+
+def test_few_items_by_maximum_likelihood_have_a_caution(caffeine, moderated, few_schools):
+    assert any(n.startswith("8 items are few for maximum") for n in il.effect_card(moderated).notes)
+    equal = il.laplace(il.il_hte(few_schools, clusters=["school"], effects="constant"))
+    for fit in (caffeine, equal):  # MAP; one effect for all items
+        assert "are few for maximum likelihood" not in repr(il.effect_card(fit))
+
+
+def test_coverage_that_the_caution_cites():
+    """As recorded: 400 trials of 8 items, Laplace ML, intervals of 90 %."""
+    table = pd.read_csv(Path(__file__).parents[2] / "benchmarks" / "coverage_of_card.csv")
+    found = table[(table["engine"] == "laplace ml") & (table["items"] == 8)]
+    new = found["target"] == "one new item"
+    ranges = [found.loc[w, "coverage"].agg(["min", "max"]).round(2).tolist() for w in (new, ~new)]
+    assert found["trials"].eq(400).all() and ranges == [[0.81, 0.86], [0.86, 0.88]]

@@ -216,3 +216,15 @@ def test_estimates_of_a_fit_are_one_draw(caffeine):
     np.testing.assert_allclose(at.beta, caffeine.coefficients["estimate"])
     sd = np.sqrt(np.diag(at.covariance["item"]))
     np.testing.assert_allclose(sd, caffeine.sd("item"), rtol=1e-6)
+
+
+def test_new_items_with_features_and_effects_of_old_ones_are_those(trial_table):
+    table = trial_table(5, persons=40, items=4)
+    table["hard"] = (table["item"] == table["item"].iloc[0]).astype(int)
+    model = il.il_hte(table.sample(frac=0.8, random_state=1), item_features="hard")
+    fit = il.laplace(model, objective="map")
+    at = mode_draw(fit, "item")
+    for arm in arms_of(model):
+        again = arm.new_items(at, at.effects["item"], like=np.arange(4))
+        np.testing.assert_allclose(again, arm(at), atol=1e-12)
+        assert np.abs(arm.new_items(at, at.effects["item"]) - arm(at)).max() > 0.01

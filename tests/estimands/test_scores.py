@@ -6,12 +6,15 @@ import pytest
 from scipy.integrate import quad
 from scipy.special import expit
 from scipy.stats import norm
+from scipy.stats import t as student
 
 import ilhte_bayes as il
 from ilhte_bayes.estimands.ability_averages import average_logistic
+from ilhte_bayes.estimands.card_scales import expected_answers
 from ilhte_bayes.estimands.expected import Arm
-from ilhte_bayes.estimands.expected_draws import mode_draw
-from ilhte_bayes.estimands.items import treatment_contrasts
+from ilhte_bayes.estimands.expected_draws import expected_draws, mode_draw
+from ilhte_bayes.estimands.item_sample import item_sample
+from ilhte_bayes.estimands.items import changes_by_item, treatment_contrasts
 
 CONTRAST = "treat 1 v 0"
 
@@ -181,3 +184,43 @@ def test_how_it_prints(fit):
         assert word in text
     assert "<table" in html and "Expected score by item" in html
     assert scores.to_frame() is scores.frame
+
+
+@pytest.mark.parametrize("objective", ["ml", "map"])
+def test_tests_of_these_items_and_new_ones_are_those_of_the_card(table, objective):
+    """One estimand, one estimate and one interval; by ML with t's few degrees of freedom."""
+    model = il.il_hte(table, response="resp >= 2", clusters=["school"])
+    fit = il.laplace(model, objective=objective)
+    card = il.effect_card(fit, k=6).frame.loc[CONTRAST]
+    test = il.score_effects(fit, k=6).test.loc[CONTRAST]
+    columns = ["lower", "upper", "p_positive"]
+    for name in ("these 4 items", "a new 6-item test"):
+        for scale, outcome in (("score points", "score points"), ("probability", "P(Y >= yes)")):
+            ours, theirs = test.loc[(name, outcome)], card.loc[(name, scale)]
+            np.testing.assert_allclose(ours[columns], theirs[columns], atol=1e-12)
+            assert ours["effect"] == pytest.approx(theirs["estimate"], abs=1e-12)
+    new, expected = test.loc[("a new 6-item test", "score points")], mode_draw(fit, "item")
+    arms = [Arm.of(fit, "item", *treatment_contrasts(fit), arm) for arm in (0, 1)]
+    # the estimate is the population's at the fit's own, times six items, not a mean of draws
+    for arm, column in zip(arms, ("reference", "treated"), strict=True):
+        assert new[column] == pytest.approx(6 * arm.population(expected).sum())
+
+
+def test_t_of_few_items_lengthens_the_new_test_of_maximum_likelihood(trial_table):
+    """Against the normal interval of the same draws: t(df) over z at 2.5 %."""
+    fit = il.laplace(il.il_hte(trial_table(8, persons=400, items=8, spread=0.8)))
+    weights = changes_by_item(fit, "item", *treatment_contrasts(fit))
+    df = item_sample(fit, "item", weights, 8).df[3]
+    assert 7 < df < 12
+    found = il.score_effects(fit, draws=4000).test.loc[
+        (CONTRAST, "a new 8-item test", "score points")
+    ]
+    arms = [Arm.of(fit, "item", *treatment_contrasts(fit), arm) for arm in (0, 1)]
+    drawn = expected_draws(fit, "item", 4000)
+    answers = expected_answers(fit, "item", arms, drawn, 8).draws[:, 3]
+    sd = 8 * (answers[:, 1] - answers[:, 0]).sum(axis=1).std()
+    # the range between the 2.5 % points of 4,000 draws of t has an SE of 2 %, the SD one of 1 %;
+    # four of these together. The normal interval would be shorter by more.
+    longer = (found["upper"] - found["lower"]) / (2 * norm.ppf(0.975) * sd)
+    expected = student.ppf(0.975, df) / norm.ppf(0.975)
+    assert longer == pytest.approx(expected, rel=0.09) and expected > 1.1

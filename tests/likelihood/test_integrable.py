@@ -1,9 +1,12 @@
 """Which group is integrated out: the persons, else the largest, if it has one effect a level."""
 
+from dataclasses import replace
+
 import pytest
 
 import ilhte_bayes as il
 from ilhte_bayes.likelihood.integrable import choose_group, one_dimensional
+from ilhte_bayes.models.model import complete_design
 from tests.likelihood.test_kernel import FORMULAS, a_model, a_trial
 
 pytestmark = pytest.mark.filterwarnings("ignore::ilhte_bayes.errors.IlhteWarning")
@@ -43,3 +46,18 @@ def test_groups_of_few_levels_are_left_and_names_are_checked():
     assert choose_group(design, "none", person="id") is None
     with pytest.raises(il.ModelError, match="'auto', 'none' or a group of the formula"):
         choose_group(design, "pupil", person="id")
+
+
+@pytest.mark.parametrize("integrate", ["auto", "id"])
+def test_a_family_that_the_kernel_does_not_know_is_never_integrated_as_a_logit(integrate):
+    """A probit, say, has the design of binary answers, and only its family tells them apart."""
+    model = a_model(next(iter(FORMULAS)), a_trial(1, n=40))
+    family = replace(model.family, compiled=False)
+    options = {"thresholds": "common", "own_slopes": (), "logits": "independent"}
+    unknown = complete_design(model.design, family, model.responses, "item", **options)
+    assert choose_group(model.design, integrate, person="id") == "id"
+    if integrate == "auto":
+        assert choose_group(unknown, "auto", person="id") is None
+    else:
+        with pytest.raises(il.NotAvailable, match="persons are not integrated out"):
+            choose_group(unknown, integrate, person="id")

@@ -36,7 +36,7 @@ def test_models_are_those_of_their_formulas_with_clusters(make_trial):
             same(built.models[key].design, other.design)
         assert set(built.models[key].design.terms) == set(other.design.terms)
         assert built.models[key].design.n_obs == len(table)
-    assert (built.interaction, built.main, built.effect) == ("treat:pre", "pre", "treat")
+    assert (built.interaction, built.effect) == ("treat:pre", "treat")
 
 
 def test_a_model_keeps_its_other_covariates_family_and_priors(make_trial):

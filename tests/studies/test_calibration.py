@@ -91,7 +91,12 @@ def test_a_right_posterior_passes(study):
     table = study("right").uniformity()
     # 14 quantities: 1 in 1,000 runs by chance alone, after Bonferroni
     assert table["p"].min() > 0.001 / len(table)
-    assert "no sign of an error" in study("right").verdict or table["p"].min() < 0.01
+    outside = table.index[~table["inside"]]
+    verdict = study("right").verdict
+    assert ("no sign of an error" in verdict) == (len(outside) == 0)
+    # one of 14 outside its 99 % band happens by chance: then it is named, and no error is claimed
+    assert all(name in verdict for name in outside)
+    assert "the posterior is wrong" not in verdict
 
 
 @pytest.mark.parametrize("name", [name for name in ENGINES if name != "right"])

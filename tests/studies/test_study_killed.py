@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import ilhte_bayes as il
-from ilhte_bayes.studies import trial_jobs
+from ilhte_bayes.studies import workers
 
 SMALL = {"models": ["M0", "M_A"], "engine": "laplace", "progress": False}
 
@@ -87,7 +87,7 @@ class Deadly(pd.DataFrame):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_trial_that_ends_its_process_takes_no_other_with_it(trial_of, monkeypatch, timeless):
     fork = multiprocessing.get_context("fork")  # which has loops loaded
-    monkeypatch.setattr(trial_jobs, "get_context", lambda kind: fork)
+    monkeypatch.setattr(workers, "get_context", lambda kind: fork)
     good = {f"t{k}": trial_of(k, persons=30, items=4) for k in range(4)}
     alone = il.study(good, **SMALL)
     names = ["t0", "deadly", "t1", "t2", "t3"]

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from ilhte_bayes.engines.marginal import kernels
 from ilhte_bayes.engines.marginal.integrated import IntegratedEvaluation, IntegratedObjective
 from ilhte_bayes.engines.marginal.objective import Evaluation, LaplaceObjective
+from ilhte_bayes.models.roots import root_of
 
 if TYPE_CHECKING:
     from ilhte_bayes.fits.fit import Fit
@@ -77,9 +78,7 @@ def draw_approximation(fit: "Fit", n_draws: int = N_DRAWS, seed: int = _SEED) ->
 
 
 def _normal(rng: np.random.Generator, covariance: np.ndarray, n: int) -> np.ndarray:
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    return rng.standard_normal((n, values.size)) @ root.T
+    return rng.standard_normal((n, len(covariance))) @ root_of(covariance).T
 
 
 def _scatter(

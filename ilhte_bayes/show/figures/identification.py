@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from ilhte_bayes.fits.intervals import p_words
 from ilhte_bayes.show.figures.canvas import GREY, cut
 from ilhte_bayes.show.figures.drawing import (
     QUIET,
@@ -83,14 +84,16 @@ def _simulated(found: "Identification") -> Panel:
     bins = min(30, max(8, int(np.sqrt(pure.simulated.size) * 1.5)))
     counts, edges = np.histogram(pure.simulated, bins)
     x, high = stairs(edges, counts)
-    p = "< 0.001" if pure.p < 0.0005 else f"= {pure.p:.3f}"
     words = "M_B in simulated tables where only items differ"
     marks: tuple[Mark, ...] = (
         Band(x, np.zeros(x.size), high, QUIET, words, shade=0.35),
         Rule(0.0, look=_NOTHING),
         Rule(pure.mean, look=Look(GREY, dash="--"), words="their mean", width=1.4),
         Rule(
-            pure.observed, look=Look(REFERENCE.colour), words=f"M_B in this table, p {p}", width=2.0
+            pure.observed,
+            look=Look(REFERENCE.colour),
+            words=f"M_B in this table, {p_words(pure.p)}",
+            width=2.0,
         ),
     )
     label = f"{_interaction(found)},\nM_B (logits per unit)"

@@ -76,7 +76,7 @@ def power(
     --------
     >>> import ilhte_bayes as il
     >>> plan = il.Trial(persons=60, items=6, effect=0.6)
-    >>> found = il.power(plan, persons=[60, 120], n=4, engine="laplace", jobs=1, progress=False)
+    >>> found = il.power(plan, persons=[60, 120], n=4, engine="laplace", workers=1, progress=False)
     >>> ax = il.plot.power(found)
     """
     curves, lines = found.curves(), found.lines()

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from ilhte_bayes.show.equal_effects import all_equal
 from ilhte_bayes.show.html_tables import html_table
-from ilhte_bayes.show.model_words import noun_of
 from ilhte_bayes.show.pictures import by_contrast
 from ilhte_bayes.show.sections.section import Results, Section
 from ilhte_bayes.show.text import items_table
@@ -54,7 +53,7 @@ def figures(results: Results) -> Iterator[Section]:
     """Effect against easiness, and items' curves by arm."""
     if results.effects is None:
         return
-    noun = noun_of(results.fit.model)
+    noun = results.fit.model.noun
     if found := tuple(by_contrast(results.fit, results.effects, "effect_by_easiness")):
         yield Section(f"{noun.capitalize()} and easiness", pictures=found)
     if found := tuple(by_contrast(results.fit, results.effects, "item_curves")):

@@ -152,7 +152,7 @@ def _few_items(card: EffectCard | None) -> list[_Part]:
         return []
     text = (
         "Those of the item population, a new item and a new test follow t, with degrees of freedom "
-        "from the number of items."
+        "from the number of items, or of clusters where few were treated as a whole."
     )
     return [(text, ())]
 

@@ -21,7 +21,6 @@ from ilhte_bayes.estimands.scores import ScoreEffects, score_effects
 from ilhte_bayes.estimands.variance_tests import without_column
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.models.analysis_plan import AnalysisPlan
-from ilhte_bayes.show.equal_effects import all_equal
 from ilhte_bayes.show.pictures import Picture
 
 
@@ -111,8 +110,3 @@ def _equal_effects_test(fit: Fit) -> BoundaryTest | None:
     with contextlib.suppress(ModelError, NotAvailable):
         return boundary_test(without_column(fit.model, name, int(moving[0]))[0], fit)
     return None
-
-
-def equal_items(results: Results) -> bool:
-    """Whether items have one effect, by assumption or by estimate."""
-    return all_equal(results.fit)

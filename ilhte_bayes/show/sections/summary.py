@@ -1,7 +1,6 @@
 """The page in one paragraph: what was analysed, what came out, and how far it can be believed."""
 
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.show.model_words import noun_of
 from ilhte_bayes.show.people import group_of_role
 from ilhte_bayes.show.sections.checks import check_words_of
 from ilhte_bayes.show.sections.section import Results, Section
@@ -32,7 +31,7 @@ def _analysed(fit: Fit) -> str:
     )
     if model.roles.treatment is None:
         text += " The model has no treatment: its estimates stand below."
-    elif noun_of(model) == "difference":
+    elif model.noun == "difference":
         text += " Arms were not randomised: results are differences between groups."
     elif model.assignment is not None and model.assignment.kind == "randomised":
         text += f" {about(model, model.assignment.sentence)}"

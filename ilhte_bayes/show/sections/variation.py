@@ -9,8 +9,9 @@ import pandas as pd
 from ilhte_bayes.estimands.boundary_test import BoundaryTest
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.fits.intervals import p_words
 from ilhte_bayes.show.html_tables import html_table
-from ilhte_bayes.show.results import p_value, result_table
+from ilhte_bayes.show.results import result_table
 from ilhte_bayes.show.sections.included import included_html
 from ilhte_bayes.show.sections.section import Results, Section
 from ilhte_bayes.show.words import count_of, number, range_of, sentence
@@ -98,11 +99,11 @@ def _of_draws(frame: pd.DataFrame, noun: str) -> list[str]:
             "so that the interval is no test of equal effects.".replace("effects", f"{noun}s")
         )
         if np.isfinite(own.get("bf_zero", np.nan)):
-            out.append(_bayes_factor(float(own["bf_zero"]), str(part.index[len(part) // 2]), noun))
+            out.append(_bayes_factor(float(own["bf_zero"]), noun))
     return out
 
 
-def _bayes_factor(factor: float, prior: str, noun: str) -> str:
+def _bayes_factor(factor: float, noun: str) -> str:
     other = f"if {noun}s are equal than if they differ"
     if factor < 1.0:
         factor, other = 1.0 / factor, f"if {noun}s differ than if they are equal"
@@ -123,8 +124,7 @@ def _test_words(test: BoundaryTest, fit: Fit, noun: str) -> str:
         )
     p, name = test.p(known[0]), known[0]
     how = {"bootstrap": "parametric bootstrap", "mixture": "boundary mixture of chi-squared"}[name]
-    shown = p_value(p)
-    text = f"likelihood ratio {number(test.statistic)}, p {shown if shown[0] in '<>' else '= ' + shown}, {how}"
+    text = f"likelihood ratio {number(test.statistic)}, {p_words(p)}, {how}"
     items = fit.model.design.group(str(fit.model.roles.item)).n_levels
     if name == "mixture":
         text += f", which holds for many items; here {count_of(items, 'item')}"
