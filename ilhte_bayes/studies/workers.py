@@ -75,6 +75,9 @@ def _cores() -> int:
 
 
 def _one_thread() -> None:
+    import numpy  # noqa: F401 - only libraries that are loaded can be limited; each has its own
+    import scipy.linalg  # noqa: F401
+
     threadpool_limits(limits=1, user_api="blas")
 
 

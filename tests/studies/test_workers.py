@@ -56,6 +56,8 @@ def run(script, tmp_path):
     path = tmp_path / "script.py"
     path.write_text(script)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # the limit must be ours
+        environment.pop(name, None)
     return subprocess.run(
         [sys.executable, str(path)], capture_output=True, text=True, timeout=400, env=environment
     )
