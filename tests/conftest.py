@@ -115,3 +115,28 @@ def trial_table():
 @pytest.fixture(scope="session")
 def fit_of_draws():
     return drawn_fit
+
+
+@pytest.fixture
+def ilhte(monkeypatch, capsys):
+    """Run the command line in this process: (status, standard output, standard error)."""
+
+    from ilhte_bayes import cli
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ilhte", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(caught.value.code or 0), out, err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def published():
+    """The vignette's 70 trials and their items; read where they are, never copied."""
+    path = SHARED / "reference" / "irw_il_hte_summary_70.csv"
+    if not path.is_file():
+        pytest.skip("the published table is in the project's shared folder, which is absent")
+    return pd.read_csv(path), pd.read_csv(SHARED / "reference" / "irw_il_hte_items.csv.gz")

@@ -30,20 +30,6 @@ def trial_csv(tmp_path, make_trial) -> Path:
 
 
 @pytest.fixture
-def ilhte(monkeypatch, capsys):
-    """Run the command line in this process: (status, standard output, standard error)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["ilhte", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(caught.value.code or 0), out, err
-
-    return run
-
-
-@pytest.fixture
 def fitted(ilhte, tmp_path):
     """Run `ilhte fit` and read the JSON it writes."""
 
@@ -307,3 +293,11 @@ def test_a_table_is_reduced_and_the_counts_are_fitted(ilhte, fitted, trial_csv, 
     status, _, err = ilhte("fit", counts)
     assert status == 2
     assert "il.quadrature(model) or il.sample(model) (--engine quadrature or nuts)" in err
+
+
+def test_an_answer_under_another_name_is_asked_for(ilhte, tmp_path, make_trial):
+    path = tmp_path / "trial.csv"
+    make_trial().rename(columns={"resp": "correct"}).to_csv(path, index=False)
+    status, _, err = ilhte("fit", path)
+    assert status == 2
+    assert "column 'resp' not found" in err and "--response on the command line" in err

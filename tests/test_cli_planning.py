@@ -1,28 +1,11 @@
 """The commands for a trial that is still a plan."""
 
-import sys
-
 import pandas as pd
 import pytest
 
 import ilhte_bayes as il
-from ilhte_bayes import cli
 
 SMALL = ["--persons", "40", "--items", "5"]
-
-
-@pytest.fixture
-def ilhte(monkeypatch, capsys):
-    """Run the command line in this process: (status, standard output, standard error)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["ilhte", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(caught.value.code or 0), out, err
-
-    return run
 
 
 def test_simulate_writes_what_python_simulates(ilhte, tmp_path):

@@ -1,24 +1,9 @@
 """`ilhte study` and `ilhte audit`: exit status, and what goes where."""
 
-import sys
-
 import pandas as pd
 import pytest
 
 import ilhte_bayes as il
-from ilhte_bayes import cli
-
-
-@pytest.fixture
-def ilhte(monkeypatch, capsys):
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["ilhte", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(caught.value.code or 0), out, err
-
-    return run
 
 
 def test_a_folder_is_studied(ilhte, tmp_path, make_trial):

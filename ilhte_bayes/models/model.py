@@ -505,8 +505,14 @@ def il_hte(
     columns = set(table.columns)
     if isinstance(data, Reduced):
         require_kept(named, table.columns.tolist())
+    elif response.isidentifier():  # others are expressions, "resp >= 2", which the formula reads
+        named.insert(0, response)
     if absent := [name for name in named if name not in columns]:
-        word = _argument_of(absent[0], treatment, person, item)
+        word = (
+            "response"
+            if absent[0] == response
+            else _argument_of(absent[0], treatment, person, item)
+        )
         require_columns(
             table, named, cure=f"Name yours: {word}='...' (--{word} on the command line)."
         )

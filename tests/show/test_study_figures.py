@@ -1,23 +1,11 @@
 """The figures of a study from the published table: its points, and what it says of them."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 import ilhte_bayes as il
 from ilhte_bayes.errors import DataError
-
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "reference"
-
-
-@pytest.fixture(scope="module")
-def published():
-    path = SHARED / "irw_il_hte_summary_70.csv"
-    if not path.is_file():
-        pytest.skip("the published table is in the project's shared folder, which is absent")
-    return pd.read_csv(path), pd.read_csv(SHARED / "irw_il_hte_items.csv.gz")
 
 
 def points(ax):

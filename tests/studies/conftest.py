@@ -1,12 +1,8 @@
 """Small trials of a study, and where the published table is."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "reference"
 
 
 def made_trial(seed, *, persons=60, items=5, spread=0.5):
@@ -43,12 +39,3 @@ def trial_of():
 @pytest.fixture(scope="session")
 def timeless():
     return without_time
-
-
-@pytest.fixture(scope="session")
-def published():
-    """The vignette's 70 trials and their items; read where they are, never copied."""
-    path = SHARED / "irw_il_hte_summary_70.csv"
-    if not path.is_file():
-        pytest.skip("the published table is in the project's shared folder, which is absent")
-    return pd.read_csv(path), pd.read_csv(SHARED / "irw_il_hte_items.csv.gz")
