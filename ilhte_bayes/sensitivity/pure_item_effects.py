@@ -79,7 +79,10 @@ def simulate_pure_item_effects(
         How many tables, and of everything random.
     """
     if replicates < 1:
-        raise ModelError(f"replicates={replicates}; at least 1, and 200 or more for a p-value.")
+        raise ModelError(
+            f"replicates={replicates}: it is at least 1, and a p-value takes 200 or more. Write "
+            "replicates=200."
+        )
     rng = np.random.default_rng(seed)
     first = constant if constant is not None else laplace(built.models["M_B"])
     refit = warm_refits(first)
