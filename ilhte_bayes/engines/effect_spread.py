@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, optimize, stats
 
+from ilhte_bayes.fits.intervals import LEVEL
+
 
 @dataclass(frozen=True, slots=True)
 class EffectSpread:
@@ -53,7 +55,7 @@ def spread_of_effects(shift: np.ndarray, covariance: np.ndarray) -> EffectSpread
     around = (grid[max(at - 1, 0)], grid[min(at + 1, 200)])
     best = float(optimize.minimize_scalar(loss, bounds=around, options={"xatol": 1e-10}).x)
     best = best if loss(best) < loss(0.0) else 0.0
-    edge = loss(best) + stats.chi2.ppf(0.95, 1) / 2
+    edge = loss(best) + stats.chi2.ppf(LEVEL, 1) / 2
 
     def beyond(sd: float) -> float:
         return loss(sd) - edge

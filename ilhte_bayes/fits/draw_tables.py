@@ -7,11 +7,10 @@ import pandas as pd
 import xarray as xr
 
 from ilhte_bayes.errors import ModelError
-from ilhte_bayes.fits.intervals import LEVEL
+from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.formulas.design import Group
 
 LOG_DISCRIMINATION = "sd[log discrimination]"
-TAILS = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
 
 
 def summary(draws: np.ndarray) -> dict[str, np.ndarray]:

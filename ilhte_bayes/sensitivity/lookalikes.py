@@ -29,7 +29,7 @@ from ilhte_bayes.estimands.items import (
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.draw_tables import flat, summary
 from ilhte_bayes.fits.fit import Fit, require_group
-from ilhte_bayes.fits.intervals import p_words
+from ilhte_bayes.fits.intervals import TAILS, p_words
 from ilhte_bayes.formulas.columns import variables
 from ilhte_bayes.models.ability import read_ability
 from ilhte_bayes.models.discrimination import read_discrimination
@@ -241,7 +241,7 @@ def _loadings(fit: Fit, follow: _Followed, options: dict[str, Any]) -> tuple[Row
     if total == 0.0:
         return rows, "sigma_zeta is estimated at 0: there is nothing for loadings to explain."
     share = spread**2 / total**2
-    low, high = np.quantile(share, [0.025, 0.975])
+    low, high = np.quantile(share, TAILS)
     seen = item_effects(fit).frame["effect"].to_numpy()
     alike = float(np.corrcoef(effects.mean(axis=0), seen)[0, 1])
     return rows, (

@@ -12,8 +12,9 @@ from ilhte_bayes.estimands.parameters import parameter_draws
 from ilhte_bayes.estimands.persons import effect_draws
 from ilhte_bayes.estimands.thresholds import thresholds_by_item
 from ilhte_bayes.families.categories import shares
-from ilhte_bayes.fits.draw_tables import TAILS, flat, no_draws
+from ilhte_bayes.fits.draw_tables import flat, no_draws
 from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.formulas.contrasts import Contrast, fixed_in_arm, group_in_arm
 from ilhte_bayes.show.figures.canvas import cut
 from ilhte_bayes.show.words import contrast_arms
