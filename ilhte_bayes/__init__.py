@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 # public name -> module that defines it
 _PUBLIC = {
     "Model": "models.model",
-    "il_hte": "models.model",
+    "il_hte": "models.il_hte",
     "laplace": "engines.laplace",
     "quadrature": "engines.quadrature",
     "sample": "engines.nuts",
@@ -49,7 +49,7 @@ _PUBLIC = {
     "absent_persons": "sensitivity.absent_persons",
     "analysis_plan": "models.analysis_plan",
     "load_plan": "models.analysis_plan",
-    "Planned": "models.analysis_plan",
+    "Planned": "models.planned_results",
     "blinded": "data.blinding",
     "loo": "checks.loo",
     "with_log_likelihood": "checks.loo",
@@ -141,8 +141,10 @@ if TYPE_CHECKING:
     from ilhte_bayes.fits.comparison import compare
     from ilhte_bayes.fits.fit import Fit
     from ilhte_bayes.fits.storage import load
-    from ilhte_bayes.models.analysis_plan import Planned, analysis_plan, load_plan
-    from ilhte_bayes.models.model import Model, il_hte
+    from ilhte_bayes.models.analysis_plan import analysis_plan, load_plan
+    from ilhte_bayes.models.il_hte import il_hte
+    from ilhte_bayes.models.model import Model
+    from ilhte_bayes.models.planned_results import Planned
     from ilhte_bayes.models.priors import (
         LKJ,
         Exponential,

@@ -18,7 +18,8 @@ MISSING = {"keep_default_na": False, "na_values": ["", "NA", "NaN"]}
 
 def read_set(name: str) -> pd.DataFrame:
     """A bundled set, or one that may only be read from the project's shared folder."""
-    from ilhte_bayes.data.datasets import REGISTRY, load_dataset
+    from ilhte_bayes.data.bundled import REGISTRY
+    from ilhte_bayes.data.datasets import load_dataset
 
     if name in REGISTRY:
         return load_dataset(name)

@@ -122,22 +122,7 @@ def equal_slopes(
     3
     """
     model = fit.model
-    if model.family.name != "cumulative":
-        raise ModelError(
-            f"equal slopes at all thresholds are an assumption of family='cumulative'; this model "
-            f"is {model.family.name!r}. Build it with family='cumulative', of three categories or "
-            "more."
-        )
-    if fit.objective == "map":
-        raise ModelError(
-            "il.equal_slopes compares likelihoods, and this fit is MAP. Fit il.laplace(model), or "
-            "il.sample(model)."
-        )
-    if model.own_slopes:
-        raise ModelError(
-            f"the model has slopes of their own for {listed(model.own_slopes)} already. Give "
-            "il.equal_slopes the model without own_slopes."
-        )
+    _require_equal_slopes(fit)
     predictors = _predictors(model.design, terms)
     fits = {
         name: refit(fit, with_slopes(model, own), seed=seed, progress=progress)
@@ -175,6 +160,26 @@ def equal_slopes(
         if problem not in fit.problems
     ]
     return EqualSlopes(frame[[*columns, "crossing"]], slopes, fits, unit, tuple(notes))
+
+
+def _require_equal_slopes(fit: Fit) -> None:
+    model = fit.model
+    if model.family.name != "cumulative":
+        raise ModelError(
+            f"equal slopes at all thresholds are an assumption of family='cumulative'; this model "
+            f"is {model.family.name!r}. Build it with family='cumulative', of three categories or "
+            "more."
+        )
+    if fit.objective == "map":
+        raise ModelError(
+            "il.equal_slopes compares likelihoods, and this fit is MAP. Fit il.laplace(model), or "
+            "il.sample(model)."
+        )
+    if model.own_slopes:
+        raise ModelError(
+            f"the model has slopes of their own for {listed(model.own_slopes)} already. Give "
+            "il.equal_slopes the model without own_slopes."
+        )
 
 
 def with_slopes(model: Model, terms: Sequence[str]) -> Model:

@@ -15,6 +15,7 @@ from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.intervals import LEVEL
 from ilhte_bayes.formulas.contrasts import arm_contrasts
+from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.reduced import require_persons
 
@@ -118,31 +119,17 @@ def _scores(model: Model) -> _Scores:
     total, count = np.zeros(shape), np.zeros(shape, dtype=np.int64)
     np.add.at(total, (persons.level, items.level), design.score * design.count)
     np.add.at(count, (persons.level, items.level), design.count)
-    if count.max() > 1:
-        raise ModelError(
-            f"{int((count > 1).any(axis=1).sum())} persons answered an item more than once, and a "
-            "sum score counts each once. Keep one occasion: table[table['wave'] == 1]."
-        )
+    _refuse_repeated(count)
     codes = _codes(model)
-    arm, unit = np.full(shape[0], -1), np.arange(shape[0])
+    arm = np.full(persons.n_levels, -1)
     arm[persons.level] = codes[design.pattern]
     if np.any(arm[persons.level] != codes[design.pattern]):
         raise ModelError(
             "persons are in more than one arm (a crossover), and sum scores are compared between "
             "persons. Use il.effect_card(fit)."
         )
-    unit_name = "person"
-    assigned = None if model.assignment is None else model.assignment.unit
-    by_column = {group.variables[-1]: group for group in design.groups}
-    if assigned is not None and assigned != roles.person and assigned in by_column:
-        unit[persons.level], unit_name = by_column[assigned].level, assigned
-    complete = (count == 1).all(axis=1)
-    if complete.mean() < _FEWEST or items.n_levels < 2:
-        raise ModelError(
-            f"{int(complete.sum()):,} of {complete.size:,} persons answered all {items.n_levels} "
-            "items: sums over different items do not compare, and reliability needs two items or "
-            "more. Use il.effect_card(fit), which takes items into account."
-        )
+    complete = _complete(count)
+    unit, unit_name = _assigned_units(model, persons)
     return _Scores(
         total[complete],
         arm[complete],
@@ -151,6 +138,37 @@ def _scores(model: Model) -> _Scores:
         unit_name,
         int((~complete).sum()),
     )
+
+
+def _refuse_repeated(count: np.ndarray) -> None:
+    if count.max() > 1:
+        raise ModelError(
+            f"{int((count > 1).any(axis=1).sum())} persons answered an item more than once, and a "
+            "sum score counts each once. Keep one occasion: table[table['wave'] == 1]."
+        )
+
+
+def _complete(count: np.ndarray) -> np.ndarray:
+    """(person,) whether all items were answered; `count` is (person, item) answers."""
+    complete = (count == 1).all(axis=1)
+    if complete.mean() < _FEWEST or count.shape[1] < 2:
+        raise ModelError(
+            f"{int(complete.sum()):,} of {complete.size:,} persons answered all {count.shape[1]} "
+            "items: sums over different items do not compare, and reliability needs two items or "
+            "more. Use il.effect_card(fit), which takes items into account."
+        )
+    return np.asarray(complete)
+
+
+def _assigned_units(model: Model, persons: Group) -> tuple[np.ndarray, str]:
+    """(person,) the unit that was put into an arm as a whole, and what it is called."""
+    assigned = None if model.assignment is None else model.assignment.unit
+    by_column = {group.variables[-1]: group for group in model.design.groups}
+    unit = np.arange(persons.n_levels)
+    if assigned is None or assigned == model.roles.person or assigned not in by_column:
+        return unit, "person"
+    unit[persons.level] = by_column[assigned].level
+    return unit, assigned
 
 
 def _codes(model: Model) -> np.ndarray:

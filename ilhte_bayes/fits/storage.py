@@ -22,7 +22,8 @@ from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.plain import Arrays, from_plain, pack_array, to_plain, unpack_array
 from ilhte_bayes.fits.seal import TITLE, Seal, check_seal, seal_file
 from ilhte_bayes.formulas.design import Design, build_design
-from ilhte_bayes.models.model import Model, complete_design
+from ilhte_bayes.models.family_terms import complete_design
+from ilhte_bayes.models.model import Model
 
 _WORTH_PACKING = 4096  # bytes
 _LONG_TEXT = 1000  # characters; HDF5 attributes have little room

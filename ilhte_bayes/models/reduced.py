@@ -8,8 +8,10 @@ from ilhte_bayes.data.cautions import arms_without_zero, look_alikes, odd_roles,
 from ilhte_bayes.data.checks import silent_items
 from ilhte_bayes.data.coded import encode
 from ilhte_bayes.data.coding import code_response
+from ilhte_bayes.data.needed import Needed
 from ilhte_bayes.data.reduction import Reduced, kind_rows
 from ilhte_bayes.data.responses import Counts, read_responses
+from ilhte_bayes.data.roles import Roles
 from ilhte_bayes.data.rows import Rows
 from ilhte_bayes.errors import DataError, ModelError, NotAvailable, listed
 from ilhte_bayes.families import Family
@@ -28,7 +30,7 @@ def build_reduced(
     levels: Sequence | None,
     assignment: AssignmentKind | None,
 ) -> dict[str, Any]:
-    """As `model._build`, from counts; persons are then *kinds* of persons, each with their number.
+    """As `from_table.build_from_table`, from counts; persons are then *kinds* of persons, each with their number.
 
     Raises
     ------
@@ -37,20 +39,11 @@ def build_reduced(
     DataError, ModelError
         If the formula names a column that was not kept, or has no persons.
     """
-    if family.name != "bernoulli":
-        raise NotAvailable(
-            f"family={family.name!r}: a reduced table holds sums of answers of 0 and 1, which say "
-            "all only where answers are yes or no. Fit it to the table itself."
-        )
     table, answers, persons = kind_rows(reduced)
     roles = reduced.roles
     needed = needed_columns(formula, table.columns.tolist())
     require_kept(needed.columns, table.columns.tolist())
-    if not any(group[-1] == roles.person for group in needed.groups):
-        raise ModelError(
-            f"the formula has no random term for persons, (1 | {roles.person}), and a reduced "
-            "table is made for one. Add it, or fit the table itself."
-        )
+    _require_sums(family, needed, roles)
     rows = Rows(table, None, encode(table[needed.response.column]))
     stated = (reference or {}).get(needed.response.column)
     score, coding = code_response(rows.response, needed.response, levels, stated)
@@ -84,6 +77,20 @@ def build_reduced(
         "flow": None,
         "notes": tuple(notes),
     }
+
+
+def _require_sums(family: Family, needed: Needed, roles: Roles) -> None:
+    """Refuse models for which sum scores are not enough."""
+    if family.name != "bernoulli":
+        raise NotAvailable(
+            f"family={family.name!r}: a reduced table holds sums of answers of 0 and 1, which say "
+            "all only where answers are yes or no. Fit it to the table itself."
+        )
+    if not any(group[-1] == roles.person for group in needed.groups):
+        raise ModelError(
+            f"the formula has no random term for persons, (1 | {roles.person}), and a reduced "
+            "table is made for one. Add it, or fit the table itself."
+        )
 
 
 def require_kept(needed: Sequence[str], kept: Sequence[str]) -> None:

@@ -17,7 +17,8 @@ from ilhte_bayes.errors import DataError, ModelError, listed
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.grammar import parse_formula
-from ilhte_bayes.models.model import Model, il_hte
+from ilhte_bayes.models.il_hte import il_hte
+from ilhte_bayes.models.model import Model
 from ilhte_bayes.sensitivity.easiness import ratio_of_modes
 from ilhte_bayes.sensitivity.identification import item_variance_test
 from ilhte_bayes.sensitivity.three_models import one_effect_for_all, rebuilt, three_models

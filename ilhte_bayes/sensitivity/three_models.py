@@ -21,7 +21,9 @@ from ilhte_bayes.formulas.columns import variables
 from ilhte_bayes.formulas.contrasts import Contrast, arm_contrasts
 from ilhte_bayes.formulas.design import Group, build_design
 from ilhte_bayes.formulas.grammar import Formula, RandomTerm, parse_formula
-from ilhte_bayes.models.model import Model, complete_design, il_hte, with_parts
+from ilhte_bayes.models.family_terms import complete_design
+from ilhte_bayes.models.il_hte import il_hte
+from ilhte_bayes.models.model import Model, with_parts
 from ilhte_bayes.models.priors import Priors, make_priors
 
 

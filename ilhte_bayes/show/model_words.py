@@ -232,7 +232,23 @@ def equation_html(model: Model) -> list[str]:
         _sub("β", str(k)) + ("" if term == "Intercept" else f" · {_name(term)}")
         for k, term in enumerate(model.design.terms[n_cuts:], start=bool(n_cuts))
     ]
-    random, spread = [], []
+    random, spread = _random_parts(model)
+    if n_cuts:
+        return [*_ordinal_equation(model, " + ".join([*fixed, *random])), *spread]
+    answer = f"logit P({escape(answer_words(model))}) = "
+    if model.family.nominal:
+        name, first = escape(answer_words(model)), model.responses.response_coding.levels[0]
+        answer = f"log P({name} = c) / P({name} = {escape(first)}) = "
+    if model.discrimination is None:
+        return [answer + " + ".join([*fixed, *random]), *spread]
+    sums, slopes = _discriminated(model, fixed, random)
+    return [answer + sums, *spread, slopes]
+
+
+def _random_parts(model: Model) -> tuple[list[str], list[str]]:
+    """The random effects of an answer, and the distribution of each."""
+    random: list[str] = []
+    spread: list[str] = []
     for k, group in enumerate(model.design.groups):
         if group.split:
             own, spreads = _split_parts(model, group, _LETTERS[k % len(_LETTERS)])
@@ -253,14 +269,11 @@ def equation_html(model: Model) -> list[str]:
                 if len(block) > 1
                 else f"{names} ~ Normal(0, <var>σ</var><sup>2</sup><sub>{below}</sub>)"
             )
-    if n_cuts:
-        return [*_ordinal_equation(model, " + ".join([*fixed, *random])), *spread]
-    answer = f"logit P({escape(answer_words(model))}) = "
-    if model.family.nominal:
-        name, first = escape(answer_words(model)), model.responses.response_coding.levels[0]
-        answer = f"log P({name} = c) / P({name} = {escape(first)}) = "
-    if model.discrimination is None:
-        return [answer + " + ".join([*fixed, *random]), *spread]
+    return random, spread
+
+
+def _discriminated(model: Model, fixed: list[str], random: list[str]) -> tuple[str, str]:
+    """The predictor with each item's slope before what it multiplies; and the slopes' spread."""
     loading = find_loading(model)
     columns = [
         (group.name, k)
@@ -272,8 +285,8 @@ def equation_html(model: Model) -> list[str]:
     unit = escape(unit_word(model, loading.items))
     inside = " + ".join(part for part, multiplied in marked if multiplied)
     outside = [part for part, multiplied in marked if not multiplied]
-    spread.append(f"log {_sub('a', unit)} ~ Normal(0, <var>σ</var><sup>2</sup><sub>a</sub>)")
-    return [answer + " + ".join([*outside, f"{_sub('a', unit)} ({inside})"]), *spread]
+    slopes = f"log {_sub('a', unit)} ~ Normal(0, <var>σ</var><sup>2</sup><sub>a</sub>)"
+    return " + ".join([*outside, f"{_sub('a', unit)} ({inside})"]), slopes
 
 
 def _ordinal_equation(model: Model, eta: str) -> list[str]:

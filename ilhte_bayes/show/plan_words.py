@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 if TYPE_CHECKING:
-    from ilhte_bayes.models.analysis_plan import AnalysisPlan, Planned
+    from ilhte_bayes.models.analysis_plan import AnalysisPlan
+    from ilhte_bayes.models.planned_results import Planned
 
 
 def plan_markdown(plan: "AnalysisPlan") -> str:

@@ -62,7 +62,7 @@ def _fit_call(fit: Fit) -> str:
 
 def is_bundled(source: str) -> bool:
     """Whether a table came with the package."""
-    from ilhte_bayes.data.datasets import REGISTRY
+    from ilhte_bayes.data.bundled import REGISTRY
 
     return source in REGISTRY
 

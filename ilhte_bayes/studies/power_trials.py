@@ -20,7 +20,8 @@ from ilhte_bayes.errors import IlhteError, ModelError
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.intervals import TAILS
-from ilhte_bayes.models.model import Model, il_hte, with_parts
+from ilhte_bayes.models.il_hte import il_hte
+from ilhte_bayes.models.model import Model, with_parts
 from ilhte_bayes.studies.closed_form import average_df
 from ilhte_bayes.studies.simulate import true_parameters
 from ilhte_bayes.studies.trial import (

@@ -10,7 +10,8 @@ import xarray as xr
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.models.model import Model, il_hte
+from ilhte_bayes.models.il_hte import il_hte
+from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.prior_draws import draw_from_prior
 from ilhte_bayes.models.simulated import simulate_answers
 from ilhte_bayes.studies.resized import Size, resize

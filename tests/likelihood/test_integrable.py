@@ -6,7 +6,7 @@ import pytest
 
 import ilhte_bayes as il
 from ilhte_bayes.likelihood.integrable import choose_group, one_dimensional
-from ilhte_bayes.models.model import complete_design
+from ilhte_bayes.models.family_terms import complete_design
 from tests.likelihood.test_kernel import FORMULAS, a_model, a_trial
 
 pytestmark = pytest.mark.filterwarnings("ignore::ilhte_bayes.errors.IlhteWarning")

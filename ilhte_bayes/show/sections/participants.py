@@ -41,7 +41,7 @@ def data(model: Model) -> Section:
 
 def _source(model: Model) -> str:
     if recipe.is_bundled(model.source):
-        from ilhte_bayes.data.datasets import REGISTRY
+        from ilhte_bayes.data.bundled import REGISTRY
 
         return f"{model.source}: {REGISTRY[model.source].title}, bundled with ilhte_bayes."
     return model.source or "A table in memory."

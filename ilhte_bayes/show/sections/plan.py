@@ -8,7 +8,8 @@ from ilhte_bayes.estimands.card import EffectCard
 from ilhte_bayes.estimands.planned import plan_differences
 from ilhte_bayes.estimands.scores import ScoreEffects
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.models.analysis_plan import AnalysisPlan, Planned, plain_target
+from ilhte_bayes.models.analysis_plan import AnalysisPlan
+from ilhte_bayes.models.planned_results import Planned, plain_target
 from ilhte_bayes.show.html_tables import html_table
 from ilhte_bayes.show.plan_words import differences_table, seal_words
 from ilhte_bayes.show.sections.section import Results, Section
