@@ -21,6 +21,8 @@ FORWARDS = {
     "models/model.py": {"engines", "fits", "show"},
     "fits/fit.py": {"engines", "estimands", "show"},
     "fits/comparison.py": {"show"},
+    "engines/conditional.py": {"show"},
+    "engines/effect_spread.py": {"show"},
     "estimands/items.py": {"show"},
     "estimands/card.py": {"show"},
     "estimands/persons.py": {"show"},

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from ilhte_bayes.engines.diagnostics import LARGEST_RHAT, convergence
+from ilhte_bayes.engines.diagnostics import LARGEST_RHAT, SMALLEST_ESS, convergence
 from ilhte_bayes.engines.laplace import compile_loops, kept_inside
 from ilhte_bayes.engines.marginal.integrated import IntegratedObjective
 from ilhte_bayes.engines.marginal.log_prior import log_prior
@@ -26,7 +26,6 @@ from ilhte_bayes.likelihood.grid import GridError
 # effects end within 1e-6 of each other.
 _SAME = 1e-4
 _FLAT = 0.05  # largest slope at a maximum, in log-likelihood per standard error
-_FEWEST = 400  # effective draws
 
 _TITLE = "Audit of {name}: {formula}"
 
@@ -147,7 +146,7 @@ def _of_draws(fit: Fit) -> dict[str, _Row]:
     rhat, least = found["max_rhat"], min(found["min_ess_bulk"], found["min_ess_tail"])
     rows: dict[str, _Row] = {
         "R-hat": (f"{rhat:.3f} at most", bool(rhat <= LARGEST_RHAT)),
-        "effective sample": (f"{least:,.0f} draws at least", bool(least >= _FEWEST)),
+        "effective sample": (f"{least:,.0f} draws at least", bool(least >= SMALLEST_ESS)),
         "divergences": (f"{int(found['divergences'])}", not found["divergences"]),
     }
     attrs = fit.tree["posterior"].attrs

@@ -51,7 +51,9 @@ def prior_weight(fit: Fit, *, draws: int = 1000) -> pd.DataFrame:
             "il.sample(model)."
         )
     if "log_prior" not in fit.tree:
-        raise ModelError("this fit has no log-density of its priors. Sample it again: il.sample.")
+        raise ModelError(
+            "this fit has no log-density of its priors. Sample it again: il.sample(fit.model)."
+        )
     posterior = fit.tree["posterior"].to_dataset()
     at = spread_positions(posterior, draws)
     tree = with_log_likelihood(fit, "person", draws=draws)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ilhte_bayes.cli import _check_writable, app, say
+from ilhte_bayes.cli.basics import app, check_writable, say
 from ilhte_bayes.errors import DataError
 
 
@@ -68,7 +68,7 @@ def audit(
     page = report or fit.with_suffix(".html")
     if page.resolve() == fit.resolve():
         raise DataError("FIT and --report name the same file. Give the page its own.")
-    _check_writable(page)
+    check_writable(page)
     found = il.audit(fit)
     print(found)
     say(f"page written to {il.report(found.fit, page)}")  # type: ignore[arg-type]

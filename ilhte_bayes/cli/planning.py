@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ilhte_bayes.cli import _check_writable, _split, app, say
+from ilhte_bayes.cli.basics import app, check_writable, say, split_names
 from ilhte_bayes.errors import DataError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def simulate(
     import ilhte_bayes as il
 
     for path in (out, truth):
-        _check_writable(path)
+        check_writable(path)
     if not out.name.endswith((".csv", ".csv.gz", ".parquet")):
         raise DataError(f"'{out}': the name ends with .csv, .csv.gz or .parquet.")
     made = il.simulate(
@@ -105,7 +105,7 @@ def power(
     import ilhte_bayes as il
 
     for path in (csv, figure):
-        _check_writable(path)
+        check_writable(path)
     sizes = {"persons": persons, "items": items, "clusters": clusters}
     grid = {name: _numbers(f"--{name}", text) for name, text in sizes.items() if text}
     # a cluster trial is one from the start: the plan's own sizes must make sense together
@@ -133,12 +133,12 @@ def _trial(*, thresholds: str, family: Any, **options: Any) -> "Trial":
     """The plan, thresholds read from text."""
     import ilhte_bayes as il
 
-    cuts = tuple(_read("--thresholds", part, float) for part in _split(thresholds))
+    cuts = tuple(_read("--thresholds", part, float) for part in split_names(thresholds))
     return il.Trial(thresholds=cuts, family=family, **options)
 
 
 def _numbers(option: str, text: str) -> list[int]:
-    return [_read(option, part, int) for part in _split(text)]
+    return [_read(option, part, int) for part in split_names(text)]
 
 
 def _read(option: str, text: str, kind: type) -> Any:

@@ -109,7 +109,8 @@ def _check_distinct(roles: Roles) -> None:
     if twice := sorted({name for name in columns if columns.count(name) > 1}):
         raise DataError(
             f"column {listed(twice)} plays two roles. Treatment, person, item, occasion and "
-            "clusters are columns of their own."
+            "clusters are columns of their own: name another for one of the roles, or leave that "
+            "role out."
         )
 
 
@@ -121,7 +122,9 @@ def _from_mapping(roles: Mapping) -> Roles:
         )
     known = [field.name for field in fields(Roles) if field.name != "given"]
     if unknown := [key for key in roles if key not in known]:
-        raise DataError(f"roles has no {listed(unknown)}; the roles are {listed(known, 10)}.")
+        raise DataError(
+            f"roles has no {listed(unknown)}; the roles are {listed(known, 10)}. Name one of these."
+        )
     several = {}
     for key in ("clusters", "covariates"):
         names = roles.get(key) or ()

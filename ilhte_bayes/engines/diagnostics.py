@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 LARGEST_RHAT = 1.01
+SMALLEST_ESS = 400  # effective draws, of the middle and of the tails: for a stable interval
 
 
 def largest_rhat(posterior: xr.Dataset) -> float:
@@ -62,13 +63,13 @@ def convergence_problems(
         )
     if found["max_rhat"] > LARGEST_RHAT:
         out.append(
-            f"chains disagree (largest R-hat {found['max_rhat']:.3f}, at most 1.01 is wanted). "
+            f"chains disagree (largest R-hat {found['max_rhat']:.3f}, at most {LARGEST_RHAT} is wanted). "
             f"Use tune={2 * tune} and more draws."
         )
-    if found["min_ess_bulk"] < 400 or found["min_ess_tail"] < 400:
+    if found["min_ess_bulk"] < SMALLEST_ESS or found["min_ess_tail"] < SMALLEST_ESS:
         least = min(found["min_ess_bulk"], found["min_ess_tail"])
         out.append(
-            f"some parameter has an effective sample of {least:.0f} draws; 400 is the least for a "
-            "stable interval. Use more draws."
+            f"some parameter has an effective sample of {least:.0f} draws; {SMALLEST_ESS} is the "
+            "least for a stable interval. Use more draws."
         )
     return tuple(out)

@@ -10,6 +10,7 @@ from ilhte_bayes.estimands.expected import Average
 from ilhte_bayes.estimands.item_sample import ItemSample, features_differ
 from ilhte_bayes.estimands.items import ItemWeights, beyond_the_edge, effects_at_zero
 from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.formulas.contrasts import Contrast, moderators
 
 _LOADING = {
@@ -56,7 +57,7 @@ def card_notes(
     """Sentences, the denominator's first; `missing` says why the answers' scales are not there."""
     model = fit.model
     noun = model.noun
-    low, high = np.quantile(unit, [0.025, 0.975])
+    low, high = np.quantile(unit, TAILS)
     notes = [
         f"One SD of ability is {np.median(unit):.2f} logits [{low:.2f}, {high:.2f}]: {WORDS[sd]}."
     ]

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from ilhte_bayes.fits.draw_tables import TAILS
-from ilhte_bayes.fits.intervals import normal_interval
+from ilhte_bayes.fits.intervals import TAILS, normal_interval
 from ilhte_bayes.models.roots import root_of
 
 N_DRAWS = 4000

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.ability_averages import Shape
 from ilhte_bayes.estimands.distribution import SEED
 from ilhte_bayes.estimands.items import joint_covariance
 from ilhte_bayes.estimands.parameters import parameter_draws, parameters_at
 from ilhte_bayes.estimands.persons import effect_draws
-from ilhte_bayes.fits.draw_tables import covariance_draws, flat
+from ilhte_bayes.fits.draw_tables import covariance_draws, flat, no_draws
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.spread_draws import spread_samples
 from ilhte_bayes.formulas.design import Group
@@ -51,7 +50,7 @@ def expected_draws(fit: Fit, name: str, n: int) -> list[Draw]:
     posterior = fit.draws["posterior"].to_dataset()
     chosen = spread_samples(posterior, n)
     if name in posterior.attrs.get("left_out", ()):
-        raise ModelError(f"the draws leave out the {name} effects, of which there are too many.")
+        raise no_draws(name)
     beta = flat(fit.draws, "beta") if "beta" in posterior else np.zeros((chosen.max() + 1, 0))
     effects = {g.name: effect_draws(fit, g.name)[chosen] for g in of_items(fit, name)}
     covariance = {g.name: covariance_draws(posterior, g)[chosen] for g in fit.model.design.groups}

@@ -1,5 +1,6 @@
 """How much do effects differ between items? Their SD, its upper bound, and the evidence for 0."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +13,8 @@ from ilhte_bayes.estimands.items import ItemWeights, changes_by_item, treatment_
 from ilhte_bayes.estimands.parameters import parameter_draws
 from ilhte_bayes.estimands.profile_sd import sd_upper_bound
 from ilhte_bayes.estimands.result import Result
-from ilhte_bayes.fits.draw_tables import TAILS
 from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.models.distributions import HalfNormal
 
 _SCALES = (0.5, 1.0, 2.0)  # of the prior
@@ -224,7 +225,7 @@ def _row(draws: np.ndarray, weight: np.ndarray, negligible: float) -> dict[str, 
     return dict(zip(names, (mean, sd, lower, upper, bound, below), strict=True))
 
 
-def _quantiles(draws: np.ndarray, share: np.ndarray, at: list[float]) -> np.ndarray:
+def _quantiles(draws: np.ndarray, share: np.ndarray, at: Sequence[float]) -> np.ndarray:
     order = np.argsort(draws)
     reached = np.cumsum(share[order]) - 0.5 * share[order]
     return np.interp(at, reached, draws[order])

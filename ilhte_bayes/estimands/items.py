@@ -16,8 +16,9 @@ from ilhte_bayes.estimands.distribution import (
 from ilhte_bayes.estimands.item_sample import item_sample
 from ilhte_bayes.estimands.parameters import mean_discrimination
 from ilhte_bayes.estimands.persons import effect_draws
-from ilhte_bayes.fits.draw_tables import TAILS, flat
+from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.formulas.contrasts import Contrast, arm_contrasts, fixed_change, group_change
 
 _LOADING = {

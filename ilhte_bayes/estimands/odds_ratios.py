@@ -82,7 +82,8 @@ def _per(units: Mapping[str, float], terms: pd.Index) -> pd.Series:
     """Change of every term's column."""
     if unknown := [name for name in units if name not in terms]:
         raise DataError(
-            f"units names {listed(unknown)}, which is no term; the terms are {listed(list(terms), 12)}."
+            f"units names {listed(unknown)}, which is no term; the terms are {listed(list(terms), 12)}. "
+            "Name one of these."
         )
     for name, value in units.items():
         if not isinstance(value, int | float) or not np.isfinite(value) or value == 0:

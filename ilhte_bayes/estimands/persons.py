@@ -9,8 +9,9 @@ import pandas as pd
 from scipy.special import ndtri
 
 from ilhte_bayes.errors import ModelError
-from ilhte_bayes.fits.draw_tables import TAILS, flat
+from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.fits.spread_draws import SpreadDraws, Values, spread_draws, spread_samples
 from ilhte_bayes.likelihood.grid import Grid

@@ -19,8 +19,8 @@ from ilhte_bayes.estimands.expected_draws import expected_draws, mode_draw
 from ilhte_bayes.estimands.item_sample import ItemSample, item_sample
 from ilhte_bayes.estimands.items import beyond_the_edge, changes_by_item, effects_at_zero
 from ilhte_bayes.estimands.items import treatment_contrasts as contrasts_of
-from ilhte_bayes.fits.draw_tables import TAILS
 from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.formulas.contrasts import Contrast
 

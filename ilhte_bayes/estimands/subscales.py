@@ -129,7 +129,10 @@ def _kinds(fit: Fit, name: str, by: str | Mapping) -> list[str]:
             )
         kinds = [known[str(item)] for item in group.labels]
     if len(set(kinds)) < 2:
-        raise DataError(f"all items belong to {kinds[0]!r}: there is nothing to compare.")
+        raise DataError(
+            f"all items belong to {kinds[0]!r}, so there is nothing to compare. Give by with two "
+            "subscales or more."
+        )
     return kinds
 
 

@@ -18,5 +18,7 @@ _FAMILIES: dict[str, type[Family]] = {
 def get_family(name: str) -> Family:
     """Return the family of this name, or say which there are."""
     if name not in _FAMILIES:
-        raise ModelError(f"no family {name!r}; there is {listed(list(_FAMILIES))}.")
+        raise ModelError(
+            f"no family {name!r}; there is {listed(list(_FAMILIES))}. Name one of these."
+        )
     return _FAMILIES[name]()

@@ -7,11 +7,10 @@ import pandas as pd
 import xarray as xr
 
 from ilhte_bayes.errors import ModelError
-from ilhte_bayes.fits.intervals import LEVEL
+from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.formulas.design import Group
 
 LOG_DISCRIMINATION = "sd[log discrimination]"
-TAILS = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
 
 
 def summary(draws: np.ndarray) -> dict[str, np.ndarray]:
@@ -33,17 +32,22 @@ def flat(draws: xr.DataTree | xr.Dataset, name: str) -> np.ndarray:
     Raises
     ------
     ModelError
-        If they are effects that were integrated out, and so have no draws.
+        If they are effects without draws: integrated out, or too many.
     """
     posterior = draws["posterior"] if isinstance(draws, xr.DataTree) else draws
     if name not in posterior and name.startswith("re_"):
-        group = name.removeprefix("re_")
-        raise ModelError(
-            f"the effects of {group} were integrated out exactly, so this fit holds no draws of "
-            "them. Sample them too: il.sample(model, integrate='none')."
-        )
+        raise no_draws(name.removeprefix("re_"))
     values = posterior[name].transpose("chain", "draw", ...).to_numpy()
     return np.asarray(values.reshape(-1, *values.shape[2:]))
+
+
+def no_draws(group: str) -> ModelError:
+    """The error of a fit whose draws leave out a group's effects."""
+    return ModelError(
+        f"this fit holds no draws of the effects of {group}: they were integrated out exactly, or "
+        "are too many for a normal approximation (over 20,000). Sample them too: "
+        "il.sample(fit.model, integrate='none')."
+    )
 
 
 def covariance_draws(posterior: xr.Dataset, group: Group) -> np.ndarray:

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-LEVEL = 0.95
+LEVEL = 0.95  # of every interval that does not say another
+TAILS = (0.025, 0.975)  # (1 -+ LEVEL) / 2: quantiles of draws at its ends
 Z = 1.959963984540054  # normal quantile of (1 + LEVEL) / 2
 
 

@@ -271,7 +271,10 @@ def _in_words(side: str) -> Iterator[None]:
     except FormulaError:
         raise
     except Exception as error:  # the formula's own Python may raise anything
-        raise FormulaError(f"{side!r} cannot be evaluated ({error}).") from None
+        raise FormulaError(
+            f"{side!r} cannot be evaluated ({error}). Compute it as a column of the table, and name "
+            "that column in the formula."
+        ) from None
 
 
 def _parse(side: str) -> FormulaicFormula:

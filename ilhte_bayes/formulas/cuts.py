@@ -95,7 +95,7 @@ def terms_of(design: Design, names: Sequence[str]) -> list[str]:
     if design.n_cuts < 2:
         raise ModelError(
             "slopes of their own at each threshold need ordinal answers of three categories or "
-            "more, family='cumulative'."
+            "more. Say family='cumulative' with such answers, or leave own_slopes out."
         )
     out: dict[str, None] = {}
     for name in names:
@@ -103,7 +103,8 @@ def terms_of(design: Design, names: Sequence[str]) -> list[str]:
         found = [term for term in slopes if term == name or word.search(term)]
         if not found:
             raise ModelError(
-                f"no slope of {name!r} in the formula; its slopes are {listed(slopes, 12)}."
+                f"no slope of {name!r} in the formula; its slopes are {listed(slopes, 12)}. Name "
+                "one of these."
             )
         out |= dict.fromkeys(found)
     return list(out)

@@ -361,7 +361,10 @@ def _planned(model: Model, given: object) -> Planned:
             planned = Planned("effect", plain_target(first), scale)
     elif isinstance(given, Mapping):
         if unknown := sorted(set(given) - {"kind", "target", "scale"}):
-            raise ModelError(f"a planned result has kind, target and scale, not {listed(unknown)}.")
+            raise ModelError(
+                f"a planned result has kind, target and scale, not {listed(unknown)}. Write "
+                "{'kind': 'effect', 'target': 'item population', 'scale': 'logits'}, say."
+            )
         planned = Planned(**{"kind": "effect", **given})
     elif isinstance(given, Planned):
         planned = given

@@ -204,7 +204,10 @@ def _prepared(
     if IRW_WAVE in table:
         table = table[table[IRW_WAVE] == 1]
         if table.empty:
-            raise DataError("column 'wave' holds no 1; IRW's procedure takes wave 1 alone.")
+            raise DataError(
+                f"column {IRW_WAVE!r} holds no 1, and IRW's procedure takes wave 1 alone. Number the "
+                f"wave to be analysed 1, or drop the column: table.drop(columns={IRW_WAVE!r})."
+            )
     term = parse_formula(f"{names['response']} ~ 1").response
     require_columns(table, [term.column], cure="Name yours: response='...'.")
     score = table[term.column]
@@ -227,13 +230,18 @@ def _prepared(
     if name is not None:
         require_columns(table, [name], cure="Name yours: covariate='...'.")
         if not pd.api.types.is_numeric_dtype(table[name]):
-            raise DataError(f"covariate {name!r} is not a number; the procedure standardises it.")
+            raise DataError(
+                f"covariate {name!r} is not a number, and the procedure standardises it. Name a column "
+                "of numbers: covariate='...'."
+            )
         needed.append(name)
     table = table.dropna(subset=needed)
     if name is not None:
         values = table[name].astype(float)
         if not values.std() > 0:
-            raise DataError(f"covariate {name!r} is the same in all rows. Take another.")
+            raise DataError(
+                f"covariate {name!r} is the same in all rows. Name another: covariate='...'."
+            )
         table = table.assign(**{name: (values - values.mean()) / values.std()})
     return table, name
 
@@ -278,7 +286,8 @@ def _items_of(model: Model, names: dict[str, str]) -> tuple[str, str]:
     if group.n_columns != 2:
         raise ModelError(
             f"{names['treatment']!r} has more than two values: items have the columns "
-            f"{listed(list(group.columns))}. IRW's procedure compares two arms: keep two."
+            f"{listed(list(group.columns))}. IRW's procedure compares two arms. Keep two: "
+            f"table[table[{names['treatment']!r}].isin([...])]."
         )
     return group.name, group.columns[1]
 

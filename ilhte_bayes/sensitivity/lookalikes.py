@@ -29,7 +29,7 @@ from ilhte_bayes.estimands.items import (
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.draw_tables import flat, summary
 from ilhte_bayes.fits.fit import Fit, require_group
-from ilhte_bayes.fits.intervals import p_words
+from ilhte_bayes.fits.intervals import TAILS, p_words
 from ilhte_bayes.formulas.columns import variables
 from ilhte_bayes.models.ability import read_ability
 from ilhte_bayes.models.discrimination import read_discrimination
@@ -133,8 +133,8 @@ def _items_of(model: Model) -> tuple[str, str]:
     more = [c for c in group.columns if c not in flat_design.group(group.name).columns]
     if len(more) != 1:
         raise ModelError(
-            f"items have {len(more)} effects ({', '.join(more) or 'none'}), and one is followed: two "
-            f"arms and ({model.roles.treatment} | {group.name})."
+            f"items have {len(more)} effects ({', '.join(more) or 'none'}), and one is followed. "
+            f"Keep two arms, and write ({model.roles.treatment} | {group.name})."
         )
     return group.name, more[0]
 
@@ -191,7 +191,10 @@ def _by_arm(fit: Fit, follow: _Followed) -> tuple[Rows, str]:
     quoted = treatment if treatment.isidentifier() else f"`{treatment}`"
     terms = [term for term in model.formula.random if term.group[-1] == person]
     if len(terms) != 1 or terms[0].columns != "1":
-        raise ModelError("persons have more than one random intercept already.")
+        raise ModelError(
+            f"persons have other random terms than one intercept, which an SD for each arm would "
+            f"replace. Ask of the model with (1 | {person}) as its only term for persons."
+        )
     by_arm = replace(terms[0], columns=f"0 + C({quoted})", correlated=False)
     random = [by_arm if term is terms[0] else term for term in model.formula.random]
     other = laplace(rebuilt(model, with_random(model, random)))
@@ -238,7 +241,7 @@ def _loadings(fit: Fit, follow: _Followed, options: dict[str, Any]) -> tuple[Row
     if total == 0.0:
         return rows, "sigma_zeta is estimated at 0: there is nothing for loadings to explain."
     share = spread**2 / total**2
-    low, high = np.quantile(share, [0.025, 0.975])
+    low, high = np.quantile(share, TAILS)
     seen = item_effects(fit).frame["effect"].to_numpy()
     alike = float(np.corrcoef(effects.mean(axis=0), seen)[0, 1])
     return rows, (

@@ -95,7 +95,9 @@ def missing_answers(
     if absent_rows not in ("not asked", "missing"):
         raise DataError(f"absent_rows={absent_rows!r}; it is 'not asked' or 'missing'.")
     if model.roles.person is None:
-        raise ModelError("who is a person is not known. Say roles={'person': ...} in the model.")
+        raise ModelError(
+            "who is a person is not known. Say roles={'person': ...} when building the model."
+        )
     rows = _complete_grid(model, open_table(table), absent_rows)
     _check_same(model, rows)
     missing = _missing(model, rows)

@@ -20,6 +20,7 @@ from ilhte_bayes.engines.marginal.warm import highest, point, scale_of
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.variance_tests import without_column
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.simulated import simulate_answers, thresholds
@@ -59,7 +60,7 @@ class PureItemEffects:
     @property
     def range(self) -> tuple[float, float]:
         """Where 95 % of the replicates lie."""
-        lower, upper = np.quantile(self.simulated, [0.025, 0.975])
+        lower, upper = np.quantile(self.simulated, TAILS)
         return float(lower), float(upper)
 
 
@@ -79,7 +80,7 @@ def simulate_pure_item_effects(
         How many tables, and of everything random.
     """
     if n < 1:
-        raise ModelError(f"n={n}; at least 1, and 200 or more for a p-value.")
+        raise ModelError(f"n={n}: it is at least 1, and a p-value takes 200 or more. Write n=200.")
     rng = np.random.default_rng(seed)
     first = constant if constant is not None else laplace(built.models["M_B"])
     refit = warm_refits(first)

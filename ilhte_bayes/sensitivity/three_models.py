@@ -89,7 +89,9 @@ def _of_table(data: Table, covariate: str | None, options: dict[str, Any]) -> Mo
         )
     require_columns(open_table(data), [covariate], cure="Name yours: covariate='...'.")
     if "effects" in options:
-        raise ModelError("effects=...: models with and without effects by item are all fitted.")
+        raise ModelError(
+            "effects=...: models with and without effects by item are all fitted. Leave effects out."
+        )
     given = options.pop("moderators", ())
     over = [given] if isinstance(given, str) else list(given)
     return il_hte(data, moderators=list(dict.fromkeys([*over, covariate])), **options)

@@ -14,6 +14,7 @@ from ilhte_bayes.estimands.items import (
 )
 from ilhte_bayes.estimands.parameters import parameter_draws
 from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.formulas.contrasts import Contrast, fixed_change
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.show.people import group_of_role
@@ -91,7 +92,7 @@ def _average_over_answers(fit: Fit, contrast: Contrast) -> pd.Series:
     change = fixed_change(model.formula, patterns, rows, treatment, contrast, design.terms)
     weight = np.average(change[design.pattern], axis=0, weights=design.count)
     drawn = parameter_draws(fit).beta @ weight
-    lower, upper = np.quantile(drawn, [0.025, 0.975])
+    lower, upper = np.quantile(drawn, TAILS)
     middle = float(weight @ fit.coefficients["estimate"].to_numpy())
     return pd.Series({"effect": middle, "lower": lower, "upper": upper})
 
@@ -174,5 +175,5 @@ def spread_of_effects(fit: Fit, label: str) -> Spread | None:
         return Spread(float(row["estimate"]), float(row["lower"]), float(row["upper"]), False)
     covariance = parameter_draws(fit).covariance[name]
     sd = np.sqrt(np.maximum(np.einsum("dij,i,j->d", covariance, random, random), 0.0))
-    lower, middle, upper = np.quantile(sd, [0.025, 0.5, 0.975])
+    lower, middle, upper = np.quantile(sd, [TAILS[0], 0.5, TAILS[1]])
     return Spread(float(middle), float(lower), float(upper), False)

@@ -2,12 +2,13 @@
 
 import math
 
+from ilhte_bayes.engines.diagnostics import LARGEST_RHAT, SMALLEST_ESS
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.show import integration
 from ilhte_bayes.show.words import count_of, number
 
 _COMPUTED = "nothing speaks against the computation. Whether the model fits the answers is another question."
-_RHAT, _ESS, _TINY = 1.01, 400, 1e-6
+_TINY = 1e-6  # of a log-likelihood
 
 
 def verdict(fit: Fit) -> str:
@@ -66,14 +67,16 @@ def _sampled(fit: Fit) -> list[tuple[str, str]]:
     ]
     rhat = float(attrs.get("max_rhat", math.nan))
     if math.isfinite(rhat):
-        agree = "chains agree" if rhat <= _RHAT else "chains disagree"
-        out.append(("Largest R-hat", f"{rhat:.3f}: {agree} (at most {_RHAT} is wanted)."))
+        agree = "chains agree" if rhat <= LARGEST_RHAT else "chains disagree"
+        out.append(("Largest R-hat", f"{rhat:.3f}: {agree} (at most {LARGEST_RHAT} is wanted)."))
     for key, words in (("min_ess_bulk", "of the middle"), ("min_ess_tail", "of the tails")):
         if key in attrs:
             least = float(attrs[key])
-            enough = "enough" if least >= _ESS else "too few"
+            enough = "enough" if least >= SMALLEST_ESS else "too few"
             label = f"Smallest effective sample {words}"
-            out.append((label, f"{least:,.0f} draws: {enough} (at least {_ESS} are wanted)."))
+            out.append(
+                (label, f"{least:,.0f} draws: {enough} (at least {SMALLEST_ESS} are wanted).")
+            )
     if "divergences" in attrs:
         n = int(attrs["divergences"])
         out.append(("Divergences", "None." if n == 0 else f"{n:,} of the draws; 0 are wanted."))

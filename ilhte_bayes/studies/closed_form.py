@@ -34,6 +34,7 @@ from scipy.optimize import brentq
 
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p
 from ilhte_bayes.estimands.item_sample import clusters_df, items_df
+from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.studies.trial import Trial
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
@@ -99,7 +100,7 @@ def closed_form(trial: Trial, *, alpha: float = 0.05) -> Planned:
     error = arms / answered / (_CHANCE @ information)  # of each item's effect
     spread = trial.sigma_zeta**2
     ratio = 1.0 + spread / float(error.mean())
-    new = stats.t.ppf(0.975, average_df(trial, spread, se, spread))
+    new = stats.t.ppf(TAILS[1], average_df(trial, spread, se, spread))
     return Planned(
         se=se,
         floor=floor,

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
+from ilhte_bayes.fits.intervals import TAILS
+
 _CELLS = 1000  # of the quantity, where trials speak of it
 _TAIL_CELLS, _REACH = 80, 12.0  # beyond, wider and wider, as far as the priors allow a trial
 _SIDE = 32  # of each parameter's grid
@@ -15,7 +17,6 @@ _CLOSE = 0.8  # a round that leaves more of both ranges is the last
 _WIDEST = 4.0  # prior SDs: where the grid begins and ends
 _SMALLEST = 1e-3  # spread over trials, as good as none
 _KEPT = 1e-6  # of the largest density: what is below lies outside the grid of the next round
-_TAILS = (0.025, 0.975)
 
 Curve = tuple[np.ndarray, np.ndarray]  # values, and twice the log-likelihood lost at each
 
@@ -146,6 +147,6 @@ def _summary(values: np.ndarray, weight: np.ndarray) -> dict[str, float]:
     mean = float(share @ values)
     order = np.argsort(values)
     reached = np.cumsum(share[order]) - 0.5 * share[order]
-    lower, upper = np.interp(_TAILS, reached, values[order])
+    lower, upper = np.interp(TAILS, reached, values[order])
     sd = float(np.sqrt(max(float(share @ values**2) - mean**2, 0.0)))
     return {"estimate": mean, "se": sd, "lower": float(lower), "upper": float(upper)}

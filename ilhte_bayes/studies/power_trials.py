@@ -19,6 +19,7 @@ from ilhte_bayes.engines.quadrature import quadrature
 from ilhte_bayes.errors import IlhteError, ModelError
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.models.model import Model, il_hte, with_parts
 from ilhte_bayes.studies.closed_form import average_df
 from ilhte_bayes.studies.simulate import true_parameters
@@ -155,10 +156,10 @@ def _numbers(
     ratio = max(2.0 * (found.value - null), 0.0)
     spread = float(np.sum(found.psi[_row_of_slope(target)] ** 2))
     df = average_df(trial, spread, se)
-    half = float(stats.t.ppf(0.975, df)) * se
+    half = float(stats.t.ppf(TAILS[1], df)) * se
     # as `il.effect_card`, which draws from this distribution
     new_df = average_df(trial, spread, se, spread)
-    new = float(stats.t.ppf(0.975, new_df)) * np.sqrt(se**2 + spread)
+    new = float(stats.t.ppf(TAILS[1], new_df)) * np.sqrt(se**2 + spread)
     return {
         "estimate": estimate,
         "se": se,

@@ -139,7 +139,8 @@ def second_stage(study: Any) -> SecondStage:
     done = study.done
     if len(done) < _FEWEST:
         raise DataError(
-            f"{len(done)} trials have results; a distribution over trials takes {_FEWEST} or more."
+            f"{len(done)} trials have results; a distribution over trials takes {_FEWEST} or more. "
+            "Give il.study more tables; study.failures says why some have no results."
         )
     beta = [_normal_curve(row) for _, row in done.iterrows()]
     sigma = _curves(study, done.index, "sigma_zeta")

@@ -112,7 +112,9 @@ class Trial:
         known = [field.name for field in fields(self)]
         for name in changes:
             if name not in known:
-                raise ModelError(f"a trial has no {name!r}; it has {', '.join(known)}.")
+                raise ModelError(
+                    f"a trial has no {name!r}; it has {', '.join(known)}. Name one of these."
+                )
         return replace(self, **changes)  # type: ignore[arg-type]
 
     @property
@@ -164,7 +166,7 @@ def _rules(t: Trial) -> list[tuple[bool, str, str]]:
         (not (t.intercept and ordinal), f"intercept={t.intercept}",
          "ordinal answers have thresholds in its place; move those."),
         (t.family != "cumulative" or list(t.thresholds) == sorted(set(t.thresholds)),
-         f"thresholds={t.thresholds}", "thresholds of a cumulative logit rise."),
+         f"thresholds={t.thresholds}", "thresholds of a cumulative logit rise: write the lowest first."),
         (not (t.sd_discrimination and ordinal), f"sd_discrimination={t.sd_discrimination}",
          "discriminations of ordinal items are not there. Use family='bernoulli', or 0."),
         (not (t.sd_discrimination and t.feature), f"feature={t.feature}",

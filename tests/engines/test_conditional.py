@@ -9,7 +9,8 @@ import pytest
 from scipy import linalg, optimize, special, stats
 
 import ilhte_bayes as il
-from ilhte_bayes.engines.conditional import conditional, spread_of_effects
+from ilhte_bayes.engines.conditional import conditional
+from ilhte_bayes.engines.effect_spread import spread_of_effects
 from ilhte_bayes.engines.symmetric import Cells, evaluate
 
 FORMULA = "resp ~ treat + (1 | id) + (treat | item)"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from ilhte_bayes.errors import ModelError
 from ilhte_bayes.fits import draw_tables
 from ilhte_bayes.formulas.design import Group
 
@@ -79,3 +80,8 @@ def test_random_effects_are_posterior_means_and_sds(tree):
     np.testing.assert_allclose(table["estimate"], 2.0 * factors)
     np.testing.assert_allclose(table["sd"], SD * factors)
     np.testing.assert_array_equal(table["se"], table["sd"])
+
+
+def test_effects_without_draws_are_refused_with_what_to_type(tree):
+    with pytest.raises(ModelError, match=r"no draws of the effects of id.*integrate='none'"):
+        draw_tables.flat(tree, "re_id")

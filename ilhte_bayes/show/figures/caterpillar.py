@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.persons import persons
-from ilhte_bayes.fits.draw_tables import TAILS, flat
+from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.fits.intervals import normal_interval
+from ilhte_bayes.fits.intervals import TAILS, normal_interval
 from ilhte_bayes.show.figures.canvas import LONGEST, cut
 from ilhte_bayes.show.figures.drawing import (
     Axis,

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from ilhte_bayes.errors import ModelError, NotAvailable
+from ilhte_bayes.errors import NotAvailable
 from ilhte_bayes.estimands.ability import ability_sd
 from ilhte_bayes.estimands.items import changes_by_item, effects_at_zero
 from ilhte_bayes.estimands.parameters import parameter_draws
 from ilhte_bayes.estimands.persons import effect_draws
 from ilhte_bayes.estimands.thresholds import thresholds_by_item
 from ilhte_bayes.families.categories import shares
-from ilhte_bayes.fits.draw_tables import TAILS, flat
+from ilhte_bayes.fits.draw_tables import flat, no_draws
 from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.formulas.contrasts import Contrast, fixed_in_arm, group_in_arm
 from ilhte_bayes.show.figures.canvas import cut
 from ilhte_bayes.show.words import contrast_arms
@@ -68,7 +69,7 @@ def item_logits(fit: Fit, contrast: Contrast) -> ItemLogits:
     """Draws of every item's logits, covariates at the average of its answers, clusters at 0."""
     name = require_group(fit, "item")
     if name in fit.draws["posterior"].attrs.get("left_out", ()):
-        raise ModelError(f"the draws leave out the {name} effects, of which there are too many.")
+        raise no_draws(name)
     beta, effects = flat(fit.draws, "beta"), effect_draws(fit, name)
     weights = changes_by_item(fit, name, contrast)
     fixed, random = _columns_by_item(fit, name, contrast)

@@ -18,7 +18,7 @@ from ilhte_bayes.estimands.items import item_effects as effects_of_items
 from ilhte_bayes.estimands.parameters import mean_discrimination, parameter_draws
 from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
-from ilhte_bayes.fits.intervals import normal_interval
+from ilhte_bayes.fits.intervals import TAILS, normal_interval
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.show.equal_effects import refuse_equal
 from ilhte_bayes.show.figures.canvas import chosen_contrast, cut, effect_words
@@ -192,7 +192,7 @@ def _correlation(
         corr = (covariance[:, intercept] @ random) / np.sqrt(
             variance * covariance[:, intercept, intercept]
         )
-    lower, middle, upper = np.nanquantile(corr, [0.025, 0.5, 0.975])
+    lower, middle, upper = np.nanquantile(corr, [TAILS[0], 0.5, TAILS[1]])
     return float(middle), float(lower), float(upper)
 
 
@@ -212,7 +212,7 @@ def _relation_marks(
     margin = 0.06 * np.ptp(easiness)
     grid = np.linspace(easiness.min() - margin, easiness.max() + margin, 60)
     lines = relation.average_draws[:, None] + relation.slope_draws[:, None] * grid
-    band, solid = np.nanquantile(lines, [0.025, 0.975], axis=0), Look(AVERAGE.colour)
+    band, solid = np.nanquantile(lines, TAILS, axis=0), Look(AVERAGE.colour)
     marks += [
         Band(grid, band[0], band[1], solid, relation.words, shade=0.12),
         Line(grid, middle + relation.slope * grid, solid, relation.words, width=1.6),

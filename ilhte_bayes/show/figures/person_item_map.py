@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ilhte_bayes.estimands.persons import persons
-from ilhte_bayes.fits.draw_tables import TAILS
 from ilhte_bayes.fits.fit import Fit
+from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.formulas.contrasts import Contrast
 from ilhte_bayes.show.figures import curves
 from ilhte_bayes.show.figures.canvas import LONGEST, chosen_contrast, cut

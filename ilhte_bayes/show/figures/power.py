@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from ilhte_bayes.fits.intervals import Z
 from ilhte_bayes.show.figures.canvas import BLUE, GREY, ORANGE
 from ilhte_bayes.show.figures.drawing import (
     Axis,
@@ -30,7 +31,6 @@ _PANELS = (
     ("power", "Power: average effect"),
     ("power_items", "Power: effects differ"),
 )
-_WIDE = 1.96  # Monte Carlo standard errors
 
 
 class Found(Protocol):
@@ -104,7 +104,7 @@ def _marks(
         marks.append(Line(own["persons"].to_numpy(), own[name].to_numpy(), look, words=words))
         rows = found.frame.iloc[designs]
         value = rows[name].to_numpy(float)
-        half = _WIDE * rows[f"{name}_mc"].to_numpy(float)
+        half = Z * rows[f"{name}_mc"].to_numpy(float)
         top = np.inf if name == "se" else 1.0
         marks.append(
             Points(

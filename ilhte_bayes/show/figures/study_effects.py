@@ -81,7 +81,10 @@ def study_frames(
     else:
         frame, rows = study.done, study.items
     if frame.empty:
-        raise DataError("no trial has results, and there is nothing to draw.")
+        raise DataError(
+            "no trial has results, so there is nothing to draw. study.failures says why: mend these "
+            "tables, and run il.study again."
+        )
     return frame, rows
 
 
