@@ -100,12 +100,12 @@ def base_model(persons: int, items: int):
         {"id": person, "item": item, "treat": person % 2, "resp": rng.integers(0, 2, person.size)}
     )
     priors = {
-        "beta[Intercept]": il.Normal(0, 0.5),
-        "beta[treat]": il.Normal(0.3, 0.3),
-        "sd_id[Intercept]": il.Gamma(8, 8),
-        "sd_item[Intercept]": il.Gamma(8, 8),
-        "sd_item[treat]": il.HalfNormal(0.4),
-        "corr_item": il.LKJ(2),
+        "beta[Intercept]": il.priors.Normal(0, 0.5),
+        "beta[treat]": il.priors.Normal(0.3, 0.3),
+        "sd_id[Intercept]": il.priors.Gamma(8, 8),
+        "sd_item[Intercept]": il.priors.Gamma(8, 8),
+        "sd_item[treat]": il.priors.HalfNormal(0.4),
+        "corr_item": il.priors.LKJ(2),
     }
     return il.il_hte(table, priors=priors, assignment="randomised")
 

@@ -58,10 +58,10 @@ def ours(table: pd.DataFrame, run: Run, *, integrate: str) -> Ran:
     import ilhte_bayes as il
 
     priors = {
-        "beta": il.Flat(),
-        "beta[Intercept]": il.StudentT(DF, 0, SCALE),
-        "sd": il.HalfStudentT(DF, SCALE),
-        "corr": il.LKJ(1.0),
+        "beta": il.priors.Flat(),
+        "beta[Intercept]": il.priors.StudentT(DF, 0, SCALE),
+        "sd": il.priors.HalfStudentT(DF, SCALE),
+        "corr": il.priors.LKJ(1.0),
     }
     compiling = load_ours(table, priors, integrate)
     began = time.perf_counter()

@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     options = parser.parse_args()
-    warnings.simplefilter("ignore", il.IlhteWarning)
+    warnings.simplefilter("ignore", il.errors.IlhteWarning)
     rows = list(csv.DictReader(OUTPUT.open())) if OUTPUT.exists() else []
     for case in options.case or list(CASES):
         began = time.perf_counter()

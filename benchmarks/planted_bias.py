@@ -92,7 +92,7 @@ def one_setting(job: tuple) -> dict:
         if k < checked:
             null = il.laplace(built.models["M_A+"])
             seed = int(rng.integers(2**31))
-            found = simulate_pure_item_effects(built, null, replicates=n.replicates, seed=seed)
+            found = simulate_pure_item_effects(built, null, n=n.replicates, seed=seed)
             rejected.append(found.p <= 0.05)
     return {
         "sigma_zeta": sigma_zeta,

@@ -171,8 +171,8 @@ def main() -> None:
         start = time.perf_counter()
         chosen = table.head(options.sampled) if engine == "nuts" and options.sampled else table
         study = il.study(
-            trials_of(chosen, items, options.seed, drawn), MODELS[engine], engine,
-            folder=folder, draws=options.draws, seed=options.seed, workers=options.workers,
+            trials_of(chosen, items, options.seed, drawn), models=MODELS[engine],
+            engine=engine, folder=folder, draws=options.draws, seed=options.seed, workers=options.workers,
         )  # fmt: skip
         print(study, f"\n{engine}: {time.perf_counter() - start:.0f} s in all\n")
         pieces.append(with_truth(study.frame, table))

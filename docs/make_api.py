@@ -6,6 +6,7 @@ group of the folder that defines it, so that a new name needs no change here.
 
 import inspect
 import shutil
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -38,19 +39,12 @@ GROUPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Check a fit": (("checks",), ("check",)),
     "Would the answer change?": (("sensitivity",), ("identification", "lookalikes", "anchors")),
     "Multilevel models": ((), ("variance_shares", "ladder", "centre")),
-    "Plan": ((), ("analysis_plan", "load_plan", "Planned", "blinded", "Trial", "simulate", "power")),
+    "Plan": ((), ("analysis_plan", "blinded", "Trial", "simulate", "power")),
     "Many tables": (("studies",), ()),
     "Show": (("show",), ("report", "table", "save_table", "as_code")),
     "Data": (("data",), ("load_dataset", "datasets")),
-    "Priors": (
-        ("models.priors",),
-        (
-            "Normal", "StudentT", "Flat", "HalfNormal", "HalfStudentT", "Exponential", "Gamma",
-            "LKJ",
-        ),
-    ),
-    "Errors": (("errors",), ()),
 }  # fmt: skip
+NAMESPACES = {"Figures": "plot", "Priors": "priors", "Errors": "errors"}
 
 
 def groups() -> dict[str, list[str]]:
@@ -64,8 +58,9 @@ def groups() -> dict[str, list[str]]:
             if name not in listed and module.split(".")[0] in folders
         ]
         out[title] = [name for name in names if name in il._PUBLIC] + others
-    figures = [name for name in il.plot.__all__ if callable(getattr(il.plot, name))]
-    out["Figures"] = [f"plot.{name}" for name in figures]
+    for title, space in NAMESPACES.items():
+        inside = getattr(il, space)
+        out[title] = [f"{space}.{n}" for n in inside.__all__ if callable(getattr(inside, n))]
     return {title: names for title, names in out.items() if names}
 
 
@@ -127,7 +122,7 @@ def _made_by(function: Any) -> type | None:
 
 
 def _object(name: str) -> Any:
-    return getattr(il.plot, name[5:]) if name.startswith("plot.") else getattr(il, name)
+    return attrgetter(name)(il)
 
 
 def _first_line(thing: Any) -> str:

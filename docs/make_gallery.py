@@ -65,7 +65,7 @@ def districts() -> Any:
 def batches() -> Any:
     """Two versions of an exam: did they differ more for those who had done well before?"""
     table = il.load_dataset("mathexam")
-    return il.identification(table, covariate="cov_tests", replicates=100)
+    return il.identification(table, covariate="cov_tests", n=100)
 
 
 @cache

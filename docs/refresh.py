@@ -75,7 +75,7 @@ def an_empty_folder():
 
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore", il.IlhteWarning)
+        warnings.simplefilter("ignore", il.errors.IlhteWarning)
         os.chdir(folder)
         try:
             yield

@@ -17,7 +17,7 @@ _PUBLIC = {
     "sample": "engines.nuts",
     "conditional": "engines.conditional",
     "Fit": "fits.fit",
-    "load": "fits.storage",
+    "load": "fits.opening",
     "compare": "fits.comparison",
     "item_effects": "estimands.items",
     "effect_card": "estimands.card",
@@ -40,16 +40,12 @@ _PUBLIC = {
     "ladder": "estimands.ladder",
     "centre": "data.centring",
     "reduce": "data.reduction",
-    "Reduced": "data.reduction",
-    "read_reduced": "data.reduction_file",
     "read_irw": "data.irw",
     "anchors": "sensitivity.anchors",
     "placebo": "sensitivity.placebo",
     "missing_answers": "sensitivity.missing_answers",
     "absent_persons": "sensitivity.absent_persons",
     "analysis_plan": "models.analysis_plan",
-    "load_plan": "models.analysis_plan",
-    "Planned": "models.planned_results",
     "blinded": "data.blinding",
     "loo": "checks.loo",
     "with_log_likelihood": "checks.loo",
@@ -75,24 +71,13 @@ _PUBLIC = {
     "table": "show.tables",
     "save_table": "show.tables",
     "as_code": "show.peers",
-    "Normal": "models.priors",
-    "StudentT": "models.priors",
-    "HalfNormal": "models.priors",
-    "HalfStudentT": "models.priors",
-    "Exponential": "models.priors",
-    "Gamma": "models.priors",
-    "Flat": "models.priors",
-    "LKJ": "models.priors",
-    "IlhteError": "errors",
-    "DataError": "errors",
-    "FormulaError": "errors",
-    "ModelError": "errors",
-    "NotAvailable": "errors",
-    "IlhteWarning": "errors",
 }
-__all__ = [*_PUBLIC, "plot"]
+# public namespace -> module that is it
+_NAMESPACES = {"plot": "show.plots", "priors": "models.distributions", "errors": "errors"}
+__all__ = [*_PUBLIC, *_NAMESPACES]
 
 if TYPE_CHECKING:
+    from ilhte_bayes import errors
     from ilhte_bayes.checks.audit import audit
     from ilhte_bayes.checks.check import check
     from ilhte_bayes.checks.equal_slopes import equal_slopes
@@ -105,20 +90,11 @@ if TYPE_CHECKING:
     from ilhte_bayes.data.centring import centre
     from ilhte_bayes.data.datasets import datasets, load_dataset
     from ilhte_bayes.data.irw import read_irw
-    from ilhte_bayes.data.reduction import Reduced, reduce
-    from ilhte_bayes.data.reduction_file import read_reduced
+    from ilhte_bayes.data.reduction import reduce
     from ilhte_bayes.engines.conditional import conditional
     from ilhte_bayes.engines.laplace import laplace
     from ilhte_bayes.engines.nuts import sample
     from ilhte_bayes.engines.quadrature import quadrature
-    from ilhte_bayes.errors import (
-        DataError,
-        FormulaError,
-        IlhteError,
-        IlhteWarning,
-        ModelError,
-        NotAvailable,
-    )
     from ilhte_bayes.estimands.boundary_test import boundary_test
     from ilhte_bayes.estimands.card import effect_card
     from ilhte_bayes.estimands.contrasts import contrasts
@@ -140,21 +116,11 @@ if TYPE_CHECKING:
     from ilhte_bayes.estimands.variance_tests import variance_tests
     from ilhte_bayes.fits.comparison import compare
     from ilhte_bayes.fits.fit import Fit
-    from ilhte_bayes.fits.storage import load
-    from ilhte_bayes.models.analysis_plan import analysis_plan, load_plan
+    from ilhte_bayes.fits.opening import load
+    from ilhte_bayes.models import distributions as priors
+    from ilhte_bayes.models.analysis_plan import analysis_plan
     from ilhte_bayes.models.il_hte import il_hte
     from ilhte_bayes.models.model import Model
-    from ilhte_bayes.models.planned_results import Planned
-    from ilhte_bayes.models.priors import (
-        LKJ,
-        Exponential,
-        Flat,
-        Gamma,
-        HalfNormal,
-        HalfStudentT,
-        Normal,
-        StudentT,
-    )
     from ilhte_bayes.sensitivity.absent_persons import absent_persons
     from ilhte_bayes.sensitivity.anchors import anchors
     from ilhte_bayes.sensitivity.identification import identification
@@ -175,8 +141,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str):
-    if name == "plot":
-        value = import_module("ilhte_bayes.show.plots")
+    if name in _NAMESPACES:
+        value = import_module(f"ilhte_bayes.{_NAMESPACES[name]}")
     elif name in _PUBLIC:
         value = getattr(import_module(f"ilhte_bayes.{_PUBLIC[name]}"), name)
     else:

@@ -1,5 +1,9 @@
 """Every error and warning of the package: what was found, where, the rule, what to type next."""
 
+__all__ = [
+    "DataError", "FormulaError", "IlhteError", "IlhteWarning", "ModelError", "NotAvailable",
+]  # fmt: skip
+
 
 class IlhteError(Exception):
     """Base of all errors that `ilhte_bayes` raises on purpose.
@@ -9,7 +13,7 @@ class IlhteError(Exception):
     >>> import ilhte_bayes as il
     >>> try:
     ...     il.load_dataset("caffein")
-    ... except il.IlhteError as error:
+    ... except il.errors.IlhteError as error:
     ...     print(type(error).__name__)
     DataError
     """
@@ -46,7 +50,7 @@ class ModelError(IlhteError, ValueError):
     --------
     >>> import ilhte_bayes as il
     >>> model = il.Model("yy ~ late + (1 | ID)", il.load_dataset("bacteria"))
-    >>> model.with_priors({"sd_school": il.HalfNormal(1)})
+    >>> model.with_priors({"sd_school": il.priors.HalfNormal(1)})
     Traceback (most recent call last):
     ilhte_bayes.errors.ModelError: ...
     """
@@ -71,7 +75,7 @@ class IlhteWarning(UserWarning):
     Examples
     --------
     >>> import ilhte_bayes as il
-    >>> issubclass(il.IlhteWarning, UserWarning)
+    >>> issubclass(il.errors.IlhteWarning, UserWarning)
     True
     """
 

@@ -160,7 +160,7 @@ def test_options_of_nuts_reach_the_sampler(ilhte, trial_csv, monkeypatch):
 
     def sample(model, **options):
         given.update(options)
-        raise il.ModelError("enough")
+        raise il.errors.ModelError("enough")
 
     monkeypatch.setattr(il, "sample", sample)
     options = ["--draws", 7, "--tune", 60, "--chains", 2, "--seed", 3]

@@ -85,19 +85,19 @@ CALLS: dict[str, tuple[list[str], Callable[[il.Fit, Path], object], type[Excepti
     "plotly": (
         ["ilhte_bayes.show.figures.draw_plotly"],
         lambda fit, folder: il.plot.item_effects(fit, backend="plotly"),
-        il.NotAvailable,
+        il.errors.NotAvailable,
     ),
     "word": (
         ["ilhte_bayes.show.word"],
         lambda fit, folder: il.save_table(il.item_effects(fit), folder / "items.docx"),
-        il.NotAvailable,
+        il.errors.NotAvailable,
     ),
     "duckdb": (
         [],
         lambda fit, folder: il.reduce(table_file(folder)),
-        il.DataError,
+        il.errors.DataError,
     ),
-    "irw": ([], lambda fit, folder: il.read_irw("gilbert_meta_14"), il.DataError),
+    "irw": ([], lambda fit, folder: il.read_irw("gilbert_meta_14"), il.errors.DataError),
 }
 
 

@@ -9,12 +9,13 @@ import pytest
 import ilhte_bayes as il
 
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
-FIGURES = {
-    f"plot.{name}": getattr(il.plot, name)
-    for name in il.plot.__all__
-    if callable(getattr(il.plot, name))
+SPACES = ("plot", "priors", "errors")
+PUBLIC = {name: getattr(il, name) for name in il.__all__ if name not in SPACES} | {
+    f"{space}.{name}": thing
+    for space in SPACES
+    for name in getattr(il, space).__all__
+    if callable(thing := getattr(getattr(il, space), name))
 }
-PUBLIC = {name: getattr(il, name) for name in il.__all__ if name != "plot"} | FIGURES
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,7 @@ def elsewhere(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", il.IlhteWarning)
+        warnings.simplefilter("ignore", il.errors.IlhteWarning)
         yield
     plt.close("all")
 

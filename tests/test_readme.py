@@ -61,9 +61,7 @@ def quickly(monkeypatch):
     monkeypatch.setattr(
         il, "boundary_test", lambda *fits, bootstrap=0, **o: boundary(*fits, bootstrap=2, **o)
     )
-    monkeypatch.setattr(
-        il, "identification", lambda *given, **o: identify(*given, replicates=5, **o)
-    )
+    monkeypatch.setattr(il, "identification", lambda *given, **o: identify(*given, n=5, **o))
     power, calibrate = il.power, il.calibrate
     small = {"persons": [60, 80], "items": [5]}
     monkeypatch.setattr(il, "power", lambda trial, **o: power(trial, n=2, workers=1, **o | small))
@@ -81,7 +79,7 @@ def test_a_section_runs(heading, stand_ins, monkeypatch, tmp_path):
     stand_ins.to_csv("survey.csv", index=False)
     quickly(monkeypatch)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", il.IlhteWarning)
+        warnings.simplefilter("ignore", il.errors.IlhteWarning)
         space = {"il": il, "table": stand_ins} | _given(heading, stand_ins)
         for title, code in blocks():
             if title == heading:

@@ -19,7 +19,7 @@ from ilhte_bayes.engines.nuts_integrated import doubling_error
 from ilhte_bayes.engines.quadrature import grid_error_at
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.fits.storage import load, record_of, versions
+from ilhte_bayes.fits.storage import load_fit, record_of, versions
 from ilhte_bayes.likelihood.grid import GridError
 
 # Evaluated anew, a log-likelihood may differ by this: two searches for the mode of the random
@@ -78,7 +78,7 @@ def audit(path: str | PathLike[str]) -> Audit:
     >>> il.audit(fit.save("bacteria.nc")).good  # doctest: +SKIP
     True
     """
-    fit = load(path)  # checks the seal
+    fit = load_fit(path)  # checks the seal
     record = record_of(path)
     data = fit.model.responses.fingerprint()
     rows = {

@@ -70,7 +70,7 @@ class EqualSlopes:
 
 
 def equal_slopes(
-    fit: Fit, terms: Sequence[str] | str | None = None, *, seed: int = 1, progress: bool = False
+    fit: Fit, terms: Sequence[str] | str | None = None, *, seed: int = 1, progress: bool = True
 ) -> EqualSlopes:
     """Test whether predictors have equal slopes at all thresholds (proportional odds).
 

@@ -38,8 +38,8 @@ def study(
     options: dict[str, Any] = {"covariate": covariate, "draws": draws, "seed": seed}
     found = il.study(
         folder,
-        [name.strip() for name in models.split(",") if name.strip()],
-        engine,  # type: ignore[arg-type]
+        models=[name.strip() for name in models.split(",") if name.strip()],
+        engine=engine,  # type: ignore[arg-type]
         folder=results,
         workers=workers,
         **options,

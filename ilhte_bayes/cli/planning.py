@@ -94,7 +94,7 @@ def power(
     booklets: Booklets = 1,
     missing: Missing = 0.0,
     n: Annotated[int, typer.Option("-n", "--trials", help="Trials of each design.")] = 200,
-    level: Annotated[float, typer.Option(help="Level of both tests.")] = 0.05,
+    alpha: Annotated[float, typer.Option(help="Level of both tests.")] = 0.05,
     engine: Annotated[str, typer.Option(help="quadrature or laplace.")] = "quadrature",
     workers: Annotated[int | None, typer.Option(help="Processes; one for each core.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the numbers as CSV.")] = None,
@@ -118,7 +118,7 @@ def power(
     shown = sys.stderr.isatty()
     kind: Any = engine
     found = il.power(
-        plan, **grid, n=n, level=level, engine=kind, seed=seed, workers=workers, progress=shown
+        plan, **grid, n=n, alpha=alpha, engine=kind, seed=seed, workers=workers, progress=shown
     )
     print(found)
     if csv is not None:

@@ -99,7 +99,7 @@ class Reduced:
         return totals.assign(share=totals["ones"] / totals["answers"])
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write one Parquet file, sealed; `il.read_reduced(path)` opens it.
+        """Write one Parquet file, sealed; `il.load(path)` opens it.
 
         Raises
         ------

@@ -72,30 +72,10 @@ def is_reduced(source: Any) -> bool:
 def read_reduced(path: str | os.PathLike[str]) -> "Reduced":
     """Open what `Reduced.save` kept.
 
-    Parameters
-    ----------
-    path : str or path
-
-    Returns
-    -------
-    Reduced
-
     Raises
     ------
     DataError
         If the file is none of ours, was changed or damaged, or is of a newer format.
-
-    Examples
-    --------
-    >>> import ilhte_bayes as il
-    >>> trial = il.load_dataset("caffeine")
-    >>> trial = trial.assign(high=(trial["resp"] >= 2).astype(int))
-    >>> reduced = il.reduce(trial, response="high", clusters="study")
-    >>> import tempfile
-    >>> path = f"{tempfile.mkdtemp()}/caffeine.parquet"
-    >>> _ = reduced.save(path)
-    >>> il.read_reduced(path).n_persons
-    684
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

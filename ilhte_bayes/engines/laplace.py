@@ -28,8 +28,8 @@ from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.cuts import GAP
 from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.models.ability import require_plain
+from ilhte_bayes.models.distributions import LKJ, Exponential, Gamma
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.models.priors import LKJ, Exponential, Gamma
 from ilhte_bayes.models.reduced import require_persons
 
 Objective = Literal["ml", "map"]

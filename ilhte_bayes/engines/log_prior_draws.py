@@ -3,8 +3,9 @@
 import numpy as np
 import xarray as xr
 
+from ilhte_bayes.models.distributions import LKJ
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.models.priors import LKJ, correlated
+from ilhte_bayes.models.priors import correlated
 
 
 def log_prior_draws(model: Model, posterior: xr.Dataset) -> xr.Dataset:

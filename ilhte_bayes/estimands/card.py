@@ -90,7 +90,7 @@ def effect_card(
     k: int | None = None,
     sd: AbilitySD = "within_arm",
     average: Average = "population",
-    at: Values = None,
+    newdata: Values = None,
 ) -> EffectCard:
     """Treatment effect on these items, on the item population, on a new item, on a new test.
 
@@ -106,7 +106,7 @@ def effect_card(
     average : {"population", "typical"}
         Whose probabilities and score points: averaged over persons, clusters and covariates; or
         those of the typical person, of median ability and average covariates.
-    at : mapping or pandas.DataFrame, optional
+    newdata : mapping or pandas.DataFrame, optional
         `{"pretest": [-1, 0, 1]}`: a card for each combination of these covariate values, for a
         model in which the effect varies with them. By default it is averaged over the answers.
 
@@ -121,7 +121,7 @@ def effect_card(
     ModelError
         If a role is not known, k is below 1, or the answers have no order.
     DataError
-        If `at` names something else than covariates and levels of the table.
+        If `newdata` names something else than covariates and levels of the table.
 
     Notes
     -----
@@ -165,7 +165,9 @@ def effect_card(
             "median person)."
         )
     contrasts = treatment_contrasts(fit)
-    contrasts = contrasts_at(contrasts, fit.model.responses, str(fit.model.roles.treatment), at)
+    contrasts = contrasts_at(
+        contrasts, fit.model.responses, str(fit.model.roles.treatment), newdata
+    )
     found = card_draws(fit, name, contrasts, k, sd, average)
     tables = {
         contrast.label: _frame(rows, average_over_population(fit, name, own))

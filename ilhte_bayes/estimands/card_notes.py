@@ -140,7 +140,7 @@ def _of_features(samples: Sequence[ItemSample]) -> list[str]:
     return [
         "Items differ in what the fixed part says of them (item features; SD over these items "
         f"{sds} logits): the item population has features as these items have them, a new item those "
-        "of one of them at random. With at= and a feature's value, all have that value."
+        "of one of them at random. With newdata= and a feature's value, all have that value."
     ]
 
 
@@ -167,7 +167,7 @@ def _of_moderators(fit: Fit, contrasts: Sequence[Contrast], noun: str) -> list[s
     first = next(iter(found))
     return [
         f"The model lets the {noun} vary with {which}: it is averaged over the answers in the "
-        f"table. effect_card(fit, at={{{first!r}: [...]}}) has it at chosen values."
+        f"table. effect_card(fit, newdata={{{first!r}: [...]}}) has it at chosen values."
     ]
 
 

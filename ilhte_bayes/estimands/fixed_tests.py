@@ -22,7 +22,7 @@ from ilhte_bayes.formulas.design import Design
 from ilhte_bayes.models.reduced import require_persons
 
 
-def fixed_tests(fit: Fit, df: Literal["containment", "inf"] = "containment") -> Result:
+def fixed_tests(fit: Fit, *, df: Literal["containment", "inf"] = "containment") -> Result:
     """Wald t tests of the coefficients.
 
     Parameters

@@ -15,7 +15,7 @@ from ilhte_bayes.estimands.profile_sd import sd_upper_bound
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.fits.intervals import TAILS
-from ilhte_bayes.models.priors import HalfNormal
+from ilhte_bayes.models.distributions import HalfNormal
 
 _SCALES = (0.5, 1.0, 2.0)  # of the prior
 _FEWEST = 200.0  # draws that a reweighted posterior is still worth
@@ -169,7 +169,7 @@ def _of_draws(
             rows[label, "as fitted"] = _row(draws, np.ones(draws.size), negligible)
             notes.append(
                 f"{label}: no Bayes factor, since the SD is not one parameter with a half-normal "
-                f"prior. Set it: priors={{'sd_{name}[...]': il.HalfNormal(0.5)}}."
+                f"prior. Set it: priors={{'sd_{name}[...]': il.priors.HalfNormal(0.5)}}."
             )
             continue
         density = density_at_zero(draws)

@@ -7,8 +7,6 @@ import pandas as pd
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.models.analysis_plan import AnalysisPlan, described
 
-_ENGINES = {"nuts": "sample"}
-
 
 def plan_differences(plan: AnalysisPlan, fit: Fit) -> pd.DataFrame:
     """Compare a plan with a fit.
@@ -25,8 +23,7 @@ def plan_differences(plan: AnalysisPlan, fit: Fit) -> pd.DataFrame:
         choices, roles, codings and priors where they differ.
     """
     done = described(fit.model)
-    engine = _ENGINES.get(fit.engine, fit.engine)
-    engine = engine if fit.sampled else f"{engine}, {fit.objective}"
+    engine = fit.engine if fit.sampled else f"{fit.engine}, {fit.objective}"
     rows = [
         ("formula", plan.formula, done["formula"], _bare(plan.formula) == _bare(done["formula"])),
         _same("family", plan.family, done["family"]),

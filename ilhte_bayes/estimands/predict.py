@@ -36,6 +36,7 @@ OBSERVED_DRAWS = 1_000  # to average over where every answer is predicted: error
 def predict(
     fit: Fit,
     newdata: Values = None,
+    *,
     average: Average | Sequence[Average] = ("typical", "population"),
 ) -> Result:
     """Probabilities of the answers at values of covariates, for known or new persons, items, ...

@@ -17,14 +17,14 @@ from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit, require_group
 
 
-def simultaneous(fit: Fit, *, level: float = 0.9) -> Result:
+def simultaneous(fit: Fit, *, prob: float = 0.9) -> Result:
     """Effects by item with bands that cover all of them at once with this probability.
 
     Parameters
     ----------
     fit : Fit
         Of a model with treatment and item roles.
-    level : float
+    prob : float
         Probability that every item's effect is within its band; with more than two arms, of every
         contrast.
 
@@ -38,7 +38,7 @@ def simultaneous(fit: Fit, *, level: float = 0.9) -> Result:
     Raises
     ------
     ModelError
-        If the level is not between 0 and 1, or treatment or items are not known.
+        If `prob` is not between 0 and 1, or treatment or items are not known.
 
     Notes
     -----
@@ -63,11 +63,11 @@ def simultaneous(fit: Fit, *, level: float = 0.9) -> Result:
     >>> il.simultaneous(fit).frame.columns.tolist()
     ['effect', 'se', 'lower_all', 'upper_all', 'p_other_sign']
     """
-    if not 0.0 < level < 1.0:
-        raise ModelError(f"level={level!r}; it is a probability, such as 0.9.")
+    if not 0.0 < prob < 1.0:
+        raise ModelError(f"prob={prob!r}; it is a probability, such as 0.9.")
     name = require_group(fit, "item")
     contrasts = treatment_contrasts(fit)
-    each = 1.0 - (1.0 - level) / len(contrasts)
+    each = 1.0 - (1.0 - prob) / len(contrasts)
     frames, notes = {}, []
     for contrast in contrasts:
         weights = changes_by_item(fit, name, contrast)
@@ -90,15 +90,15 @@ def simultaneous(fit: Fit, *, level: float = 0.9) -> Result:
             "By maximum likelihood that probability is an empirical-Bayes approximation: the "
             f"estimated spread of {noun}s over items stands in for a prior."
         )
-    title = f"{noun.capitalize()}s by item (logits), {100 * level:g} % band for all at once"
+    title = f"{noun.capitalize()}s by item (logits), {100 * prob:g} % band for all at once"
     return Result(frame, title, tuple(notes), topic="items")
 
 
-def largest_t(joint: Distribution, level: float) -> float:
+def largest_t(joint: Distribution, prob: float) -> float:
     """Quantile of the largest |draw - mean| / sd over quantities that vary."""
     varies = joint.sd > 0.0
     t = np.abs(joint.draws()[:, varies] - joint.mean[varies]) / joint.sd[varies]
-    return float(np.quantile(t.max(axis=1), level))
+    return float(np.quantile(t.max(axis=1), prob))
 
 
 def _table(joint: Distribution, critical: float, items: pd.Index) -> pd.DataFrame:
@@ -116,14 +116,14 @@ def _table(joint: Distribution, critical: float, items: pd.Index) -> pd.DataFram
     )
 
 
-def _note(fit: Fit, label: str, n: int, critical: float, level: float) -> list[str]:
+def _note(fit: Fit, label: str, n: int, critical: float, prob: float) -> list[str]:
     if not np.isfinite(critical):
         here, cure = beyond_the_edge(fit)
         return [
             f"{label}: the SD of effects over items is estimated at 0, and bands are not available "
             f"by {here}. Use {cure}."
         ]
-    one = float(-ndtri((1.0 - level) / 2.0))
+    one = float(-ndtri((1.0 - prob) / 2.0))
     return [
         f"{label}: a family of {n} items; band = estimate -+ {critical:.2f} SE (one item alone: "
         f"{one:.2f})."

@@ -27,14 +27,14 @@ _QUANTITIES = (
 _LINKS: tuple[Link, ...] = ("log", "logit", "logit", "loglog", "loglog")
 
 
-def variance_shares(fit: Fit, at: Values = None) -> Result:
+def variance_shares(fit: Fit, newdata: Values = None) -> Result:
     """Variance at each level, its share of the latent total, and what units have in common.
 
     Parameters
     ----------
     fit : Fit
         Of binary or cumulative-logit answers, by any engine.
-    at : mapping or pandas.DataFrame, optional
+    newdata : mapping or pandas.DataFrame, optional
         Covariate values, `{"lep": 0}` or `{"lep": [0, 1]}`, which matter where slopes are random.
         Covariates it leaves out are at 0, or at their reference level; the notes say which.
 
@@ -61,7 +61,7 @@ def variance_shares(fit: Fit, at: Values = None) -> Result:
     ModelError
         If items discriminate differently, or answers have no latent logistic scale.
     DataError
-        If `at` names something else than covariates of the formula.
+        If `newdata` names something else than covariates of the formula.
 
     Notes
     -----
@@ -87,7 +87,7 @@ def variance_shares(fit: Fit, at: Values = None) -> Result:
     model = fit.model
     require_latent_logistic(model, "variance_shares")
     above = levels_above(model.design)
-    rows = new_rows(model.formula, model.responses, model.design, at)
+    rows = new_rows(model.formula, model.responses, model.design, newdata)
     several = len(rows.values) > 1
     links: list[Link] = [*_LINKS * len(above), "log", "logit"]
     pieces = [

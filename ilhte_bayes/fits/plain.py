@@ -17,7 +17,8 @@ from ilhte_bayes.data.responses import Responses
 from ilhte_bayes.data.roles import Roles
 from ilhte_bayes.data.rows import Dropped
 from ilhte_bayes.formulas.grammar import Formula, parse_formula
-from ilhte_bayes.models.priors import Prior, PriorEntry, Priors
+from ilhte_bayes.models.distributions import Prior
+from ilhte_bayes.models.priors import PriorEntry, Priors
 
 Arrays = dict[str, np.ndarray]
 

@@ -34,7 +34,7 @@ _PACKAGES = (
 
 
 def save(fit: Fit, path: str | os.PathLike[str]) -> Path:
-    """Keep a fit in one file, from which `load` gives the same numbers to the last digit.
+    """Keep a fit in one file, from which `il.load` gives the same numbers to the last digit.
 
     The file is written beside its place and moved there when complete: an interrupted save leaves
     an older file as it was.
@@ -78,32 +78,14 @@ def save(fit: Fit, path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def load(path: str | os.PathLike[str]) -> Fit:
+def load_fit(path: str | os.PathLike[str]) -> Fit:
     """Open a fit that `fit.save` kept: its model can be fitted again, its tables are the same.
-
-    Parameters
-    ----------
-    path : str or path
-
-    Returns
-    -------
-    Fit
-        `fit.tree.attrs["made_with"]` has the versions of the packages that made it.
 
     Raises
     ------
     DataError
         If the file is none of ours, is cut short, was changed in any byte, is of a newer format,
         or its formula now means other columns.
-
-    Examples
-    --------
-    >>> import ilhte_bayes as il
-    >>> import tempfile
-    >>> model = il.Model("yy ~ trt + late + (1 | ID)", il.load_dataset("bacteria"))
-    >>> path = il.laplace(model).save(f"{tempfile.mkdtemp()}/bacteria.fit")
-    >>> round(il.load(path).loglik, 2)
-    -96.13
     """
     source = Path(path).expanduser()
     if not source.is_file():

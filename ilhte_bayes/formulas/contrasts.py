@@ -48,7 +48,7 @@ def arm_contrasts(responses: Responses, treatment: str) -> tuple[Contrast, ...]:
 
 
 def contrasts_at(
-    contrasts: tuple[Contrast, ...], responses: Responses, treatment: str, at: Values
+    contrasts: tuple[Contrast, ...], responses: Responses, treatment: str, newdata: Values
 ) -> tuple[Contrast, ...]:
     """The same contrasts with covariates held, one of each for every combination of values.
 
@@ -59,14 +59,14 @@ def contrasts_at(
     ModelError
         If the treatment itself is held.
     """
-    if at is None:
+    if newdata is None:
         return contrasts
     known = list(map(str, responses.patterns.columns))
-    given = wanted_rows(at, known, "a covariate of the formula")
+    given = wanted_rows(newdata, known, "a covariate of the formula")
     coded = {name: coded_values(responses, name, given[name]) for name in given.columns}
     if treatment in given:
         raise ModelError(
-            f"at= holds covariates at values, and {treatment!r} is the treatment, whose arms are "
+            f"newdata= holds covariates at values, and {treatment!r} is the treatment, whose arms are "
             "compared. Leave it out."
         )
     out = []

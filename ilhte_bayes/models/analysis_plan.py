@@ -89,12 +89,12 @@ class AnalysisPlan:
         return self.label(kind, target, scale) != "exploratory"
 
     def save(self, path: str | PathLike[str]) -> "AnalysisPlan":
-        """Write the plan as Markdown that people and `il.load_plan` read, sealed with its SHA-256.
+        """Write the plan as Markdown that people and `il.load` read, sealed with its SHA-256.
 
         Returns
         -------
         AnalysisPlan
-            With `sha256` set, as `il.load_plan(path)` gives it.
+            With `sha256` set, as `il.load(path)` gives it.
         """
         target = Path(path).expanduser()
         if not target.parent.is_dir() or target.is_dir():
@@ -131,7 +131,7 @@ def analysis_plan(
     secondary: str | Mapping | Planned | Sequence = (),
     tests: str | Sequence[str] = (),
     exclusions: str | Sequence[str] = (),
-    engine: Literal["sample", "laplace", "quadrature"] = "sample",
+    engine: Literal["laplace", "quadrature", "nuts"] = "nuts",
     objective: Literal["ml", "map"] = "ml",
     answers: str = "",
     title: str = "",
@@ -145,7 +145,7 @@ def analysis_plan(
     model : Model
         Of the planned formula, made of a table whose answers are blinded (`il.blinded`), simulated,
         or not yet looked at.
-    primary, secondary : str, mapping, Planned, or a sequence of these
+    primary, secondary : str, mapping, or a sequence of these
         Results: "item population, logits" (target and scale of an effect), "item effects",
         "SD of effects", {"kind": "coefficient", "target": "treat:pre"}.
     tests : str or sequence of str
@@ -153,9 +153,9 @@ def analysis_plan(
     exclusions : str or sequence of str
         Persons, items or answers that will be left out, in sentences. Rows in which a column of the
         formula is missing are left out anyway.
-    engine : {"sample", "laplace", "quadrature"}
+    engine : {"laplace", "quadrature", "nuts"}
     objective : {"ml", "map"}
-        Of the last two.
+        Of 'laplace' and 'quadrature'.
     answers : str
         What is known of the answers when this is written; "blinded" is recognised.
     title, note : str
@@ -165,7 +165,7 @@ def analysis_plan(
     Returns
     -------
     AnalysisPlan
-        `plan.save("plan.md")` keeps it, `il.load_plan` reads it, `il.report(fit, path, plan=plan)`
+        `plan.save("plan.md")` keeps it, `il.load` reads it, `il.report(fit, path, plan=plan)`
         tells planned results from exploratory ones and names what was done otherwise.
 
     Raises
@@ -189,8 +189,8 @@ def analysis_plan(
     """
     from ilhte_bayes import __version__
 
-    if engine not in ("sample", "laplace", "quadrature"):
-        raise ModelError(f"engine={engine!r}; it is 'sample', 'laplace' or 'quadrature'.")
+    if engine not in ("laplace", "quadrature", "nuts"):
+        raise ModelError(f"engine={engine!r}; it is 'laplace', 'quadrature' or 'nuts'.")
     first, second = read_planned(model, primary), read_planned(model, secondary)
     second += [Planned("test", name, "") for name in _sentences(tests)]
     if not first:
@@ -204,7 +204,7 @@ def analysis_plan(
         date=(on or datetime.now(UTC).date()).isoformat(),
         version=__version__,
         priors={entry.parameter: str(entry.prior) for entry in model.priors},
-        engine=engine if engine == "sample" else f"{engine}, {objective}",
+        engine=engine if engine == "nuts" else f"{engine}, {objective}",
         primary=tuple(first),
         secondary=tuple(second),
         exclusions=tuple(_sentences(exclusions)),
@@ -249,17 +249,6 @@ def load_plan(path: str | PathLike[str]) -> AnalysisPlan:
     ------
     DataError
         If the file is not there or holds no plan.
-
-    Examples
-    --------
-    >>> import ilhte_bayes as il
-    >>> import tempfile
-    >>> model = il.il_hte(il.load_dataset("caffeine"), response="resp >= 2", clusters=["study"])
-    >>> path = f"{tempfile.mkdtemp()}/plan.json"
-    >>> saved = il.analysis_plan(model, primary="item population, logits").save(path)
-    >>> plan = il.load_plan(path)
-    >>> str(plan.primary[0]), plan.changed
-    ('effect on item population, logits', False)
     """
     source = Path(path).expanduser()
     if not source.is_file():

@@ -20,13 +20,14 @@ from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.plan import Plan
 from ilhte_bayes.models.ability import require_normal_ability
 from ilhte_bayes.models.discrimination import LoadedPlan, Loading, find_loading
+from ilhte_bayes.models.distributions import LKJ
 from ilhte_bayes.models.integrated import (
     observe_free,
     observe_gaps,
     observe_integrated,
     observe_loaded,
 )
-from ilhte_bayes.models.priors import LKJ, Priors, correlated
+from ilhte_bayes.models.priors import Priors, correlated
 from ilhte_bayes.models.unconstrained import pairs_of
 
 if TYPE_CHECKING:

@@ -26,9 +26,10 @@ from ilhte_bayes.formulas.logits import Logits
 from ilhte_bayes.formulas.unchosen import unchosen_note
 from ilhte_bayes.models.ability import Ability, read_ability
 from ilhte_bayes.models.discrimination import Discrimination, read_discrimination
+from ilhte_bayes.models.distributions import Prior
 from ilhte_bayes.models.family_terms import complete_design
 from ilhte_bayes.models.from_table import build_from_table
-from ilhte_bayes.models.priors import Prior, Priors, change_priors, make_priors
+from ilhte_bayes.models.priors import Priors, change_priors, make_priors
 from ilhte_bayes.models.reduced import build_reduced
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Model:
         against the first (baseline-category logit), with coefficients and random effects of its
         own, named "mid: treat".
     priors : mapping, optional
-        Changes to the default priors, for example `{"beta[treat]": il.Normal(0, 0.5)}`.
+        Changes to the default priors, for example `{"beta[treat]": il.priors.Normal(0, 0.5)}`.
         They matter for MAP and NUTS, not for maximum likelihood.
     roles : mapping, optional
         `{"treatment": ..., "person": ..., "item": ..., "clusters": [...], "occasion": ...,

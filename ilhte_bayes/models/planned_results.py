@@ -30,10 +30,9 @@ class Planned:
 
     Examples
     --------
-    >>> import ilhte_bayes as il
-    >>> str(il.Planned("effect", "item population", "logits"))
+    >>> str(Planned("effect", "item population", "logits"))
     'effect on item population, logits'
-    >>> str(il.Planned("test", "boundary_test", ""))
+    >>> str(Planned("test", "boundary_test", ""))
     'test boundary_test'
     """
 

@@ -5,8 +5,7 @@ import xarray as xr
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.formulas.design import Design, Group
-from ilhte_bayes.models.model import Model
-from ilhte_bayes.models.priors import (
+from ilhte_bayes.models.distributions import (
     LKJ,
     Exponential,
     Gamma,
@@ -15,8 +14,9 @@ from ilhte_bayes.models.priors import (
     Normal,
     Prior,
     StudentT,
-    correlated,
 )
+from ilhte_bayes.models.model import Model
+from ilhte_bayes.models.priors import correlated
 from ilhte_bayes.models.simulated import thresholds, with_effects
 from ilhte_bayes.models.unconstrained import pairs_of
 
@@ -59,7 +59,7 @@ def _out_of_order() -> ModelError:
     return ModelError(
         f"in {_MOST_TRIES:,} draws from the priors, thresholds were never in order for every "
         "answer. Give each threshold a prior around its place, for example priors={'threshold[0|1]': "
-        "il.Normal(-1, 0.5)}, and slopes or items' deviations at single thresholds smaller SDs."
+        "il.priors.Normal(-1, 0.5)}, and slopes or items' deviations at single thresholds smaller SDs."
     )
 
 

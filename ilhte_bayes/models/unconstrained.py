@@ -18,7 +18,7 @@ from ilhte_bayes.likelihood.grid import Grid
 from ilhte_bayes.likelihood.plan import Plan, Units, sum_scores
 from ilhte_bayes.likelihood.predictor import Predictor
 from ilhte_bayes.models import structure
-from ilhte_bayes.models.priors import (
+from ilhte_bayes.models.distributions import (
     LKJ,
     Exponential,
     Flat,
@@ -27,10 +27,9 @@ from ilhte_bayes.models.priors import (
     HalfStudentT,
     Normal,
     Prior,
-    Priors,
     StudentT,
-    correlated,
 )
+from ilhte_bayes.models.priors import Priors, correlated
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,10 +80,10 @@ def identification(
     covariate: str | None = None,
     *,
     engine: Engine = "laplace",
-    replicates: int = 200,
+    n: int = 200,
     draws: int = 1000,
     seed: int = 1,
-    progress: bool = False,
+    progress: bool = True,
     **options: Any,
 ) -> Identification:
     """Ask whether an interaction of treatment and a covariate is one of persons or of items.
@@ -109,7 +109,7 @@ def identification(
         with one moderator.
     engine : {"laplace", "quadrature", "nuts"}
         The first two by maximum likelihood.
-    replicates : int
+    n : int
         Simulated tables. M_B is fitted to them, and to the table itself, by Laplace, whatever the
         engine: the same estimator on both sides.
     draws : int
@@ -146,7 +146,7 @@ def identification(
     --------
     >>> import ilhte_bayes as il
     >>> exam = il.load_dataset("mathexam")
-    >>> found = il.identification(exam, covariate="cov_tests", replicates=20)
+    >>> found = il.identification(exam, covariate="cov_tests", n=20)
     >>> float(found.easiness.loc[("M_A", "sd_ratio"), "estimate"]) > 1
     True
     """
@@ -160,7 +160,7 @@ def identification(
         built,
         fits["M_A+"],
         fits["M_B"] if engine == "laplace" else None,
-        replicates=replicates,
+        n=n,
         seed=seed,
     )
     tables = {key: easiness_table(fits[key], built.item, built.effect) for key in ("M_A", "M_C")}
@@ -208,7 +208,7 @@ def _notes(fits: Mapping[str, Fit], built: ThreeModels, pure: PureItemEffects) -
     if pure.simulated.size < 100:
         notes.append(
             f"{pure.simulated.size} simulated tables: the p-value is rough and not below "
-            f"{2 / (pure.simulated.size + 1):.3f}. Use replicates=200 or more."
+            f"{2 / (pure.simulated.size + 1):.3f}. Use n=200 or more."
         )
     for key, fit in fits.items():
         if fit.problems and key not in ("M_0", "M_A+"):

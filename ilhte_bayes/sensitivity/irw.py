@@ -16,6 +16,7 @@ from ilhte_bayes.engines.laplace import laplace
 from ilhte_bayes.errors import DataError, ModelError, listed
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.fits.intervals import p_value, p_words
 from ilhte_bayes.formulas.grammar import parse_formula
 from ilhte_bayes.models.il_hte import il_hte
 from ilhte_bayes.models.model import Model
@@ -123,8 +124,8 @@ def irw_table(
     frame = pd.concat([pd.DataFrame({"estimate": sizes, "se": np.nan}, dtype=object), frame])
     _, p = item_variance_test(fits["M_0"], fits["M_A"])
     notes.append(
-        f"lrt_pval, {rows['lrt_pval'][0]:.3g}, is chi2 on 2 df, halved, as in the vignette.\n"
-        f"The boundary mixture 1/2 chi2_1 + 1/2 chi2_2 gives p = {p:.3g}."
+        f"lrt_pval, {p_value(rows['lrt_pval'][0])}, is chi2 on 2 df, halved, as in the vignette.\n"
+        f"The boundary mixture 1/2 chi2_1 + 1/2 chi2_2 gives {p_words(p)}."
     )
     notes.append(
         "sd_ratio is that of conditional modes, which are shrunk, without an interval:\n"

@@ -43,7 +43,7 @@ _NAN = float("nan")
 _NONE = {"estimate": _NAN, "se": _NAN, "lower": _NAN, "upper": _NAN}
 
 
-def lookalikes(model: Model, *, draws: int = 500, seed: int = 1, progress: bool = False) -> Result:
+def lookalikes(model: Model, *, draws: int = 500, seed: int = 1, progress: bool = True) -> Result:
     """Ask what else would look like effects that differ between items.
 
     The model is fitted under one other assumption after another. If sigma_zeta stays, the

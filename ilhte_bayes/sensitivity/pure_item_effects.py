@@ -65,7 +65,7 @@ class PureItemEffects:
 
 
 def simulate_pure_item_effects(
-    built: ThreeModels, null: Fit, constant: Fit | None = None, *, replicates: int, seed: int
+    built: ThreeModels, null: Fit, constant: Fit | None = None, *, n: int, seed: int
 ) -> PureItemEffects:
     """Fit M_B to tables in which only items differ.
 
@@ -76,32 +76,29 @@ def simulate_pure_item_effects(
         Of `built.models["M_A+"]`, by any engine.
     constant : Fit, optional
         Of M_B by Laplace, if there is one already.
-    replicates, seed : int
+    n, seed : int
         How many tables, and of everything random.
     """
-    if replicates < 1:
-        raise ModelError(
-            f"replicates={replicates}: it is at least 1, and a p-value takes 200 or more. Write "
-            "replicates=200."
-        )
+    if n < 1:
+        raise ModelError(f"n={n}: it is at least 1, and a p-value takes 200 or more. Write n=200.")
     rng = np.random.default_rng(seed)
     first = constant if constant is not None else laplace(built.models["M_B"])
     refit = warm_refits(first)
     term = built.models["M_B"].design.terms.index(built.interaction)
     whole = built.models["M_C"]
     found: list[float] = []
-    draws = _draws(null, replicates, seed)
-    for truth in steps(draws, replicates, "tables in which only items differ"):
+    draws = _draws(null, n, seed)
+    for truth in steps(draws, n, "tables in which only items differ"):
         parameters = _within(whole, truth, built)
         if not _orderly(whole, parameters):
             continue
         answers = simulate_answers(whole, parameters, rng).model
         found.append(float(refit(constant_effects(answers, built))[term]))
-        if len(found) == replicates:
+        if len(found) == n:
             break
-    if len(found) < replicates:
+    if len(found) < n:
         raise ModelError(
-            f"{len(found)} of {replicates} draws of the thresholds were in order: too little is known of "
+            f"{len(found)} of {n} draws of the thresholds were in order: too little is known of "
             "them to simulate answers. Use engine='nuts', whose draws always are."
         )
     at = float(first.coefficients.loc[built.interaction, "estimate"])

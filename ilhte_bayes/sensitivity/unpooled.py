@@ -10,8 +10,9 @@ from ilhte_bayes.estimands.items import (
     treatment_contrasts,
 )
 from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.models.distributions import LKJ, Flat, Gamma, Prior
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.models.priors import LKJ, Flat, Gamma, Prior, correlated
+from ilhte_bayes.models.priors import correlated
 
 WIDE = 5.0  # logits: SD of items' effects that hardly pulls any of them, and keeps all finite
 _FIRM = 1e4  # shape of a prior that holds an SD within 1 %, LKJ's eta that holds correlations at 0

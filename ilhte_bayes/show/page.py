@@ -46,7 +46,7 @@ def report(
     beside : sequence of Fit
         Fits to set beside this one, parameter by parameter (see `il.compare`), `beside=[ml]`.
     plan : AnalysisPlan, optional
-        What was planned (`il.analysis_plan`, `il.load_plan`): each result is marked planned or
+        What was planned (`il.analysis_plan`, `il.load`): each result is marked planned or
         exploratory, and what was done otherwise is named.
     include : sequence of results
         Results made already, each shown in its place: `il.identification`, `il.anchors`,

@@ -95,7 +95,7 @@ def _bullets(name: str, planned: "tuple[Planned, ...]") -> list[str]:
 
 def _engine(plan: "AnalysisPlan") -> str:
     words = {
-        "sample": "posterior draws (NUTS, il.sample)",
+        "nuts": "posterior draws (NUTS, il.sample)",
         "laplace, ml": "Laplace, maximum likelihood (il.laplace)",
         "quadrature, ml": "quadrature, maximum likelihood (il.quadrature)",
         "laplace, map": "Laplace, maximum a posteriori (il.laplace)",

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from scipy import stats
 
 from ilhte_bayes.engines.nuts import sample
 from ilhte_bayes.errors import ModelError
+from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.prior_draws import draw_from_prior
 from ilhte_bayes.models.simulated import Simulated, simulate_answers
@@ -211,14 +212,15 @@ _FORMATS = {
 
 def calibrate(
     model: Model,
-    n: int = 200,
     *,
+    n: int = 200,
     quantities: Mapping[str, Quantity] | None = None,
     seed: int = 1,
     draws: int = 500,
     kept: int = KEPT,
     workers: int = 1,
-    engine: Engine | None = None,
+    engine: Engine | Literal["nuts"] = "nuts",
+    progress: bool = True,
 ) -> Calibration:
     """Check a model's posterior, on the user's own design, by simulation-based calibration.
 
@@ -245,9 +247,11 @@ def calibrate(
         nearly independent, as ranks must be for the band to hold.
     workers : int
         Processes; each fit already runs its chains on all cores.
-    engine : callable, optional
-        (model, draws of each chain, seed) -> posterior draws as in `fit.draws["posterior"]`;
-        NUTS as in `il.sample` by default.
+    engine : "nuts" or callable
+        NUTS as in `il.sample`; or (model, draws of each chain, seed) -> posterior draws as in
+        `fit.draws["posterior"]`.
+    progress : bool
+        Whether to say on standard error how far it is, once it has lasted some seconds.
 
     Returns
     -------
@@ -268,7 +272,7 @@ def calibrate(
     --------
     >>> import ilhte_bayes as il
     >>> trial = il.simulate(il.Trial(persons=30, items=4), seed=1).table
-    >>> model = il.il_hte(trial, priors={"beta": il.Normal(0, 1)})
+    >>> model = il.il_hte(trial, priors={"beta": il.priors.Normal(0, 1)})
     >>> found = il.calibrate(model, n=2, draws=60, kept=9)  # 200 data sets say something
     >>> found.n
     2
@@ -276,9 +280,15 @@ def calibrate(
     for name, value in (("n", n), ("kept", kept), ("workers", workers)):
         if not isinstance(value, int) or value < 1:
             raise ModelError(f"{name}={value!r}: it is a whole number of at least 1.")
+    if engine != "nuts" and not callable(engine):
+        raise ModelError(
+            f"engine={engine!r}: it is 'nuts', or a function of (model, draws, seed) that gives "
+            "posterior draws. Leave it out for NUTS."
+        )
     chosen = default_quantities(model) if quantities is None else dict(quantities)
-    task = _Task(model, chosen, seed, draws, kept, nuts if engine is None else engine)
-    runs = sorted(in_processes(partial(_run, task), range(n), workers), key=lambda run: run.k)
+    task = _Task(model, chosen, seed, draws, kept, nuts if engine == "nuts" else engine)
+    done = in_processes(partial(_run, task), range(n), workers)
+    runs = sorted(steps(done, n, f"{n} data sets") if progress else done, key=lambda run: run.k)
     index = pd.RangeIndex(n, name="data set")
     return Calibration(
         ranks=pd.DataFrame([run.ranks for run in runs], index, columns=list(chosen)),

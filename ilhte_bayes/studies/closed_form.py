@@ -77,13 +77,13 @@ def average_df(trial: Trial, spread: float, se: float, new: float = 0.0) -> floa
     return min(of_items, clusters_df(max(trial.clusters - 2.0, 1.0), se**2, new))
 
 
-def closed_form(trial: Trial, *, level: float = 0.05) -> Planned:
+def closed_form(trial: Trial, *, alpha: float = 0.05) -> Planned:
     """Apply the formulas.
 
     Parameters
     ----------
     trial : Trial
-    level : float
+    alpha : float
         Of both tests.
     """
     answered = (1.0 - trial.missing) / trial.booklets  # share of items
@@ -105,31 +105,31 @@ def closed_form(trial: Trial, *, level: float = 0.05) -> Planned:
         se=se,
         floor=floor,
         limit=limit,
-        power=t_power(trial.effect, se, average_df(trial, spread, se), level),
-        highest=t_power(trial.effect, limit, average_df(trial, spread, limit), level),
-        power_items=_items_power(trial.items, ratio, level),
+        power=t_power(trial.effect, se, average_df(trial, spread, se), alpha),
+        highest=t_power(trial.effect, limit, average_df(trial, spread, limit), alpha),
+        power_items=_items_power(trial.items, ratio, alpha),
         width=float(2.0 * new * np.sqrt(spread + se**2)),
     )
 
 
-def _items_power(n: int, ratio: float, level: float) -> float:
+def _items_power(n: int, ratio: float, alpha: float) -> float:
     """Power of the likelihood ratio of sigma_zeta and rho; `ratio` is 1 + sigma_zeta^2 / v."""
-    critical = brentq(lambda x: likelihood_ratio_p(x, 2, 1) - level, 1e-3, 100.0)
+    critical = brentq(lambda x: likelihood_ratio_p(x, 2, 1) - alpha, 1e-3, 100.0)
     at = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
     q = ratio * stats.chi2.ppf(at, n - 1)
     lr = np.where(q > n, q - n - n * np.log(q / n), 0.0)
     return float(stats.chi2.sf(np.maximum(critical - lr, 0.0), 1).mean())
 
 
-def t_power(effect: float, se: float, df: float, level: float) -> float:
+def t_power(effect: float, se: float, df: float, alpha: float) -> float:
     """Power of a two-sided t (or z) test."""
     if se == 0.0:
-        return 1.0 if effect else level
+        return 1.0 if effect else alpha
     away = abs(effect) / se
     if np.isinf(df):
-        critical = stats.norm.isf(level / 2.0)
+        critical = stats.norm.isf(alpha / 2.0)
         return float(stats.norm.sf(critical - away) + stats.norm.cdf(-critical - away))
-    critical = stats.t.isf(level / 2.0, df)
+    critical = stats.t.isf(alpha / 2.0, df)
     if away > 30.0:  # beyond what the noncentral t is computed for
         return 1.0
     return float(stats.nct.sf(critical, df, away) + stats.nct.cdf(-critical, df, away))

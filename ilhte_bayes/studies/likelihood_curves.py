@@ -11,7 +11,7 @@ from scipy.stats import beta, gaussian_kde
 from ilhte_bayes.estimands.profile_sd import Profile
 from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.models.priors import LKJ
+from ilhte_bayes.models.distributions import LKJ
 
 # An SD known to this share of itself has a log-normal likelihood for all practical purposes; of
 # others the profile likelihood is computed.

@@ -48,7 +48,7 @@ class Power:
     failures : pandas.DataFrame
         Index (design, reason); `trials`.
     plans : tuple of Trial
-    level : float
+    alpha : float
         Of both tests.
     engine : str
     seed : int
@@ -59,7 +59,7 @@ class Power:
     trials: pd.DataFrame
     failures: pd.DataFrame
     plans: tuple[Trial, ...]
-    level: float
+    alpha: float
     engine: str
     seed: int
     seconds: float
@@ -94,7 +94,7 @@ class Power:
             first = max(min(sizes) // 2, 2 * plan.clusters, 8)
             for n in np.unique(np.geomspace(first, 2 * max(sizes), _CURVE).astype(int)):
                 try:
-                    at = closed_form(plan.changed(persons=int(n)), level=self.level)
+                    at = closed_form(plan.changed(persons=int(n)), alpha=self.alpha)
                 except ModelError:  # so few that an arm is empty
                     continue
                 rows.append(
@@ -135,7 +135,7 @@ def power(
     items: Sequence[int] | int | None = None,
     clusters: Sequence[int] | int | None = None,
     n: int = 200,
-    level: float = 0.05,
+    alpha: float = 0.05,
     engine: Engine = "quadrature",
     seed: int = 1,
     workers: int | None = None,
@@ -151,7 +151,7 @@ def power(
         Sizes; all combinations are tried.
     n : int
         Trials of each design.
-    level : float
+    alpha : float
         Of both tests.
     engine : {"quadrature", "laplace"}
         Maximum likelihood with persons integrated out exactly, or by Laplace as glmer's.
@@ -204,8 +204,8 @@ def power(
             raise ModelError(f"{name}={value!r}; it is a whole number of at least 1.")
     if engine not in ("quadrature", "laplace"):
         raise ModelError(f"engine={engine!r}; it is 'quadrature' or 'laplace'.")
-    if not 0 < level < 1:
-        raise ModelError(f"level={level!r}; it is a probability, such as 0.05.")
+    if not 0 < alpha < 1:
+        raise ModelError(f"alpha={alpha!r}; it is a probability, such as 0.05.")
     began = time.perf_counter()
     plans = tuple(_grid(trial, {"persons": persons, "items": items, "clusters": clusters}))
     # the dearest first, so that no process is left with it at the end
@@ -222,12 +222,12 @@ def power(
     trials = trials.sort_values(["design", "trial"], ignore_index=True)
     failed = trials[trials["failed"] != ""]
     return Power(
-        frame=_summary(plans, trials, level),
+        frame=_summary(plans, trials, alpha),
         trials=trials,
         failures=failed.groupby(["design", "failed"]).size().rename("trials").to_frame()
         .rename_axis(["design", "reason"]),
         plans=plans,
-        level=level,
+        alpha=alpha,
         engine=engine,
         seed=seed,
         seconds=time.perf_counter() - began,
@@ -261,14 +261,14 @@ def _results(chunks: Sequence[Chunk], workers: int | None, words: str) -> Iterat
     yield from steps(results, len(chunks), words) if words else results
 
 
-def _summary(plans: Sequence[Trial], trials: pd.DataFrame, level: float) -> pd.DataFrame:
+def _summary(plans: Sequence[Trial], trials: pd.DataFrame, alpha: float) -> pd.DataFrame:
     rows = []
     for k, plan in enumerate(plans):
         own = trials[trials["design"] == k]
         fitted = own[own["failed"] == ""]
         sizes = {name: getattr(plan, name) for name in _fields() if _shown(plans, name)}
-        simulated = _simulated(plan, fitted, level) if len(fitted) else {}
-        planned = closed_form(plan, level=level)
+        simulated = _simulated(plan, fitted, alpha) if len(fitted) else {}
+        planned = closed_form(plan, alpha=alpha)
         closed = {
             "se_closed": planned.se, "power_closed": planned.power,
             "power_items_closed": planned.power_items, "width_closed": planned.width,
@@ -279,14 +279,14 @@ def _summary(plans: Sequence[Trial], trials: pd.DataFrame, level: float) -> pd.D
     return pd.DataFrame(rows, index=pd.RangeIndex(len(plans), name="design"))
 
 
-def _simulated(plan: Trial, fitted: pd.DataFrame, level: float) -> dict[str, float]:
+def _simulated(plan: Trial, fitted: pd.DataFrame, alpha: float) -> dict[str, float]:
     """What the trials of one design say, each number with its Monte Carlo standard error."""
     n = len(fitted)
     estimate, se = fitted["estimate"].to_numpy(float), fitted["se"].to_numpy(float)
     out: dict[str, float] = {}
     for name, hits in (
-        ("power", fitted["p"] < level),
-        ("power_items", fitted["p_items"] < level),
+        ("power", fitted["p"] < alpha),
+        ("power_items", fitted["p_items"] < alpha),
         ("coverage", fitted["covers"]),
     ):
         share = float(np.mean(hits.to_numpy(float)))
@@ -353,7 +353,7 @@ def _persons_cannot(found: Power) -> list[str]:
 
 def _reading(found: Power) -> list[str]:
     notes = [
-        f"Tests at {found.level:g}: the average effect by t, sigma_zeta > 0 by likelihood ratio "
+        f"Tests at {found.alpha:g}: the average effect by t, sigma_zeta > 0 by likelihood ratio "
         "(boundary mixture). ± is the Monte Carlo standard error; in brackets the closed form.",
         "floor: sigma_zeta / sqrt(items), below which no number of persons brings the SE; at most: "
         "power with persons without number.",

@@ -20,7 +20,7 @@ from scipy.special import gammainc, ndtr
 
 from ilhte_bayes.errors import DataError, ModelError
 from ilhte_bayes.estimands.result import Result
-from ilhte_bayes.models.priors import LKJ, Gamma, Normal
+from ilhte_bayes.models.distributions import LKJ, Gamma, Normal
 from ilhte_bayes.studies.population import Family, Population, fit_population
 
 _FEWEST = 3

@@ -28,9 +28,9 @@ _ENDINGS = (".csv", ".csv.gz", ".parquet")
 
 def study(
     trials: Trials,
+    *,
     models: Sequence[str] = ("M0", "M_A", "M_B", "M_C"),
     engine: Engine = "quadrature",
-    *,
     folder: str | PathLike[str] | None = None,
     covariate: str | None = None,
     most_persons: int | None = None,

@@ -20,7 +20,7 @@ from ilhte_bayes.estimands.parameters import ParameterDraws
 from ilhte_bayes.estimands.profile_sd import sd_upper_bound
 from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.models.priors import LKJ, HalfNormal
+from ilhte_bayes.models.distributions import LKJ, HalfNormal
 from ilhte_bayes.sensitivity.easiness import easiness_table
 from ilhte_bayes.sensitivity.irw import irw_numbers
 from ilhte_bayes.studies.likelihood_curves import SHARP, likelihood_curves

@@ -181,7 +181,7 @@ def test_density_of_an_item(family):
 
 def test_items_with_thresholds_of_their_own_are_not_left_out():
     model = a_model(a_trial(), thresholds="item")
-    with pytest.raises(il.NotAvailable, match=r"thresholds of its own.*unit='person'"):
+    with pytest.raises(il.errors.NotAvailable, match=r"thresholds of its own.*unit='person'"):
         LeaveItems(model.design, make_plan(model.rows, "school:id"), model.design.group("item"))
 
 

@@ -112,19 +112,19 @@ def test_draws_have_slopes_and_a_gain(table):
 
 def test_what_cannot_be_tested_is_refused(table):
     fit = il.laplace(il.Model("y ~ x + (1 | school)", table, "cumulative"))
-    with pytest.raises(il.ModelError, match="no slope of 'w'"):
+    with pytest.raises(il.errors.ModelError, match="no slope of 'w'"):
         il.equal_slopes(fit, "w")
     binary = il.laplace(il.Model("y >= 1 ~ x + (1 | school)", table))
-    with pytest.raises(il.ModelError, match="family='cumulative'"):
+    with pytest.raises(il.errors.ModelError, match="family='cumulative'"):
         il.equal_slopes(binary)
     adjacent = il.laplace(il.Model("y ~ x + (1 | school)", table, "adjacent"))
-    with pytest.raises(il.ModelError, match="this model is 'adjacent'"):
+    with pytest.raises(il.errors.ModelError, match="this model is 'adjacent'"):
         il.equal_slopes(adjacent)
     own = il.Model("y ~ x + (1 | school)", table, "cumulative", own_slopes="x")
-    with pytest.raises(il.ModelError, match="already"):
+    with pytest.raises(il.errors.ModelError, match="already"):
         il.equal_slopes(il.laplace(own))
     mode = il.laplace(il.Model("y ~ x + (1 | school)", table, "cumulative"), objective="map")
-    with pytest.raises(il.ModelError, match="MAP"):
+    with pytest.raises(il.errors.ModelError, match="MAP"):
         il.equal_slopes(mode)
 
 

@@ -235,11 +235,11 @@ def test_the_default_follows_the_assignment(sampled):
 
 
 def test_says_what_to_do(sampled):
-    with pytest.raises(il.ModelError, match=r"unit='pupil'.*'person', 'response', 'item'"):
+    with pytest.raises(il.errors.ModelError, match=r"unit='pupil'.*'person', 'response', 'item'"):
         il.loo(sampled, "pupil")
-    with pytest.raises(il.ModelError, match=r"posterior draws.*il\.sample"):
+    with pytest.raises(il.errors.ModelError, match=r"posterior draws.*il\.sample"):
         il.loo(il.laplace(sampled.model))
-    with pytest.raises(il.ModelError, match="draws=3"):
+    with pytest.raises(il.errors.ModelError, match="draws=3"):
         il.loo(sampled, draws=3)
 
 

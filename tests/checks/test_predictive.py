@@ -64,7 +64,7 @@ def test_what_has_no_order_is_refused():
     table = trial(15, persons=60, items=5, top=2)
     table["resp"] = np.array(["bus", "car", "foot"])[table["resp"]]
     fit = fit_of(table, family="multinomial", effects="constant")
-    with pytest.raises(il.NotAvailable, match="multinomial"):
+    with pytest.raises(il.errors.NotAvailable, match="multinomial"):
         il.predictive_check(fit)
     assert "not checked" in repr(il.check(fit))
 
@@ -96,7 +96,7 @@ def test_a_fit_of_draws_can_be_plotted_and_keeps_its_draws(draws):
 
 
 def test_too_many_answers_are_refused(plain):
-    with pytest.raises(il.ModelError, match="draws=133333"):
+    with pytest.raises(il.errors.ModelError, match="draws=133333"):
         il.posterior_predictive(plain, draws=10**6)
 
 
@@ -123,7 +123,7 @@ def test_check_weighs_the_priors_of_draws(draws):
 
 
 def test_a_strong_prior_is_seen():
-    priors = {"sd_item[treat]": il.HalfNormal(0.02)}
+    priors = {"sd_item[treat]": il.priors.HalfNormal(0.02)}
     model = il.il_hte(trial(11, persons=120, items=6), priors=priors)
     fit = il.sample(model, draws=200, tune=300, chains=2, seed=1, progress=False)
     row = il.check(fit, draws=60).frame.loc["Does the prior matter?"]
@@ -162,15 +162,17 @@ def test_loo_table_agrees_with_arviz(draws):
 
 
 def test_loo_table_refuses_what_cannot_be_compared(draws):
-    with pytest.raises(il.ModelError, match="two or more"):
+    with pytest.raises(il.errors.ModelError, match="two or more"):
         il.loo_table({"A": draws})
     part = il.loo(draws, draws=100)
-    with pytest.raises(il.ModelError, match="leaves out other parts"):
+    with pytest.raises(il.errors.ModelError, match="leaves out other parts"):
         il.loo_table({"A": part, "B": il.loo(draws, "response", draws=100)})
 
 
 def test_prior_predictive_covers_what_the_priors_say():
-    model = il.il_hte(trial(11, persons=60, items=6), priors={"beta[Intercept]": il.Normal(4, 0.1)})
+    model = il.il_hte(
+        trial(11, persons=60, items=6), priors={"beta[Intercept]": il.priors.Normal(4, 0.1)}
+    )
     found = il.prior_predictive(model, draws=40).frame
     assert found.loc["share of points", "50 %"] > 0.8
     assert found.loc["share of points", "table"] == pytest.approx(
@@ -207,7 +209,7 @@ def test_figure_in_plotly_has_the_same_cells_and_says_them(plain):
 
 
 def test_no_figure_without_replicated_answers():
-    with pytest.raises(il.ModelError, match="no replicated answers"):
+    with pytest.raises(il.errors.ModelError, match="no replicated answers"):
         table = trial(15, persons=60, items=5, top=2)
         table["resp"] = np.array(["bus", "car", "foot"])[table["resp"]]
         il.plot.predictive(il.check(fit_of(table, family="multinomial", effects="constant")))

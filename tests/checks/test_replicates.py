@@ -98,10 +98,10 @@ def test_every_answer_has_its_question(engine):
 
 
 def test_what_cannot_be_replicated_is_refused(fit):
-    with pytest.raises(il.ModelError, match="persons='other'"):
+    with pytest.raises(il.errors.ModelError, match="persons='other'"):
         replicate(fit, persons="other")
-    with pytest.raises(il.ModelError, match="draws=0"):
+    with pytest.raises(il.errors.ModelError, match="draws=0"):
         replicate(fit, draws=0)
     nobody = il.Model("resp ~ treat + (1 | item)", trial(3, persons=30, items=4), roles={})
-    with pytest.raises(il.ModelError, match="persons='same'"):
+    with pytest.raises(il.errors.ModelError, match="persons='same'"):
         replicate(il.laplace(nobody), persons="new")

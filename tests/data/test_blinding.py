@@ -30,5 +30,5 @@ def test_missing_answers_stay_missing(make_trial):
 
 def test_the_model_knows(make_trial):
     assert il.il_hte(il.blinded(make_trial())).source == "a table in memory, answers blinded"
-    with pytest.raises(il.DataError, match="two categories or more"):
+    with pytest.raises(il.errors.DataError, match="two categories or more"):
         il.blinded(make_trial(), categories=[1])

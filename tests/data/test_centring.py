@@ -53,11 +53,11 @@ def test_it_says_what_was_subtracted(frame):
     ],
 )
 def test_refusals_say_what_to_do(frame, columns, by, words):
-    with pytest.raises(il.DataError, match=words):
+    with pytest.raises(il.errors.DataError, match=words):
         il.centre(frame, columns, by)
 
 
 def test_rows_without_a_group_are_refused(frame):
     frame.loc[0, "school"] = None
-    with pytest.raises(il.DataError, match="1 row"):
+    with pytest.raises(il.errors.DataError, match="1 row"):
         il.centre(frame, "ses", by="school")

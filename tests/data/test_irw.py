@@ -50,7 +50,7 @@ def test_a_local_file_of_that_format_gives_the_same_model(irw, make_trial, tmp_p
 
 def test_without_the_package_the_message_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "irw", None)  # import fails
-    with pytest.raises(il.DataError, match=r"pip install 'ilhte-bayes\[irw\]'"):
+    with pytest.raises(il.errors.DataError, match=r"pip install 'ilhte-bayes\[irw\]'"):
         il.read_irw("gilbert_meta_14")
 
 
@@ -65,7 +65,7 @@ def test_without_the_package_the_message_says_how_to_get_it(monkeypatch):
 )
 def test_what_is_in_the_way_is_said_with_another_way(irw, error, words):
     irw(raising(error))
-    with pytest.raises(il.DataError, match=words) as caught:
+    with pytest.raises(il.errors.DataError, match=words) as caught:
         il.read_irw("x")
     assert "download the table by hand" in str(caught.value)
 
@@ -73,11 +73,11 @@ def test_what_is_in_the_way_is_said_with_another_way(irw, error, words):
 @pytest.mark.parametrize("table", [None, pd.DataFrame()])
 def test_an_empty_answer_is_no_table(irw, table):
     irw(lambda name, **options: table)
-    with pytest.raises(il.DataError, match="gave no table 'x'"):
+    with pytest.raises(il.errors.DataError, match="gave no table 'x'"):
         il.read_irw("x")
 
 
 def test_a_table_without_the_columns_is_refused(irw):
     irw(lambda name, **options: pd.DataFrame({"id": [1], "item": [1]}))
-    with pytest.raises(il.DataError, match="has no column 'resp'"):
+    with pytest.raises(il.errors.DataError, match="has no column 'resp'"):
         il.read_irw("x")

@@ -64,7 +64,7 @@ def test_rows_keep_their_level_and_the_reader_is_told(make_trial):
     table = make_trial()
     odd = table.replace({"item": {"q1": "q\n1", "q2": "q 1", "q3": "q\t1"}})
     with pytest.warns(
-        il.IlhteWarning, match=r"'item' holds 2 name\(s\) with line ends.*as.*'q 1 \(2\)'"
+        il.errors.IlhteWarning, match=r"'item' holds 2 name\(s\) with line ends.*as.*'q 1 \(2\)'"
     ):
         model = il.Model("resp ~ treat + (1 | id) + (1 | item)", odd)
     group = model.design.group("item")
@@ -77,5 +77,5 @@ def test_rows_keep_their_level_and_the_reader_is_told(make_trial):
 @pytest.mark.parametrize("name", ["tre\nat", "treat\x00", "t" * 201])
 def test_a_column_whose_name_cannot_be_printed_is_refused(make_trial, name):
     table = make_trial().rename(columns={"treat": name})
-    with pytest.raises(il.DataError, match=r"in its name, or more than 200 .* Rename"):
+    with pytest.raises(il.errors.DataError, match=r"in its name, or more than 200 .* Rename"):
         il.il_hte(table, treatment=name)

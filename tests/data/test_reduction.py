@@ -178,31 +178,33 @@ REFUSED = {
 @pytest.mark.parametrize("damage", REFUSED, ids=lambda d: d.__name__)
 def test_damage_is_refused_as_in_memory(damage, engine, trial, tmp_path):
     t = damage(trial)
-    with pytest.raises(il.DataError, match=REFUSED[damage]):
+    with pytest.raises(il.errors.DataError, match=REFUSED[damage]):
         il.reduce(t if engine is None else engine(t, tmp_path), **COLUMNS)
-    with pytest.raises(il.IlhteError, match=REFUSED[damage]), warnings.catch_warnings():
-        warnings.simplefilter("ignore", il.IlhteWarning)
+    with pytest.raises(il.errors.IlhteError, match=REFUSED[damage]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", il.errors.IlhteWarning)
         il.il_hte(t, **COLUMNS)
 
 
 def test_a_covariate_that_differs_within_a_person_is_refused(trial):
     t = trial.assign(pre=np.arange(len(trial)) % 2)
-    with pytest.raises(il.DataError, match=r"covariates \(pre\) differ between the answers of 120"):
+    with pytest.raises(
+        il.errors.DataError, match=r"covariates \(pre\) differ between the answers of 120"
+    ):
         il.reduce(t, **COLUMNS)
 
 
 @pytest.mark.parametrize("engine", [None, as_duckdb, as_dask], ids=["pandas", "duckdb", "dask"])
 def test_codes_beside_0_and_1_are_refused(engine, trial, tmp_path):
     t = trial.assign(resp=trial["resp"].mask(trial.index == 40, 2.0))
-    with pytest.raises(il.DataError, match="the response 'resp' holds 2 in 1 rows"):
+    with pytest.raises(il.errors.DataError, match="the response 'resp' holds 2 in 1 rows"):
         il.reduce(t if engine is None else engine(t, tmp_path), **COLUMNS)
-    with pytest.raises(il.IlhteError):
+    with pytest.raises(il.errors.IlhteError):
         il.il_hte(t, **COLUMNS)
 
 
 def test_answers_in_words_are_refused(trial):
     t = trial.assign(resp=np.where(trial["resp"] == 1, "yes", "no"))
-    with pytest.raises(il.DataError, match="holds text"):
+    with pytest.raises(il.errors.DataError, match="holds text"):
         il.reduce(t, **COLUMNS)
 
 
@@ -228,24 +230,24 @@ def test_ids_that_restart_in_schools_are_told_apart(trial, reduced):
     ],
 )
 def test_what_cannot_be_read_is_said(source, words):
-    with pytest.raises(il.DataError, match=words):
+    with pytest.raises(il.errors.DataError, match=words):
         il.reduce(source)
 
 
 def test_too_little_memory_is_said(trial, tmp_path):
-    with pytest.raises(il.DataError, match="within memory_limit='2MB'"):
+    with pytest.raises(il.errors.DataError, match="within memory_limit='2MB'"):
         il.reduce(as_parquet(trial, tmp_path), memory_limit="2MB", **COLUMNS)
-    with pytest.raises(il.DataError, match="memory_limit='much' is no amount"):
+    with pytest.raises(il.errors.DataError, match="memory_limit='much' is no amount"):
         il.reduce(as_parquet(trial, tmp_path), memory_limit="much", **COLUMNS)
 
 
 def test_a_missing_column_is_named(trial):
-    with pytest.raises(il.DataError, match="column 'answer' not found"):
+    with pytest.raises(il.errors.DataError, match="column 'answer' not found"):
         il.reduce(trial, response="answer")
 
 
 def test_a_saved_reduction_comes_back(reduced, tmp_path):
-    found = il.read_reduced(reduced.save(tmp_path / "r.parquet"))
+    found = il.load(reduced.save(tmp_path / "r.parquet"))
     for name in ("persons", "score", "booklet", "kind", "item", "ones"):
         np.testing.assert_array_equal(getattr(found, name), getattr(reduced, name), err_msg=name)
     pd.testing.assert_frame_equal(found.kinds, reduced.kinds)
@@ -261,21 +263,21 @@ def test_a_change_of_one_count_is_noticed(reduced, tmp_path):
     ones[0] += 1
     changed = table.set_column(table.column_names.index("ones"), "ones", [ones])
     pq.write_table(changed.replace_schema_metadata(table.schema.metadata), tmp_path / "c.parquet")
-    with pytest.raises(il.DataError, match="was changed after it was saved"):
-        il.read_reduced(tmp_path / "c.parquet")
+    with pytest.raises(il.errors.DataError, match="was changed after it was saved"):
+        il.load(tmp_path / "c.parquet")
 
 
 def test_a_table_of_answers_is_no_reduction(trial, tmp_path):
     trial.to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(il.DataError, match=r"no file that Reduced\.save wrote"):
-        il.read_reduced(tmp_path / "t.parquet")
+    with pytest.raises(il.errors.DataError, match=r"no file that Reduced\.save wrote"):
+        il.load(tmp_path / "t.parquet")
 
 
 def test_a_damaged_file_is_said_to_be(reduced, tmp_path):
     path = reduced.save(tmp_path / "r.parquet")
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(il.DataError, match="is damaged"):
-        il.read_reduced(path)
+    with pytest.raises(il.errors.DataError, match="is damaged"):
+        il.load(path)
 
 
 def test_it_prints_what_it_holds(reduced):

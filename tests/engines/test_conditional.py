@@ -331,7 +331,7 @@ def test_item_with_one_answer_in_an_arm_is_left_out_and_named():
     frame = trial(5, 200, [-0.5, 0, 0.5, 0.2])
     rest = fit(frame[frame["item"] != "q03"])
     frame.loc[(frame["item"] == "q03") & (frame["treat"] == 1), "resp"] = 1
-    with pytest.warns(il.IlhteWarning, match="every answer is the same"):
+    with pytest.warns(il.errors.IlhteWarning, match="every answer is the same"):
         found = fit(frame)
     assert found.items.index.tolist() == ["q00", "q01", "q02"]
     pd.testing.assert_frame_equal(found.items, rest.items)
@@ -343,7 +343,7 @@ def test_item_with_one_answer_in_an_arm_is_left_out_and_named():
 
 def test_item_unknown_in_one_arm_is_left_out_and_named():
     frame = trial(5, 200, [-0.5, 0, 0.5, 0.2])
-    with pytest.warns(il.IlhteWarning, match="no answers"):
+    with pytest.warns(il.errors.IlhteWarning, match="no answers"):
         found = fit(frame[(frame["item"] != "q01") | (frame["treat"] == 1)])
     assert "q01" not in found.items.index
     assert "'q01', which got no answer of use in arm treat = 0" in found.problems[0]
@@ -364,7 +364,7 @@ def test_booklets_without_common_items_are_refused():
     frame = trial(7, 200, np.zeros(6))
     item = frame["item"].str.slice(1).astype(int)
     frame = frame[np.where(frame["id"] // 2 % 2 == 0, item < 3, item > 2)]
-    with pytest.raises(il.ModelError, match="2 sets that nobody links") as caught:
+    with pytest.raises(il.errors.ModelError, match="2 sets that nobody links") as caught:
         fit(frame)
     assert "'q00', 'q01', 'q02'; 'q03'" in str(caught.value)
     assert "table[table['item'].isin" in str(caught.value)
@@ -374,8 +374,8 @@ def test_fewer_than_two_usable_items_are_refused():
     frame = trial(8, 60, [0.0, 0.0, 0.0])
     frame["resp"] = (frame["item"] == "q00").astype(int)
     with (
-        pytest.warns(il.IlhteWarning),
-        pytest.raises(il.ModelError, match=r"two are needed.*il\.laplace\(model"),
+        pytest.warns(il.errors.IlhteWarning),
+        pytest.raises(il.errors.ModelError, match=r"two are needed.*il\.laplace\(model"),
     ):
         fit(frame)
 
@@ -384,23 +384,23 @@ def test_person_in_two_arms_is_refused():
     frame = trial(9, 60, [0.0, 0.2, 0.4])
     frame["treat"] = (frame["id"] + (frame["item"] > "q00")) % 2
     roles = {"treatment": "treat", "person": "id", "item": "item", "crossover": True}
-    with pytest.raises(il.ModelError, match="60 persons are in both arms of 'treat': 0, 1"):
+    with pytest.raises(il.errors.ModelError, match="60 persons are in both arms of 'treat': 0, 1"):
         fit(frame, roles=roles)
 
 
 def test_three_arms_are_refused():
     frame = trial(9, 60, [0.0, 0.2, 0.4])
     frame["treat"] = frame["id"] % 3
-    with pytest.raises(il.ModelError, match=r"3 values.*table\[table\['treat'\]"):
+    with pytest.raises(il.errors.ModelError, match=r"3 values.*table\[table\['treat'\]"):
         fit(frame)
     frame["treat"] = np.array(["a", "b", "c"])[frame["treat"]]
-    with pytest.raises(il.ModelError, match="3 values"):
+    with pytest.raises(il.errors.ModelError, match="3 values"):
         fit(frame)
 
 
 def test_unknown_roles_and_terms_are_named():
     frame = trial(9, 60, [0.0, 0.2, 0.4])
-    with pytest.raises(il.ModelError, match=r"add \(1 \| item\)"):
+    with pytest.raises(il.errors.ModelError, match=r"add \(1 \| item\)"):
         conditional(
             il.Model(
                 "resp ~ treat * C(item) + (1 | id)",
@@ -409,7 +409,7 @@ def test_unknown_roles_and_terms_are_named():
             )
         )
     renamed = frame.rename(columns={"treat": "t", "item": "question"})
-    with pytest.raises(il.ModelError, match="the item and the treatment is not known"):
+    with pytest.raises(il.errors.ModelError, match="the item and the treatment is not known"):
         conditional(il.Model("resp ~ t + (1 | id) + (t | question)", renamed))
 
 

@@ -57,7 +57,7 @@ def test_equal_effects_say_so_without_an_interval():
 def test_separated_coefficient_is_named():
     frame = rasch(3)
     frame.loc[frame["treat"] == 1, "resp"] = 1
-    with pytest.warns(il.IlhteWarning, match="every answer is the same"):
+    with pytest.warns(il.errors.IlhteWarning, match="every answer is the same"):
         model = il.Model("resp ~ treat + (1 | id) + (1 | item)", frame)
     fit = laplace(model)
     assert np.isfinite(fit.loglik)
@@ -150,16 +150,16 @@ def test_one_huge_group_among_small_ones():
 def test_refuses_what_it_cannot_fit():
     frame = rasch(11)
     model = il.il_hte(frame)
-    with pytest.raises(il.ModelError, match="no random term"):
+    with pytest.raises(il.errors.ModelError, match="no random term"):
         laplace(il.Model("resp ~ item", frame.drop(columns="treat"), roles={}))
-    with pytest.raises(il.ModelError, match="'ml', 'map'"):
+    with pytest.raises(il.errors.ModelError, match="'ml', 'map'"):
         laplace(model, objective="reml")
-    with pytest.raises(il.ModelError, match="infinite"):
-        laplace(model.with_priors({"corr": il.LKJ(0.5)}), objective="map")
+    with pytest.raises(il.errors.ModelError, match="infinite"):
+        laplace(model.with_priors({"corr": il.priors.LKJ(0.5)}), objective="map")
     fit = laplace(model, objective="map")
-    with pytest.raises(il.ModelError, match="AIC belongs to maximum likelihood"):
+    with pytest.raises(il.errors.ModelError, match="AIC belongs to maximum likelihood"):
         fit.aic  # noqa: B018
-    with pytest.raises(il.ModelError, match="no random effects for 'school'"):
+    with pytest.raises(il.errors.ModelError, match="no random effects for 'school'"):
         fit.random_effects("school")
 
 

@@ -253,9 +253,9 @@ def assert_same_optimum(fit: il.Fit, posterior: DensePosterior, *, seed: int) ->
 )
 def test_flat_priors_give_maximum_likelihood(name, formula):
     model = il.Model(formula, il.load_dataset(name))
-    flat = {"beta": il.Flat(), "sd": il.Flat()}
+    flat = {"beta": il.priors.Flat(), "sd": il.priors.Flat()}
     if any(entry.parameter.startswith("corr") for entry in model.priors):
-        flat["corr"] = il.LKJ(1)
+        flat["corr"] = il.priors.LKJ(1)
     ml = il.laplace(model)
     found = il.laplace(model.with_priors(flat), objective="map")
     np.testing.assert_allclose(estimates(found), estimates(ml), atol=1e-6)
@@ -266,7 +266,7 @@ def test_flat_priors_give_maximum_likelihood(name, formula):
 def test_maximum_likelihood_does_not_depend_on_the_coordinates():
     """LKJ(1 + 1e-9) is flat to 1e-9, and makes the engine search in partial correlations."""
     model = il.Model(VERBAGG_A2, il.load_dataset("verbagg"))
-    flat = {"beta": il.Flat(), "sd": il.Flat(), "corr": il.LKJ(1 + 1e-9)}
+    flat = {"beta": il.priors.Flat(), "sd": il.priors.Flat(), "corr": il.priors.LKJ(1 + 1e-9)}
     ml = il.laplace(model)
     found = il.laplace(model.with_priors(flat), objective="map")
     np.testing.assert_allclose(estimates(found), estimates(ml), atol=1e-6)
@@ -280,9 +280,9 @@ def test_maximum_likelihood_does_not_depend_on_the_coordinates():
 
 BACTERIA_PRIORS = {
     "default": ({}, stats.norm(0, 2.5), stats.halfnorm(scale=2)),
-    "gamma": ({"sd": il.Gamma(2, 0.1)}, stats.norm(0, 2.5), stats.gamma(2, scale=10)),
+    "gamma": ({"sd": il.priors.Gamma(2, 0.1)}, stats.norm(0, 2.5), stats.gamma(2, scale=10)),
     "student-t": (
-        {"beta": il.StudentT(4, 0.3, 0.8), "sd": il.HalfStudentT(3, 0.7)},
+        {"beta": il.priors.StudentT(4, 0.3, 0.8), "sd": il.priors.HalfStudentT(3, 0.7)},
         stats.t(4, 0.3, 0.8),
         stats.t(3, 0, 0.7),  # its half is twice as high: the same maximum
     ),
@@ -347,8 +347,8 @@ def test_map_stays_inside_where_maximum_likelihood_runs_into_the_edge():
 
 
 def test_a_prior_without_a_maximum_is_refused():
-    model = il.Model(CAFFEINE, il.load_dataset("caffeine"), priors={"corr": il.LKJ(0.5)})
-    with pytest.raises(il.ModelError, match="eta of 1 or more"):
+    model = il.Model(CAFFEINE, il.load_dataset("caffeine"), priors={"corr": il.priors.LKJ(0.5)})
+    with pytest.raises(il.errors.ModelError, match="eta of 1 or more"):
         il.laplace(model, objective="map")
 
 

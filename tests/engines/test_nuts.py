@@ -76,26 +76,28 @@ def test_tables_are_those_of_the_draws(fits):
 
 
 def test_a_sampled_fit_has_no_mode_and_no_aic(fits):
-    with pytest.raises(il.ModelError, match="no mode"):
+    with pytest.raises(il.errors.ModelError, match="no mode"):
         fits[0].mode  # noqa: B018
-    with pytest.raises(il.ModelError, match="belongs to maximum likelihood; this fit is a post"):
+    with pytest.raises(
+        il.errors.ModelError, match="belongs to maximum likelihood; this fit is a post"
+    ):
         fits[0].aic  # noqa: B018
 
 
 @pytest.mark.parametrize("numbers", [{"draws": 0}, {"tune": 3}, {"chains": 2.5}])
 def test_impossible_numbers_are_refused_before_any_work(fits, numbers):
     name = next(iter(numbers))
-    with pytest.raises(il.ModelError, match=f"{name}="):
+    with pytest.raises(il.errors.ModelError, match=f"{name}="):
         il.sample(fits[0].model, **numbers)
 
 
-@pytest.mark.parametrize("prior", [il.Exponential(1.0), il.Gamma(0.8, 1.0)])
+@pytest.mark.parametrize("prior", [il.priors.Exponential(1.0), il.priors.Gamma(0.8, 1.0)])
 def test_priors_without_a_mode_still_have_a_start(prior):
     """MAP refuses them and recommends NUTS, whose pilot then is maximum likelihood."""
     from ilhte_bayes.engines.nuts import _pilot
 
     model = il.Model("yy ~ trt + (1 | ID)", il.load_dataset("bacteria"), priors={"sd": prior})
-    with pytest.raises(il.ModelError, match="sample with NUTS"):
+    with pytest.raises(il.errors.ModelError, match="sample with NUTS"):
         il.laplace(model, objective="map")
     assert _pilot(model).objective == "ml"
 
@@ -105,7 +107,7 @@ def test_chains_start_where_an_sd_is_estimated_at_zero(integrate):
     """Every item is solved by half of each arm: at the mode all effects, and a gradient, are 0."""
     ids, item = np.repeat(np.arange(60), 6), np.tile(np.arange(6), 60)
     table = pd.DataFrame({"id": ids, "item": item, "treat": ids % 2, "resp": (ids // 2 + item) % 2})
-    priors = {"sd_id": il.Gamma(8, 8)}  # near 0 the grid has thousands of nodes
+    priors = {"sd_id": il.priors.Gamma(8, 8)}  # near 0 the grid has thousands of nodes
     model = il.Model("resp ~ treat + (1 | id) + (treat | item)", table, priors=priors)
     assert il.laplace(model, objective="map").sd("item")["Intercept"] == 0.0
     fit = il.sample(model, integrate=integrate, draws=50, tune=100, seed=1, progress=False)

@@ -61,9 +61,9 @@ def test_the_same_seed_gives_the_same_draws(model):
 def test_a_group_with_two_effects_a_level_is_not_integrated():
     table = il.load_dataset("bacteria")
     model = il.Model("yy ~ week + (1 + week | ID)", table)
-    with pytest.raises(il.ModelError, match="2 random effects"):
+    with pytest.raises(il.errors.ModelError, match="2 random effects"):
         il.sample(model, integrate="ID")
-    with pytest.raises(il.ModelError, match="'auto', 'none' or a group"):
+    with pytest.raises(il.errors.ModelError, match="'auto', 'none' or a group"):
         il.sample(model, integrate="person")
 
 

@@ -101,11 +101,11 @@ def test_without_numpyro_it_says_what_to_type(monkeypatch):
     hidden = lambda name, *more: None if name == "numpyro" else find(name, *more)  # noqa: E731
     monkeypatch.setattr(nuts_numpyro, "find_spec", hidden)
     model = il.Model("yy ~ trt + (1 | ID)", il.load_dataset("bacteria"))
-    with pytest.raises(il.ModelError, match=r"pip install 'ilhte-bayes\[jax\]'"):
+    with pytest.raises(il.errors.ModelError, match=r"pip install 'ilhte-bayes\[jax\]'"):
         il.sample(model, sampler="numpyro")
 
 
 def test_another_sampler_is_not_known():
     model = il.Model("yy ~ trt + (1 | ID)", il.load_dataset("bacteria"))
-    with pytest.raises(il.ModelError, match="it is 'nutpie' or 'numpyro'"):
+    with pytest.raises(il.errors.ModelError, match="it is 'nutpie' or 'numpyro'"):
         il.sample(model, sampler="stan")

@@ -34,15 +34,15 @@ def test_same_posterior_as_brms(capsys):
         pytest.skip("brms's draws are read from the project's shared folder, which is absent")
     with gzip.open(path, "rt") as file:
         brms = pd.read_csv(file)
-    wide = il.StudentT(3, 0, 2.5)
+    wide = il.priors.StudentT(3, 0, 2.5)
     model = il.Model(
         FORMULA,
         il.load_dataset("ilhte_500x20"),
         priors={
-            "beta": il.Flat(),
+            "beta": il.priors.Flat(),
             "beta[Intercept]": wide,
-            "sd": il.HalfStudentT(3, 2.5),
-            "corr": il.LKJ(1.0),
+            "sd": il.priors.HalfStudentT(3, 2.5),
+            "corr": il.priors.LKJ(1.0),
         },
     )
     fit = il.sample(model, draws=2000, tune=1000, chains=4, seed=11, progress=False)
@@ -84,7 +84,7 @@ def test_same_posterior_as_brms(capsys):
 def test_map_is_where_nuts_says(name, formula, capsys):
     """Fixed effects within .15 posterior SD and SEs within 10 %; SDs and rho are printed."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", il.IlhteWarning)
+        warnings.simplefilter("ignore", il.errors.IlhteWarning)
         model = il.Model(formula, il.load_dataset(name))
     mode = il.laplace(model, objective="map")
     fit = il.sample(

@@ -140,7 +140,7 @@ def test_gradient_is_that_of_the_value(trial):
 
 
 def test_flat_priors_give_maximum_likelihood(trial):
-    flat = {"beta": il.Flat(), "sd": il.Flat(), "corr": il.LKJ(1.0)}
+    flat = {"beta": il.priors.Flat(), "sd": il.priors.Flat(), "corr": il.priors.LKJ(1.0)}
     model = il.Model(TRIAL, trial, priors=flat)
     ml, posterior_mode = il.quadrature(model), il.quadrature(model, objective="map")
     np.testing.assert_allclose(
@@ -186,7 +186,7 @@ def test_nothing_to_integrate_is_said():
     model = il.Model(
         "y ~ 1 + (1 + week | ID)", il.load_dataset("bacteria").assign(y=lambda t: t.yy)
     )
-    with pytest.raises(il.ModelError, match="can be integrated out"):
+    with pytest.raises(il.errors.ModelError, match="can be integrated out"):
         il.quadrature(model)
-    with pytest.raises(il.ModelError, match="2 random effects"):
+    with pytest.raises(il.errors.ModelError, match="2 random effects"):
         il.quadrature(model, integrate="ID")

@@ -55,7 +55,7 @@ def covered(fit: il.Fit) -> dict[str, float]:
 def test_intervals_cover_the_truth(capsys):
     rows = {"map": [], "ml": []}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", il.IlhteWarning)
+        warnings.simplefilter("ignore", il.errors.IlhteWarning)
         for seed in range(N_TRIALS):
             model = il.il_hte(trial(seed))
             for objective, found in rows.items():

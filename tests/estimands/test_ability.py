@@ -106,7 +106,7 @@ def test_without_covariates_all_kinds_but_clusters_agree(caffeine):
 
 
 def test_an_unknown_kind_lists_those_there_are(caffeine):
-    with pytest.raises(il.ModelError, match="'within_arm', 'residual', 'control'"):
+    with pytest.raises(il.errors.ModelError, match="'within_arm', 'residual', 'control'"):
         ability_sd(caffeine, parameter_draws(caffeine), "total")
 
 

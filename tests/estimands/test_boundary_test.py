@@ -104,18 +104,20 @@ def test_without_variances_chi2_is_the_reference(trial_table):
 
 def test_refused_pairs(pair, trial_table):
     null, full = pair
-    with pytest.raises(il.ModelError, match="Give the smaller model first"):
+    with pytest.raises(il.errors.ModelError, match="Give the smaller model first"):
         boundary_test(full, null)
     other = trial_table(9, persons=100, items=8)
-    with pytest.raises(il.ModelError, match="different answers"):
+    with pytest.raises(il.errors.ModelError, match="different answers"):
         boundary_test(il.Model(SMALL, other), full)
-    with pytest.raises(il.ModelError, match=r"by il.laplace and the larger by il.quadrature"):
+    with pytest.raises(
+        il.errors.ModelError, match=r"by il.laplace and the larger by il.quadrature"
+    ):
         boundary_test(null, il.quadrature(full.model))
-    with pytest.raises(il.ModelError, match="is MAP"):
+    with pytest.raises(il.errors.ModelError, match="is MAP"):
         boundary_test(null, il.laplace(full.model, objective="map"))
-    with pytest.raises(il.ModelError, match="bootstrap=-1"):
+    with pytest.raises(il.errors.ModelError, match="bootstrap=-1"):
         boundary_test(null, full, bootstrap=-1)
-    with pytest.raises(il.ModelError, match="engine='nuts'"):
+    with pytest.raises(il.errors.ModelError, match="engine='nuts'"):
         boundary_test(null.model, full.model, engine="nuts")
 
 
@@ -185,5 +187,5 @@ def test_columns_of_one_name_that_differ_are_refused(pair):
     )
     design = replace(full.model.design, groups=groups)
     odd = il.laplace(with_parts(full.model, design=design))
-    with pytest.raises(il.ModelError, match="coded in different ways"):
+    with pytest.raises(il.errors.ModelError, match="coded in different ways"):
         module.bootstrap_ratios(null, odd, 2, seed=1, progress=False)

@@ -173,7 +173,7 @@ def test_the_denominator_is_named_and_groups_have_differences(trial_table):
 
 
 def test_a_test_has_at_least_one_item(caffeine):
-    with pytest.raises(il.ModelError, match="k=0: a new test has at least one item"):
+    with pytest.raises(il.errors.ModelError, match="k=0: a new test has at least one item"):
         il.effect_card(caffeine, k=0)
 
 
@@ -259,7 +259,7 @@ def test_the_median_person_gains_more_than_the_average_one(caffeine):
         low, high = (row(c, target, "probability")["estimate"] for c in (average, typical))
         assert low < high
     assert "averaged over persons" in repr(average) and "typical person" in repr(typical)
-    with pytest.raises(il.ModelError, match="'population'"):
+    with pytest.raises(il.errors.ModelError, match="'population'"):
         il.effect_card(caffeine, average="median")
 
 
@@ -272,7 +272,7 @@ def moderated(trial_table):
 
 def test_a_card_for_each_value_of_a_covariate(moderated):
     beta = moderated.coefficients["estimate"]
-    card = il.effect_card(moderated, at={"pre": [-1, 2]})
+    card = il.effect_card(moderated, newdata={"pre": [-1, 2]})
     for value in (-1, 2):
         found = card.frame.loc[(f"treat 1 v 0 at pre = {value}", "item population", "logits")]
         assert found["estimate"] == pytest.approx(beta["treat"] + value * beta["treat:pre"])
@@ -290,10 +290,10 @@ def test_a_card_for_each_value_of_a_covariate(moderated):
 
 
 def test_what_is_held_is_a_covariate_that_the_table_has(moderated, caffeine):
-    with pytest.raises(il.DataError, match="not a covariate"):
-        il.effect_card(moderated, at={"age": 3})
-    with pytest.raises(il.ModelError, match="is the treatment"):
-        il.effect_card(moderated, at={"treat": 1})
+    with pytest.raises(il.errors.DataError, match="not a covariate"):
+        il.effect_card(moderated, newdata={"age": 3})
+    with pytest.raises(il.errors.ModelError, match="is the treatment"):
+        il.effect_card(moderated, newdata={"treat": 1})
 
 
 def test_intervals_by_maximum_likelihood_are_t_by_the_share_of_items(trial_table):
@@ -398,7 +398,7 @@ def test_p_by_maximum_likelihood_is_not_called_a_posterior_probability(trial_tab
 
 
 def test_the_card_is_narrow_enough_to_read(caffeine, moderated):
-    for card in (il.effect_card(caffeine), il.effect_card(moderated, at={"pre": [-1, 1]})):
+    for card in (il.effect_card(caffeine), il.effect_card(moderated, newdata={"pre": [-1, 1]})):
         lines = repr(card).splitlines()
         assert max(map(len, lines)) <= 100
         assert card._repr_html_().count("<table>") == 2
@@ -454,7 +454,9 @@ def test_a_new_item_has_the_features_of_one_of_these(featured):
             # 4 standard errors of a quantile of the card's 4,000 draws
             assert abs(found[end] - expected) < 4 * np.sqrt(p * (1 - p) / N) / near
     assert card.items["features"].iloc[0] == pytest.approx(1.2 * np.sqrt(0.25 * 0.75))
-    held = row(il.effect_card(featured, at={"hard": [1]}), "one new item")  # no spread of features
+    held = row(
+        il.effect_card(featured, newdata={"hard": [1]}), "one new item"
+    )  # no spread of features
     assert covers(held, 1.7, 0.3)
 
 

@@ -209,7 +209,7 @@ def test_every_person_counts_alike(small_schools_gain, fit_of_draws):
 )
 def test_where_nothing_can_count_alike(people, arguments, words):
     fit = il.laplace(il.Model("y ~ t + x + (1 | g)", people))
-    with pytest.raises(il.ModelError, match=words):
+    with pytest.raises(il.errors.ModelError, match=words):
         il.contrasts(fit, {"t": [0, 1]}, **arguments)
 
 
@@ -231,7 +231,7 @@ def test_text(people):
 )
 def test_refusals(people, arguments, words):
     fit = il.laplace(il.Model("y ~ t + x + (1 | g)", people))
-    with pytest.raises(il.IlhteError, match=words):
+    with pytest.raises(il.errors.IlhteError, match=words):
         il.contrasts(fit, *arguments)
-    with pytest.raises(il.ModelError, match="compare='gap'"):
+    with pytest.raises(il.errors.ModelError, match="compare='gap'"):
         il.contrasts(fit, {"t": [0, 1]}, compare="gap")

@@ -91,10 +91,10 @@ def test_other_predictors_of_few_clusters_are_named(table):
 
 
 def test_refusals(bacteria, fit_of_draws):
-    with pytest.raises(il.ModelError, match="it is 'containment'"):
+    with pytest.raises(il.errors.ModelError, match="it is 'containment'"):
         il.fixed_tests(bacteria, df="kenward-roger")
     drawn = fit_of_draws(bacteria.model, np.zeros((4, 4)), {"ID": np.ones((4, 1))})
-    with pytest.raises(il.ModelError, match="this fit is a posterior"):
+    with pytest.raises(il.errors.ModelError, match="this fit is a posterior"):
         il.fixed_tests(drawn)
 
 

@@ -105,13 +105,13 @@ def test_ordinal_answers():
 
 def test_refusals(model, fit_of_draws):
     table = featured(persons=40, items=6)
-    with pytest.raises(il.ModelError, match="no item feature meets the treatment"):
+    with pytest.raises(il.errors.ModelError, match="no item feature meets the treatment"):
         il.item_features(il.laplace(il.il_hte(table)))
     constant = il.Model("resp ~ treat * open + (1 | id) + (1 | item)", table, roles=ROLES)
-    with pytest.raises(il.ModelError, match=r"write \(treat \| item\)"):
+    with pytest.raises(il.errors.ModelError, match=r"write \(treat \| item\)"):
         il.item_features(il.laplace(constant))
     fit = drawn(fit_of_draws, model, np.zeros(2), np.full(2, 0.5))
-    with pytest.raises(il.ModelError, match="of a posterior, give the fit without"):
+    with pytest.raises(il.errors.ModelError, match="of a posterior, give the fit without"):
         il.item_features(fit)
-    with pytest.raises(il.ModelError, match="has to be of the same answers"):
+    with pytest.raises(il.errors.ModelError, match="has to be of the same answers"):
         il.item_features(fit, fit)

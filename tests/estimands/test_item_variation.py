@@ -114,7 +114,7 @@ def test_another_prior_has_no_bayes_factor(fitted):
         "resp ~ treat + (0 + treat | item)",
         table_of(right),
         roles={"item": "item", "treatment": "treat"},
-        priors={"sd": il.HalfStudentT(3, 1)},
+        priors={"sd": il.priors.HalfStudentT(3, 1)},
     )
     found = il.item_variation(il.sample(model, draws=250, chains=2, seed=3, progress=False))
     assert "bf_zero" not in found.frame
@@ -134,10 +134,10 @@ def near(model, sd):
 
     Given the SD it ends at, everything else is at its maximum likelihood.
     """
-    flat = {"beta": il.Flat(), "sd": il.Flat()}
+    flat = {"beta": il.priors.Flat(), "sd": il.priors.Flat()}
     if any(len(block) > 1 for group in model.design.groups for block in group.blocks):
-        flat["corr"] = il.Flat()
-    pull = il.Gamma(1e4, 1e4 / sd)  # its SD is 1 % of its mean
+        flat["corr"] = il.priors.Flat()
+    pull = il.priors.Gamma(1e4, 1e4 / sd)  # its SD is 1 % of its mean
     model = model.with_priors(flat).with_priors({"sd_item[treat]": pull})
     return il.laplace(model, objective="map")
 
@@ -190,7 +190,7 @@ def test_any_sd_has_a_bound(trial):
     # the profile is steeper than a normal's below and flatter above, but near it
     row = fit.variance_components.loc[("id", "sd[Intercept]")]
     assert bound == pytest.approx(row["estimate"] + 1.645 * row["se"], rel=0.03)
-    with pytest.raises(il.ModelError, match="no random column of id"):
+    with pytest.raises(il.errors.ModelError, match="no random column of id"):
         il.sd_upper_bound(fit, "id", "treat")
 
 
@@ -201,7 +201,7 @@ def test_a_column_coded_by_halves_counts_once(trial):
     bounds = []
     for table in (trial, halves, twice):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", il.IlhteWarning)
+            warnings.simplefilter("ignore", il.errors.IlhteWarning)
             model = il.Model("resp ~ treat + (1 | id) + (treat | item)", table)
         bounds.append(il.item_variation(il.laplace(model)).frame["upper_bound"].iloc[0])
     assert bounds == pytest.approx([bounds[0]] * 3, rel=2e-3)
@@ -209,11 +209,11 @@ def test_a_column_coded_by_halves_counts_once(trial):
 
 def test_sentences_for_what_has_no_sd_of_effects(trial, caffeine):
     same = il.laplace(il.Model("resp ~ treat + (1 | id) + (1 | item)", trial))
-    with pytest.raises(il.ModelError, match="the same effect, by assumption"):
+    with pytest.raises(il.errors.ModelError, match="the same effect, by assumption"):
         il.item_variation(same)
-    with pytest.raises(il.ModelError, match="this fit is MAP"):
+    with pytest.raises(il.errors.ModelError, match="this fit is MAP"):
         il.item_variation(caffeine)
-    with pytest.raises(il.ModelError, match="an SD in logits"):
+    with pytest.raises(il.errors.ModelError, match="an SD in logits"):
         il.item_variation(same, negligible=0.0)
 
 

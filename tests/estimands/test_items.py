@@ -198,10 +198,10 @@ def test_ranks_of_draws_repeat(caffeine):
 def test_roles_that_are_not_known_are_asked_for(trial_table):
     table = trial_table(9, persons=60, items=4).rename(columns={"treat": "arm", "item": "word"})
     fit = il.laplace(il.Model("resp ~ arm + (1 | id) + (1 | word)", table))
-    with pytest.raises(il.ModelError, match=r"roles=\{'item': \.\.\.\}"):
+    with pytest.raises(il.errors.ModelError, match=r"roles=\{'item': \.\.\.\}"):
         il.item_effects(fit)
     fit = il.laplace(il.Model("resp ~ arm + (1 | id) + (1 | word)", table, roles={"item": "word"}))
-    with pytest.raises(il.ModelError, match=r"roles=\{'treatment': \.\.\.\}"):
+    with pytest.raises(il.errors.ModelError, match=r"roles=\{'treatment': \.\.\.\}"):
         il.item_effects(fit)
 
 

@@ -126,16 +126,16 @@ def test_nesting_is_told_by_columns(make_trial):
 
 def test_refusals(table, caffeine):
     data = table("contraception")
-    with pytest.raises(il.ModelError, match="two models or more"):
+    with pytest.raises(il.errors.ModelError, match="two models or more"):
         il.ladder(FORMULAS[:1], data)
-    with pytest.raises(il.ModelError, match="no table to fit it to"):
+    with pytest.raises(il.errors.ModelError, match="no table to fit it to"):
         il.ladder(FORMULAS)
-    with pytest.raises(il.ModelError, match="belong to maximum likelihood"):
+    with pytest.raises(il.errors.ModelError, match="belong to maximum likelihood"):
         il.ladder([caffeine, caffeine])
     gaps = data.assign(age=data["age"].mask(data.index % 7 == 0))
-    with pytest.raises(il.ModelError, match=r"Drop them first: table.dropna\(subset"):
+    with pytest.raises(il.errors.ModelError, match=r"Drop them first: table.dropna\(subset"):
         il.ladder(FORMULAS[:2], gaps)
-    with pytest.raises(il.ModelError, match="different name"):
+    with pytest.raises(il.errors.ModelError, match="different name"):
         il.ladder(FORMULAS[:2], data, names=["one", "one"])
 
 
@@ -160,6 +160,6 @@ def test_likelihoods_approximated_in_different_ways_are_refused():
     small = il.quadrature(il.Model("yy ~ week + (1 | ID)", bacteria))
     large = il.laplace(il.Model("yy ~ week + (week || ID)", bacteria))
     with pytest.raises(
-        il.ModelError, match=r"by quadrature \(ID integrated .* by laplace.*compare"
+        il.errors.ModelError, match=r"by quadrature \(ID integrated .* by laplace.*compare"
     ):
         il.ladder([small, large])

@@ -28,7 +28,7 @@ def answers(rng, *, clusters, size, sd):
 def fit_of(table):
     roles = {"treatment": "treat", "person": "id", "clusters": ["school"]}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", il.IlhteWarning)
+        warnings.simplefilter("ignore", il.errors.IlhteWarning)
         return il.laplace(il.Model("y ~ treat + (1 | school)", table, roles=roles))
 
 

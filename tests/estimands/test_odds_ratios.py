@@ -28,9 +28,9 @@ def test_units(table):
     np.testing.assert_allclose(more[["odds_ratio", "lower", "upper"]], np.exp(10 * own))
     less = il.odds_ratios(fit, {"age": -10}).frame.loc["age"]
     np.testing.assert_allclose(less[["odds_ratio", "lower", "upper"]], np.exp(-10 * own[[0, 2, 1]]))
-    with pytest.raises(il.DataError, match="no term; the terms are 'age'"):
+    with pytest.raises(il.errors.DataError, match="no term; the terms are 'age'"):
         il.odds_ratios(fit, {"urban": 10})
-    with pytest.raises(il.DataError, match="give a number, not 0"):
+    with pytest.raises(il.errors.DataError, match="give a number, not 0"):
         il.odds_ratios(fit, {"age": 0})
 
 

@@ -162,11 +162,13 @@ def test_maximised_fits_say_that_parameters_are_approximate(caffeine):
 
 
 def test_groups_with_several_effects_are_refused_with_what_to_do(caffeine):
-    with pytest.raises(il.ModelError, match=r"2 random effects a level.*random_effects\('item'\)"):
+    with pytest.raises(
+        il.errors.ModelError, match=r"2 random effects a level.*random_effects\('item'\)"
+    ):
         caffeine.persons("item")
-    with pytest.raises(il.ModelError, match="draws=0"):
+    with pytest.raises(il.errors.ModelError, match="draws=0"):
         caffeine.persons(draws=0)
-    with pytest.raises(il.ModelError, match="n=0"):
+    with pytest.raises(il.errors.ModelError, match="n=0"):
         caffeine.persons(draws=2).plausible_values(0)
 
 

@@ -27,7 +27,7 @@ def test_done_as_planned(plan, make_trial):
 def test_what_was_done_otherwise_is_named(plan, make_trial):
     table = make_trial()
     table.loc[:4, "pre"] = float("nan")
-    fit = fitted(table, covariates="pre", priors={"sd_item[treat]": il.HalfNormal(0.2)})
+    fit = fitted(table, covariates="pre", priors={"sd_item[treat]": il.priors.HalfNormal(0.2)})
     found = plan_differences(plan, fit)
     differs = found.index[~found["same"]]
     names = ["beta[Intercept]", "sd_item[treat]", "beta[pre]"]  # the first follows the covariate
@@ -37,7 +37,7 @@ def test_what_was_done_otherwise_is_named(plan, make_trial):
 
 
 def test_engine_and_priors_of_maximum_likelihood(plan, make_trial):
-    other = fitted(make_trial(), objective="ml", priors={"sd": il.HalfNormal(0.1)})
+    other = fitted(make_trial(), objective="ml", priors={"sd": il.priors.HalfNormal(0.1)})
     found = plan_differences(plan, other)
     assert list(found.index[~found["same"]]) == ["engine"]
     assert found.loc["engine", "done"] == "laplace, ml"

@@ -127,7 +127,7 @@ def test_what_is_held_and_averaged_over_is_said(table):
 def test_free_shapes_of_ability_are_refused(make_trial):
     model = il.il_hte(make_trial(), ability="histogram")
     fit = il.Fit(model, "nuts", "posterior", None, (), 0.0, 0.0)
-    with pytest.raises(il.NotAvailable, match="leaves their shape free"):
+    with pytest.raises(il.errors.NotAvailable, match="leaves their shape free"):
         il.predict(fit)
 
 
@@ -286,9 +286,9 @@ def test_ids_that_two_schools_use_need_their_school(make_trial, fit_of_draws):
     trial = make_trial().assign(id=lambda t: t["id"] // 10)  # 0 to 3, in every school
     model = il.Model("resp ~ 1 + (1 | school:id)", trial[["resp", "school", "id"]])
     fit = fit_of_draws(model, np.zeros((2, 1)), {"school:id": np.ones((2, 1))})
-    with pytest.raises(il.DataError, match="Name school too"):
+    with pytest.raises(il.errors.DataError, match="Name school too"):
         il.predict(fit, {"id": 1})
-    assert len(il.predict(fit, {"id": 1, "school": 2}, "population")) == 1
+    assert len(il.predict(fit, {"id": 1, "school": 2}, average="population")) == 1
 
 
 def test_the_error_of_random_points_is_said(fit_of_draws):
@@ -316,5 +316,5 @@ def test_the_error_of_random_points_is_said(fit_of_draws):
     ],
 )
 def test_refusals(two_draws, call, words):
-    with pytest.raises(il.IlhteError, match=words):
+    with pytest.raises(il.errors.IlhteError, match=words):
         call(two_draws[1])

@@ -96,19 +96,19 @@ def test_missing_answers_and_other_refusals(table, make_trial):
     np.testing.assert_allclose(result.frame["estimate"], by_hand(whole))
     assert "148 persons with answers to all 6 items; 2 with missing answers" in repr(result)
     booklets = table[(table["id"] // 2 + table["item"]) % 2 == 0]
-    with pytest.raises(il.ModelError, match="0 of 150 persons answered all 6 items"):
+    with pytest.raises(il.errors.ModelError, match="0 of 150 persons answered all 6 items"):
         il.sum_score_effect(il.il_hte(booklets))
     crossed = table.assign(treat=(table["id"] + table["item"]) % 2)
-    with pytest.raises(il.ModelError, match="more than one arm"):
+    with pytest.raises(il.errors.ModelError, match="more than one arm"):
         il.sum_score_effect(il.il_hte(crossed, crossover=True))
     dose = table.assign(treat=table["id"] % 3 * 0.5)
-    with pytest.raises(il.ModelError, match="dose of 3 values"):
+    with pytest.raises(il.errors.ModelError, match="dose of 3 values"):
         il.sum_score_effect(il.il_hte(dose))
     twice = pd.concat([table.assign(wave=1), table.assign(wave=2)])
-    with pytest.raises(il.ModelError, match="more than once"):
+    with pytest.raises(il.errors.ModelError, match="more than once"):
         il.sum_score_effect(il.il_hte(twice, occasion="wave"))
     nominal = table.assign(resp=np.array(["x", "y", "z"])[(table["resp"] + table["id"]) % 3])
-    with pytest.raises(il.NotAvailable, match="no sum score"):
+    with pytest.raises(il.errors.NotAvailable, match="no sum score"):
         il.sum_score_effect(il.il_hte(nominal, family="multinomial"))
 
 

@@ -111,7 +111,7 @@ def test_adjacent_categories_by_gauss_hermite(table):
 
 def test_unordered_answers_have_no_score(table):
     fit = il.laplace(il.il_hte(table[table["item"] != "d"], family="multinomial"))
-    with pytest.raises(il.NotAvailable, match="no score"):
+    with pytest.raises(il.errors.NotAvailable, match="no score"):
         il.score_effects(fit)
 
 
@@ -168,12 +168,12 @@ def test_of_binary_answers_the_score_is_the_probability(table):
 
 
 def test_it_says_what_it_needs(fit, table):
-    with pytest.raises(il.ModelError, match="k=0: it is a whole number"):
+    with pytest.raises(il.errors.ModelError, match="k=0: it is a whole number"):
         il.score_effects(fit, k=0)
-    with pytest.raises(il.ModelError, match="draws='many'"):
+    with pytest.raises(il.errors.ModelError, match="draws='many'"):
         il.score_effects(fit, draws="many")
     bare = il.laplace(il.Model("resp ~ pre + (1 | id) + (1 | item)", table, "cumulative"))
-    with pytest.raises(il.ModelError, match="treatment"):
+    with pytest.raises(il.errors.ModelError, match="treatment"):
         il.score_effects(bare)
 
 

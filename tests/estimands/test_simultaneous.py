@@ -44,7 +44,7 @@ def test_the_table_of_a_fit(trial_table):
     items = list(frame.index)
     assert frame["p_other_sign"].sum() == pytest.approx(single.false_signs(items))
     assert "band, all items" in repr(il.simultaneous(fit))
-    wide = il.simultaneous(fit, level=0.99).frame
+    wide = il.simultaneous(fit, prob=0.99).frame
     assert (wide["upper_all"] > frame["upper_all"]).all()
 
 
@@ -68,5 +68,5 @@ def test_an_sd_of_0_has_no_bands(trial_table):
 
 
 def test_a_level_is_a_probability(caffeine):
-    with pytest.raises(il.ModelError, match="a probability"):
-        il.simultaneous(caffeine, level=90)
+    with pytest.raises(il.errors.ModelError, match="a probability"):
+        il.simultaneous(caffeine, prob=90)

@@ -111,7 +111,7 @@ def test_draws(trial_table, fit_of_draws):
     ],
 )
 def test_refusals(reverse, by, words):
-    with pytest.raises(il.DataError, match=words):
+    with pytest.raises(il.errors.DataError, match=words):
         il.subscale_effects(reverse, by)
-    with pytest.raises(il.DataError, match="nothing to compare"):
+    with pytest.raises(il.errors.DataError, match="nothing to compare"):
         il.subscale_effects(reverse, dict.fromkeys(items_of(reverse), "near"))

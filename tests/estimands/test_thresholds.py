@@ -58,5 +58,5 @@ def test_draws_of_ordinal_fits_scatter_as_the_fit_says(table):
 def test_binary_fits_have_none(table):
     fit = il.laplace(il.il_hte(table, response="resp >= 2", effects="constant"))
     assert fit.thresholds.empty and list(fit.thresholds) == list(fit.coefficients)
-    with pytest.raises(il.ModelError, match="family='cumulative'"):
+    with pytest.raises(il.errors.ModelError, match="family='cumulative'"):
         il.item_thresholds(fit)

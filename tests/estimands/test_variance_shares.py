@@ -138,5 +138,5 @@ def test_ordinal_answers_and_html(table):
 def test_items_that_discriminate_differently_are_refused(make_trial):
     model = il.il_hte(make_trial(), discrimination=True)
     fit = il.Fit(model, "nuts", "posterior", None, (), 0.0, 0.0)
-    with pytest.raises(il.ModelError, match="discriminate differently"):
+    with pytest.raises(il.errors.ModelError, match="discriminate differently"):
         il.variance_shares(fit)

@@ -37,7 +37,7 @@ def test_likelihood_ratios_are_those_of_formulas_without_the_term(verbagg, table
     # glmer, run tight on both models, has 21.8273; two log-likelihoods to 1e-3 each
     assert row["chi2"] == pytest.approx(21.8273, abs=4e-3)
     assert row["p_lr"] == pytest.approx(1.0596e-5, rel=3e-3)
-    with pytest.warns(il.IlhteWarning, match="no term for id"):
+    with pytest.warns(il.errors.IlhteWarning, match="no term for id"):
         no_persons = il.laplace(il.Model("y ~ treat + (treat | item)", table("verbagg")))
     gain = 2 * (verbagg.loglik - no_persons.loglik)
     assert found.loc[("id", "Intercept"), "chi2"] == pytest.approx(gain, abs=1e-6)
@@ -92,7 +92,7 @@ def test_draws_have_a_mean_and_an_sd(verbagg, fit_of_draws):
 
 
 def test_only_maximum_likelihood(caffeine):
-    with pytest.raises(il.ModelError, match="this fit is MAP"):
+    with pytest.raises(il.errors.ModelError, match="this fit is MAP"):
         il.variance_tests(caffeine)
 
 

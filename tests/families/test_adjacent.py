@@ -136,12 +136,12 @@ def test_item_effects_of_partial_credit():
 
 def test_empty_categories_are_refused():
     table = rated().replace({"y": {2: 3}})
-    with pytest.raises(il.DataError, match="a category that nobody chose"):
+    with pytest.raises(il.errors.DataError, match="a category that nobody chose"):
         il.Model(FORMULA, table, "adjacent")
 
 
 def test_abilities_of_free_shape_are_refused():
-    with pytest.raises(il.NotAvailable, match="ability='histogram' with family='adjacent'"):
+    with pytest.raises(il.errors.NotAvailable, match="ability='histogram' with family='adjacent'"):
         il.Model("y ~ treat + (1 | id)", rated(), "adjacent", ability="histogram")
 
 

@@ -136,14 +136,14 @@ def test_prior_of_intercepts_looks_at_their_own_covariates():
 
 def test_persons_are_not_integrated_out():
     model = il.Model(FORMULA, chosen(), "multinomial")
-    with pytest.raises(il.NotAvailable, match="persons are not integrated out"):
+    with pytest.raises(il.errors.NotAvailable, match="persons are not integrated out"):
         il.quadrature(model)
 
 
 def test_effects_by_item_are_refused():
     fit = il.laplace(il.il_hte(chosen(), response="y", family="multinomial"))
     for estimand in (il.item_effects, il.effect_card):
-        with pytest.raises(il.ModelError, match="an effect for each category"):
+        with pytest.raises(il.errors.ModelError, match="an effect for each category"):
             estimand(fit)
 
 

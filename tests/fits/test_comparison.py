@@ -150,7 +150,7 @@ def test_data_are_compared_in_what_both_models_use(trial, ml, formula, change, a
 
 
 def test_other_priors_are_named(ml):
-    narrow = ml.model.with_priors({"beta[treat]": il.Normal(0, 0.1)})
+    narrow = ml.model.with_priors({"beta[treat]": il.priors.Normal(0, 0.1)})
     fits = [il.laplace(model, objective="map") for model in (ml.model, narrow)]
     notes = il.compare(ml, *fits).notes
     (note,) = [note for note in notes if "other priors" in note]
@@ -169,14 +169,16 @@ def test_names_are_made_unique_or_checked(ml, null):
     assert il.compare(ml, drawn(ml.model, 0.0)).names == ("Laplace ML", "NUTS")
     assert il.compare(ml, null, ml).names == ("Laplace ML 1", "Laplace ML 2", "Laplace ML 3")
     for names in (["one"], ["one", "one"], "ab"):
-        with pytest.raises(il.ModelError, match=r"Give each fit a name .* names=\['M0', 'M1'\]"):
+        with pytest.raises(
+            il.errors.ModelError, match=r"Give each fit a name .* names=\['M0', 'M1'\]"
+        ):
             il.compare(ml, null, names=names)
 
 
 def test_what_is_no_fit_or_alone_is_refused(ml):
-    with pytest.raises(il.ModelError, match=r"1 fit\(s\) to compare; it takes two or more"):
+    with pytest.raises(il.errors.ModelError, match=r"1 fit\(s\) to compare; it takes two or more"):
         il.compare(ml)
-    with pytest.raises(il.ModelError, match="argument 2 is a Model, not a fit"):
+    with pytest.raises(il.errors.ModelError, match="argument 2 is a Model, not a fit"):
         il.compare(ml, ml.model)
 
 

@@ -43,7 +43,7 @@ def trial(n_persons=60, n_items=6, seed=3) -> pd.DataFrame:
 
 
 def three_arms() -> il.Model:
-    with pytest.warns(il.IlhteWarning, match="decimals, such as 0.25"):
+    with pytest.warns(il.errors.IlhteWarning, match="decimals, such as 0.25"):
         return il.Model(
             "resp ~ treat * level + poly(age, 2) + (1 | site/id) + (treat | item)", trial()
         )
@@ -69,7 +69,7 @@ def noted() -> il.Model:
     table = trial()
     table["school"] = table["id"].str[-1]
     table["treat"] = (table["school"] > "4").astype(int)
-    with pytest.warns(il.IlhteWarning, match="school"):
+    with pytest.warns(il.errors.IlhteWarning, match="school"):
         return il.Model("resp ~ treat + (1 | id) + (1 | item)", table)
 
 
@@ -102,7 +102,11 @@ MODELS = {
         "`right?` ~ `arm/dose` + (1 | id) + (`arm/dose` | `the item`)",
         trial().rename(columns={"resp": "right?", "treat": "arm/dose", "item": "the item"}),
         roles={"treatment": "arm/dose", "person": "id", "item": "the item"},
-        priors={"sd": il.HalfStudentT(4, 1.25), "beta": il.StudentT(3, 0.1, 2), "corr": il.LKJ(3)},
+        priors={
+            "sd": il.priors.HalfStudentT(4, 1.25),
+            "beta": il.priors.StudentT(3, 0.1, 2),
+            "corr": il.priors.LKJ(3),
+        },
     ),
 }
 
@@ -264,7 +268,7 @@ def test_any_changed_byte_is_refused(saved, tmp_path):
         changed = bytearray(saved)
         changed[at] ^= int(rng.integers(1, 256))
         path.write_bytes(changed)
-        with pytest.raises(il.DataError, match=r"was changed|lacks its end"):
+        with pytest.raises(il.errors.DataError, match=r"was changed|lacks its end"):
             il.load(path)
     path.write_bytes(saved)
     assert il.load(path).loglik  # unchanged, it opens
@@ -274,7 +278,7 @@ def test_bytes_added_or_taken_are_refused(saved, tmp_path):
     path = tmp_path / "fit.nc"
     for content in (saved + b"\n", b"\0" + saved, saved[:-1], saved[: len(saved) // 2], saved[:40]):
         path.write_bytes(content)
-        with pytest.raises(il.DataError, match=r"^fit\.nc (is|was) "):
+        with pytest.raises(il.errors.DataError, match=r"^fit\.nc (is|was) "):
             il.load(path)
 
 
@@ -283,7 +287,7 @@ def test_a_file_rewritten_by_another_program_is_refused(saved, tmp_path):
     path.write_bytes(saved)
     with h5py.File(path, "r+") as file:
         file["fit/beta"][1] = 3.0
-    with pytest.raises(il.DataError, match=r"was changed|lacks its end"):
+    with pytest.raises(il.errors.DataError, match=r"was changed|lacks its end"):
         il.load(path)
 
 
@@ -300,7 +304,7 @@ def test_files_of_others_are_refused_by_what_they_are(tmp_path):
         "none/missing.nc": "there is no folder",
     }
     for name, sentence in expected.items():
-        with pytest.raises(il.DataError, match=sentence):
+        with pytest.raises(il.errors.DataError, match=sentence):
             il.load(tmp_path / name)
 
 
@@ -309,7 +313,9 @@ def test_a_newer_format_says_what_to_install(caffeine, tmp_path, monkeypatch):
     monkeypatch.setattr(il, "__version__", "0.9.0")
     path = caffeine.save(tmp_path / "fit.nc")
     monkeypatch.undo()
-    with pytest.raises(il.DataError, match=r"format 2; .* pip install 'ilhte-bayes>=0\.9\.0'"):
+    with pytest.raises(
+        il.errors.DataError, match=r"format 2; .* pip install 'ilhte-bayes>=0\.9\.0'"
+    ):
         il.load(path)
 
 
@@ -328,7 +334,7 @@ def test_a_formula_that_now_means_other_columns_is_refused(caffeine, tmp_path, m
         monkeypatch.setattr(storage, "_summary", wrong)
         path = caffeine.save(tmp_path / "fit.nc")
         monkeypatch.undo()
-        with pytest.raises(il.DataError, match=f"fit.nc is whole, .*{sentence}.* Install"):
+        with pytest.raises(il.errors.DataError, match=f"fit.nc is whole, .*{sentence}.* Install"):
             il.load(path)
 
 
@@ -345,7 +351,7 @@ def test_an_interrupted_save_leaves_the_older_file(caffeine, tmp_path, monkeypat
         raise error("disk full")
 
     monkeypatch.setattr(f"ilhte_bayes.fits.storage.{step}", fail)
-    expected = il.DataError if error is OSError else error
+    expected = il.errors.DataError if error is OSError else error
     with pytest.raises(expected, match="disk full"):
         caffeine.save(path)
     assert path.read_bytes() == b"an older file"
@@ -363,9 +369,9 @@ def test_an_existing_file_is_replaced_also_behind_a_link(caffeine, saved, tmp_pa
 
 
 def test_a_place_that_cannot_be_written_is_named(caffeine, tmp_path):
-    with pytest.raises(il.DataError, match=r"is a folder\. Name a file in it"):
+    with pytest.raises(il.errors.DataError, match=r"is a folder\. Name a file in it"):
         caffeine.save(tmp_path)
-    with pytest.raises(il.DataError, match=r"there is no folder .*results\. Make it first"):
+    with pytest.raises(il.errors.DataError, match=r"there is no folder .*results\. Make it first"):
         caffeine.save(tmp_path / "results" / "fit.nc")
 
 

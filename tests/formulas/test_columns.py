@@ -166,7 +166,7 @@ def test_names_that_mean_something_else_are_refused(make_trial, side, renamed, s
     ],
 )
 def test_what_formulaic_cannot_do_is_a_sentence(make_trial, side, said):
-    with pytest.raises((FormulaError, il.ModelError), match=said):
+    with pytest.raises((FormulaError, il.errors.ModelError), match=said):
         il.Model(f"resp ~ treat + {side} + (1 | id)", make_trial())
 
 

@@ -117,12 +117,12 @@ def test_a_triangle_of_many_blocks_is_that_of_one():
 
 def test_a_slash_in_a_groups_name_is_refused():
     frame = pd.DataFrame({"y": [0, 1, 0, 1], "a/b": [1, 1, 2, 2]})
-    with pytest.raises(il.FormulaError, match="has a slash in its name"):
+    with pytest.raises(il.errors.FormulaError, match="has a slash in its name"):
         il.Model("y ~ 1 + (1 | `a/b`)", frame)
 
 
 @pytest.mark.parametrize("name", ["term", "psi", "chain", "draw"])
 def test_a_group_called_like_a_dim_of_every_fit_is_refused(name):
     frame = pd.DataFrame({"y": [0, 1, 0, 1], name: [1, 1, 2, 2]})
-    with pytest.raises(il.FormulaError, match=f"cannot be called '{name}'"):
+    with pytest.raises(il.errors.FormulaError, match=f"cannot be called '{name}'"):
         il.Model(f"y ~ 1 + (1 | {name})", frame)

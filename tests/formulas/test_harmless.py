@@ -34,9 +34,9 @@ HARMLESS = [
 
 @pytest.mark.parametrize("side", EVIL)
 def test_what_does_more_is_refused(side, make_trial):
-    with pytest.raises(il.FormulaError, match="is not allowed in a formula"):
+    with pytest.raises(il.errors.FormulaError, match="is not allowed in a formula"):
         require_harmless(side)
-    with pytest.raises(il.IlhteError):  # also on the way through a model
+    with pytest.raises(il.errors.IlhteError):  # also on the way through a model
         il.Model(f"resp ~ {side} + (1 | id)", make_trial())
 
 

@@ -119,7 +119,7 @@ def test_correlated_logits_of_independent_columns(trial):
 
 
 def test_correlated_logits_need_several_predictors(trial):
-    with pytest.raises(il.ModelError, match="is about family='multinomial'"):
+    with pytest.raises(il.errors.ModelError, match="is about family='multinomial'"):
         model(trial, "adjacent", logits="correlated")
-    with pytest.raises(il.ModelError, match="it is 'independent'"):
+    with pytest.raises(il.errors.ModelError, match="it is 'independent'"):
         model(trial, "multinomial", logits="free")

@@ -64,11 +64,11 @@ def test_numbers_may_be_named_as_the_data_set_names_them():
     ],
 )
 def test_refusals(trial, at, words):
-    with pytest.raises(il.DataError, match=words):
+    with pytest.raises(il.errors.DataError, match=words):
         rows_at(il.Model(FORMULA, trial), at)
 
 
 def test_functions_of_all_rows_are_refused(trial):
     model = il.Model("resp ~ I(pre - pre.mean()) + (1 | id)", trial)
-    with pytest.raises(il.FormulaError, match="may look at all rows"):
+    with pytest.raises(il.errors.FormulaError, match="may look at all rows"):
         rows_at(model, {"pre": 0})

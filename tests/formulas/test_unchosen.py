@@ -56,7 +56,7 @@ def laplace_by_hand(table: pd.DataFrame, psi: np.ndarray) -> float:
 
 def test_maximum_is_that_of_the_definition():
     table = a_table()
-    with pytest.warns(il.IlhteWarning, match="counts as if one answer lay in it"):
+    with pytest.warns(il.errors.IlhteWarning, match="counts as if one answer lay in it"):
         model = il.Model(
             "y ~ 1 + (1 | item)", table, "cumulative", thresholds="item", roles=ITEM
         )  # fmt: skip

@@ -27,7 +27,7 @@ def test_nothing_is_chosen_where_the_largest_group_has_two_effects_a_level():
     assert not one_dimensional(design, design.group("id"))
     assert choose_group(design, "auto", person="id") is None
     assert choose_group(design, "item", person="id") == "item"
-    with pytest.raises(il.ModelError, match="id has 2 random effects"):
+    with pytest.raises(il.errors.ModelError, match="id has 2 random effects"):
         choose_group(design, "id", person="id")
 
 
@@ -44,7 +44,7 @@ def test_groups_of_few_levels_are_left_and_names_are_checked():
     assert choose_group(design, "auto", person=None) is None
     assert choose_group(design, "auto", person=None, many=2) == "item"
     assert choose_group(design, "none", person="id") is None
-    with pytest.raises(il.ModelError, match="'auto', 'none' or a group of the formula"):
+    with pytest.raises(il.errors.ModelError, match="'auto', 'none' or a group of the formula"):
         choose_group(design, "pupil", person="id")
 
 
@@ -59,5 +59,5 @@ def test_a_family_that_the_kernel_does_not_know_is_never_integrated_as_a_logit(i
     if integrate == "auto":
         assert choose_group(unknown, "auto", person="id") is None
     else:
-        with pytest.raises(il.NotAvailable, match="persons are not integrated out"):
+        with pytest.raises(il.errors.NotAvailable, match="persons are not integrated out"):
             choose_group(unknown, integrate, person="id")

@@ -74,17 +74,17 @@ def test_without_deviations_the_grid_holds_a_normal():
 def test_refused_where_persons_are_not_integrated_out(make_trial):
     trial = make_trial()
     model = il.il_hte(trial, ability="histogram")
-    with pytest.raises(il.NotAvailable, match="takes abilities as normal"):
+    with pytest.raises(il.errors.NotAvailable, match="takes abilities as normal"):
         il.laplace(model)
-    with pytest.raises(il.NotAvailable, match="integrate='none'"):
+    with pytest.raises(il.errors.NotAvailable, match="integrate='none'"):
         _ = model.pymc
-    with pytest.raises(il.NotAvailable, match="integrate='none'"):
+    with pytest.raises(il.errors.NotAvailable, match="integrate='none'"):
         il.sample(model, integrate="none", progress=False)
-    with pytest.raises(il.NotAvailable, match="both at once"):
+    with pytest.raises(il.errors.NotAvailable, match="both at once"):
         il.il_hte(trial, ability="histogram", discrimination=True)
-    with pytest.raises(il.NotAvailable, match="same distribution"):
+    with pytest.raises(il.errors.NotAvailable, match="same distribution"):
         il.il_hte(trial, ability="histogram", ability_sd="by_arm")
-    with pytest.raises(il.ModelError, match="'normal' or 'histogram'"):
+    with pytest.raises(il.errors.ModelError, match="'normal' or 'histogram'"):
         il.il_hte(trial, ability="free")
     assert "free shape" in repr(model)
-    assert model.priors["sd_ability_shape"] == il.HalfNormal(1.0)
+    assert model.priors["sd_ability_shape"] == il.priors.HalfNormal(1.0)

@@ -43,8 +43,8 @@ def test_odd_names_are_quoted(trial):
 
 def test_each_arm_has_the_prior_of_a_level(trial):
     priors = il.il_hte(trial, ability_sd="by_arm").priors
-    assert priors["sd_id[C(treat)[0]]"] == priors["sd_id[C(treat)[1]]"] == il.HalfNormal(2.0)
-    assert priors["sd_item[treat]"] == il.HalfNormal(1.0)
+    assert priors["sd_id[C(treat)[0]]"] == priors["sd_id[C(treat)[1]]"] == il.priors.HalfNormal(2.0)
+    assert priors["sd_item[treat]"] == il.priors.HalfNormal(1.0)
 
 
 def test_maximum_likelihood_is_that_of_the_arms_apart(trial):
@@ -76,12 +76,12 @@ def test_card_and_words_tell_the_arms_apart(trial):
 
 
 def test_what_makes_no_sense_is_refused(trial):
-    with pytest.raises(il.DataError, match="'common'"):
+    with pytest.raises(il.errors.DataError, match="'common'"):
         il.il_hte(trial, ability_sd="free")
-    with pytest.raises(il.DataError, match="crossover"):
+    with pytest.raises(il.errors.DataError, match="crossover"):
         il.il_hte(trial, ability_sd="by_arm", crossover=True)
     doses = trial.assign(treat=trial["id"] % 20)
-    with pytest.raises(il.DataError, match="20 values"):
+    with pytest.raises(il.errors.DataError, match="20 values"):
         il.il_hte(doses, ability_sd="by_arm")
 
 

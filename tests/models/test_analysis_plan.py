@@ -39,7 +39,7 @@ def test_what_is_planned_has_a_label(plan):
 
 def test_a_plan_is_read_back_as_it_was(plan, tmp_path):
     saved = plan.save(tmp_path / "plan.md")
-    back = il.load_plan(tmp_path / "plan.md")
+    back = il.load(tmp_path / "plan.md")
     assert back == saved and not back.changed and len(back.sha256) == 64
     assert (back.title, back.date) == ("Caffeine", "2026-01-02")
     assert back.priors["beta[treat]"] == "Normal(0, 2.5)"
@@ -69,26 +69,26 @@ def test_a_changed_file_is_said_to_be(plan, tmp_path, change):
     path = tmp_path / "plan.md"
     plan.save(path)
     path.write_text(path.read_text().replace(*change))
-    with pytest.warns(il.IlhteWarning, match="was changed after it was saved"):
-        back = il.load_plan(path)
+    with pytest.warns(il.errors.IlhteWarning, match="was changed after it was saved"):
+        back = il.load(path)
     assert back.changed and "CHANGED" in repr(back)
 
 
 def test_a_plan_is_not_written_over(plan, tmp_path):
     plan.save(tmp_path / "plan.md")
-    with pytest.raises(il.DataError, match="not written over"):
+    with pytest.raises(il.errors.DataError, match="not written over"):
         plan.save(tmp_path / "plan.md")
-    with pytest.raises(il.DataError, match="in a folder there is"):
+    with pytest.raises(il.errors.DataError, match="in a folder there is"):
         plan.save(tmp_path / "none" / "plan.md")
 
 
 def test_other_files_are_refused(tmp_path):
-    with pytest.raises(il.DataError, match="there is no file"):
-        il.load_plan(tmp_path / "none.md")
+    with pytest.raises(il.errors.DataError, match="there is no file"):
+        il.load(tmp_path / "none.md")
     for text in ("words", "```json\n{}\n```", "```json\n[1]\n```", "```json\n{broken\n```"):
         (tmp_path / "other.md").write_text(text)
-        with pytest.raises(il.DataError, match="holds no plan"):
-            il.load_plan(tmp_path / "other.md")
+        with pytest.raises(il.errors.DataError, match="holds no plan"):
+            il.load(tmp_path / "other.md")
 
 
 @pytest.mark.parametrize(
@@ -105,17 +105,17 @@ def test_other_files_are_refused(tmp_path):
 )
 def test_results_that_do_not_exist_are_refused(model, primary, sentence):
     if sentence is None:
-        with pytest.raises(il.ModelError, match="is no planned result"):
+        with pytest.raises(il.errors.ModelError, match="is no planned result"):
             il.analysis_plan(model, primary=[primary])
         return
-    with pytest.raises(il.ModelError, match=sentence):
+    with pytest.raises(il.errors.ModelError, match=sentence):
         il.analysis_plan(model, primary=primary)
 
 
 def test_one_result_is_primary_or_secondary(model):
-    with pytest.raises(il.ModelError, match="Name it once"):
+    with pytest.raises(il.errors.ModelError, match="Name it once"):
         il.analysis_plan(model, secondary="item population, logits")
-    with pytest.raises(il.ModelError, match="engine='stan'"):
+    with pytest.raises(il.errors.ModelError, match="engine='stan'"):
         il.analysis_plan(model, engine="stan")
 
 

@@ -136,7 +136,7 @@ def lkj_log_density(corr: np.ndarray, eta: float) -> float:
 @pytest.mark.parametrize("eta", [1.0, 2.0, 4.5])
 def test_joint_density_of_three_correlated_columns_and_a_factor(eta):
     table = il.load_dataset("verbagg")
-    model = il.Model("y ~ btype + (btype | id)", table, priors={"corr": il.LKJ(eta)})
+    model = il.Model("y ~ btype + (btype | id)", table, priors={"corr": il.priors.LKJ(eta)})
     point = random_point(model.pymc, 3)
     v = constrained(point)
     r21, r31, r32_given_1 = 2 * v["unit_corr_id"] - 1
@@ -166,7 +166,10 @@ def test_joint_density_of_several_blocks_and_priors_of_several_kinds():
     model = il.Model(
         "y ~ do + situ + (1 + do | id) + (0 + anger_std | id)",
         table.assign(do=(table["mode"] == "do").astype(int)),
-        priors={"beta[do]": il.StudentT(4, 0.5, 2), "sd_id[anger_std]": il.Gamma(2, 1)},
+        priors={
+            "beta[do]": il.priors.StudentT(4, 0.5, 2),
+            "sd_id[anger_std]": il.priors.Gamma(2, 1),
+        },
     )
     point = random_point(model.pymc, 4)
     v = constrained(point)
@@ -246,7 +249,9 @@ def variable_of(parameter: str, built: pm.Model):
 
 
 def test_every_prior_reaches_the_likelihood(caffeine, small):
-    mixed = small.with_priors({"beta[treat]": il.Flat(), "sd_item[treat]": il.Exponential(1)})
+    mixed = small.with_priors(
+        {"beta[treat]": il.priors.Flat(), "sd_item[treat]": il.priors.Exponential(1)}
+    )
     for model in (caffeine, small, mixed):
         built = model.pymc
         above = set(ancestors([built.logp(vars=built.observed_RVs)]))
@@ -259,7 +264,11 @@ def test_every_prior_reaches_the_likelihood(caffeine, small):
 def test_changing_any_declared_prior_changes_the_density(small):
     point = random_point(small.pymc, 9)
     before = joint(small.pymc, point)
-    others = {"beta": il.Normal(0.3, 0.7), "sd": il.HalfNormal(0.6), "corr": il.LKJ(5)}
+    others = {
+        "beta": il.priors.Normal(0.3, 0.7),
+        "sd": il.priors.HalfNormal(0.6),
+        "corr": il.priors.LKJ(5),
+    }
     for entry in small.priors:
         kind = entry.parameter.split("[")[0].split("_")[0]
         changed = small.with_priors({entry.parameter: others[kind]})
@@ -332,7 +341,9 @@ def test_nuts_takes_the_model():
     rng = np.random.default_rng(15)
     table = pd.DataFrame({"id": np.repeat(np.arange(8), 4), "item": np.tile(np.arange(4), 8)})
     table["school"], table["resp"] = table["id"] // 2, rng.integers(0, 2, 32)
-    priors = {"beta[school]": il.StudentT(3, 0, 1)}  # of another kind: `beta[...]` one by one
+    priors = {
+        "beta[school]": il.priors.StudentT(3, 0, 1)
+    }  # of another kind: `beta[...]` one by one
     built = il.Model("resp ~ school + (1 | school/id)", table, priors=priors).pymc
     draws = pm.sample(
         3,
@@ -354,18 +365,18 @@ def test_a_name_that_the_model_needs_is_refused(outer, inner):
     rng = np.random.default_rng(17)
     table = pd.DataFrame({outer: np.repeat(np.arange(4), 10), inner: np.tile(np.arange(10), 4)})
     table["y"] = rng.integers(0, 2, 40)
-    with pytest.raises(il.ModelError, match="Rename the column"):
+    with pytest.raises(il.errors.ModelError, match="Rename the column"):
         _ = il.Model(f"y ~ 1 + (1 | {outer}) + (1 | {inner})", table).pymc
 
 
 def test_centring_an_unknown_group_names_the_groups(small):
-    with pytest.raises(il.ModelError, match="'school', 'school:id', 'item'"):
+    with pytest.raises(il.errors.ModelError, match="'school', 'school:id', 'item'"):
         build_pymc(small, centred=frozenset({"pupil"}))
 
 
 def test_importing_the_package_does_not_import_pymc():
     code = (
-        "import sys, ilhte_bayes as il; il.Model; il.laplace; il.Normal; "
+        "import sys, ilhte_bayes as il; il.Model; il.laplace; il.priors.Normal; "
         "assert 'pymc' not in sys.modules and 'pytensor' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

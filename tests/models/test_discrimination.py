@@ -146,31 +146,31 @@ def test_one_ability_sd_for_each_arm_is_about_persons(trial):
 
 
 def test_prior_has_a_name_to_change_it_by(trial):
-    model = a_model(trial, True, priors={"sd_discrimination": il.HalfNormal(0.2)})
+    model = a_model(trial, True, priors={"sd_discrimination": il.priors.HalfNormal(0.2)})
     assert model.discrimination == "loaded"
-    assert model.priors["sd_discrimination"] == il.HalfNormal(0.2)
+    assert model.priors["sd_discrimination"] == il.priors.HalfNormal(0.2)
     plain = model.without_extensions()
     assert plain.discrimination is None and plain.design is model.design
-    with pytest.raises(il.ModelError, match="sd_discrimination"):
-        a_model(trial, None, priors={"sd_discrimination": il.HalfNormal(0.2)})
+    with pytest.raises(il.errors.ModelError, match="sd_discrimination"):
+        a_model(trial, None, priors={"sd_discrimination": il.priors.HalfNormal(0.2)})
 
 
 def test_maximum_likelihood_and_conditioning_are_refused_with_what_to_do(trial):
     model = a_model(trial, "loaded", "y ~ treat + (1 | id) + (treat | item)")
-    with pytest.raises(il.NotAvailable, match=r"il\.laplace.*discrimination=None"):
+    with pytest.raises(il.errors.NotAvailable, match=r"il\.laplace.*discrimination=None"):
         il.laplace(model)
-    with pytest.raises(il.NotAvailable, match=r"il\.conditional"):
+    with pytest.raises(il.errors.NotAvailable, match=r"il\.conditional"):
         il.conditional(model)
 
 
 def test_what_cannot_be_is_refused(trial):
-    with pytest.raises(il.ModelError, match=r"'loaded'.*'additive'"):
+    with pytest.raises(il.errors.ModelError, match=r"'loaded'.*'additive'"):
         a_model(trial, "2PL")
-    with pytest.raises(il.ModelError, match="one group of items"):
+    with pytest.raises(il.errors.ModelError, match="one group of items"):
         a_model(trial, "loaded", "y ~ treat + (1 | id)")
-    with pytest.raises(il.ModelError, match="one group of persons"):
+    with pytest.raises(il.errors.ModelError, match="one group of persons"):
         a_model(trial, "loaded", "y ~ treat + (treat | item)")
-    with pytest.raises(il.NotAvailable, match="integrate='none'"):
+    with pytest.raises(il.errors.NotAvailable, match="integrate='none'"):
         make_loaded_plan(a_model(trial, "loaded", "y ~ (0 + pre | id) + (1 | item)"), "id")
 
 

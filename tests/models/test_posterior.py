@@ -43,11 +43,11 @@ ORDINAL = {
 ALL = [*CASES, *ORDINAL]
 INTEGRATED = [pytest.param("id", id="integrated"), pytest.param("", id="direct")]
 PRIORS = {
-    "beta[treat]": il.StudentT(4, 0.1, 0.7),
-    "sd_item": il.HalfStudentT(3, 0.8),
-    "sd_id": il.Gamma(2.0, 1.5),
-    "sd_item[Intercept]": il.Exponential(0.9),
-    "beta[Intercept]": il.Flat(),
+    "beta[treat]": il.priors.StudentT(4, 0.1, 0.7),
+    "sd_item": il.priors.HalfStudentT(3, 0.8),
+    "sd_id": il.priors.Gamma(2.0, 1.5),
+    "sd_item[Intercept]": il.priors.Exponential(0.9),
+    "beta[Intercept]": il.priors.Flat(),
 }
 
 
@@ -81,13 +81,16 @@ def parts(trial, case, priors=None, integrated="id"):
 def ordinal(trial, kind, changes, roles):
     thresholds = "item" if kind == "item" else "common"
     if changes:
-        changes = changes | {"threshold": il.StudentT(5, 0.2, 1.5), "threshold[1|2]": il.Flat()}
+        changes = changes | {
+            "threshold": il.priors.StudentT(5, 0.2, 1.5),
+            "threshold[1|2]": il.priors.Flat(),
+        }
     options = {"family": "cumulative", "thresholds": thresholds, "roles": roles}
     model = il.Model(ITEM_EFFECTS, trial, priors=changes, **options)
     if kind != "slopes":
         return model
     design = with_own_slopes(model.design, ["pre", "treat"])
-    changes = changes | {"beta[treat, 2|3]": il.Normal(0.1, 0.3)}
+    changes = changes | {"beta[treat, 2|3]": il.priors.Normal(0.1, 0.3)}
     own = make_priors(design, changes, discrimination=None, ability="normal")
     return with_parts(model, design=design, priors=own)
 
@@ -265,8 +268,8 @@ def test_two_categories_have_the_binary_density(trial, integrated):
     """The only threshold is the intercept with its sign changed, under flat priors for both."""
     options = {"roles": {"treatment": "treat"}}
     formula = CASES["non-centred"][0]
-    binary = il.Model(formula, trial, priors={"beta[Intercept]": il.Flat()}, **options)
-    options |= {"family": "cumulative", "priors": {"threshold": il.Flat()}}
+    binary = il.Model(formula, trial, priors={"beta[Intercept]": il.priors.Flat()}, **options)
+    options |= {"family": "cumulative", "priors": {"threshold": il.priors.Flat()}}
     ordinal = il.Model(formula, trial, **options)
     found = []
     for model in (binary, ordinal):

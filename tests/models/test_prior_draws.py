@@ -12,14 +12,14 @@ from ilhte_bayes.models.prior_draws import draw_from_prior
 pytestmark = pytest.mark.filterwarnings("ignore::ilhte_bayes.errors.IlhteWarning")
 
 PRIORS = {
-    "normal": (il.Normal(0.5, 2), stats.norm(0.5, 2), "beta[treat]"),
-    "t": (il.StudentT(4, 1, 2), stats.t(4, 1, 2), "beta[treat]"),
-    "half-normal": (il.HalfNormal(1.5), stats.halfnorm(scale=1.5), "sd_item[treat]"),
-    "exponential": (il.Exponential(0.7), stats.expon(scale=0.7), "sd_item[treat]"),
-    "gamma": (il.Gamma(3, 2), stats.gamma(3, scale=0.5), "sd_item[treat]"),
+    "normal": (il.priors.Normal(0.5, 2), stats.norm(0.5, 2), "beta[treat]"),
+    "t": (il.priors.StudentT(4, 1, 2), stats.t(4, 1, 2), "beta[treat]"),
+    "half-normal": (il.priors.HalfNormal(1.5), stats.halfnorm(scale=1.5), "sd_item[treat]"),
+    "exponential": (il.priors.Exponential(0.7), stats.expon(scale=0.7), "sd_item[treat]"),
+    "gamma": (il.priors.Gamma(3, 2), stats.gamma(3, scale=0.5), "sd_item[treat]"),
     # the distribution of |t| for t with 3 degrees of freedom
-    "half-t": (il.HalfStudentT(3, 2), stats.foldcauchy, "sd_item[treat]"),
-    "lkj": (il.LKJ(3), stats.beta(3, 3, loc=-1, scale=2), "corr_item"),
+    "half-t": (il.priors.HalfStudentT(3, 2), stats.foldcauchy, "sd_item[treat]"),
+    "lkj": (il.priors.LKJ(3), stats.beta(3, 3, loc=-1, scale=2), "corr_item"),
 }
 
 
@@ -52,7 +52,9 @@ ORDINAL = "rate ~ treat + (1 | id) + (treat | item)"
 
 def ordinal(table: pd.DataFrame, kind: str = "common", **priors) -> il.Model:
     options = {"family": "cumulative", "thresholds": kind, "roles": {"item": "item"}}
-    return il.Model(ORDINAL, table, priors={"threshold": il.Normal(0.2, 1)} | priors, **options)
+    return il.Model(
+        ORDINAL, table, priors={"threshold": il.priors.Normal(0.2, 1)} | priors, **options
+    )
 
 
 def test_thresholds_are_drawn_on_the_condition_that_they_are_in_order(make_trial):
@@ -63,7 +65,7 @@ def test_thresholds_are_drawn_on_the_condition_that_they_are_in_order(make_trial
     same = [draw_from_prior(model, rng)["beta"][:3] for _ in range(500)]
     expected = 0.2 + np.array([-0.8463, 0, 0.8463])  # of three standard normals
     np.testing.assert_allclose(np.mean(same, axis=0), expected, atol=4 * 0.75 / np.sqrt(500))
-    other = ordinal(table, **{"threshold[1|2]": il.Normal(0.2, 0.1)})
+    other = ordinal(table, **{"threshold[1|2]": il.priors.Normal(0.2, 0.1)})
     found = np.array([draw_from_prior(other, rng)["beta"][:3] for _ in range(500)])
     draws = np.random.default_rng(1).normal(0.2, [1, 0.1, 1], (400_000, 3))
     draws = draws[(np.diff(draws) > 0).all(axis=1)]
@@ -74,6 +76,9 @@ def test_thresholds_are_drawn_on_the_condition_that_they_are_in_order(make_trial
 def test_priors_that_put_thresholds_out_of_order_are_refused(make_trial):
     table = make_trial(6, 4)
     table["rate"] = np.arange(len(table)) % 4
-    wrong = {"threshold[0|1]": il.Normal(9, 0.1), "threshold[1|2]": il.Normal(-9, 0.1)}
-    with pytest.raises(il.ModelError, match="never in order"):
+    wrong = {
+        "threshold[0|1]": il.priors.Normal(9, 0.1),
+        "threshold[1|2]": il.priors.Normal(-9, 0.1),
+    }
+    with pytest.raises(il.errors.ModelError, match="never in order"):
         draw_from_prior(ordinal(table, **wrong), np.random.default_rng(1))

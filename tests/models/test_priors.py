@@ -12,11 +12,11 @@ from ilhte_bayes.models.priors import change_priors, make_priors
 # Where to look: both sides of 0 for coefficients, above 0 for SDs.
 ANY, ABOVE = np.array([-3.1, -0.4, 0.0, 0.7, 5.0]), np.array([0.02, 0.5, 1.0, 2.7, 9.0])
 CASES = [
-    pytest.param(il.Normal(0.4, 1.7), stats.norm(0.4, 1.7), ANY, id="normal"),
-    pytest.param(il.StudentT(4, -0.5, 2), stats.t(4, -0.5, 2), ANY, id="student-t"),
-    pytest.param(il.HalfNormal(1.3), stats.halfnorm(scale=1.3), ABOVE, id="half-normal"),
-    pytest.param(il.Exponential(1.6), stats.expon(scale=1.6), ABOVE, id="exponential"),
-    pytest.param(il.Gamma(2, 0.4), stats.gamma(2, scale=1 / 0.4), ABOVE, id="gamma"),
+    pytest.param(il.priors.Normal(0.4, 1.7), stats.norm(0.4, 1.7), ANY, id="normal"),
+    pytest.param(il.priors.StudentT(4, -0.5, 2), stats.t(4, -0.5, 2), ANY, id="student-t"),
+    pytest.param(il.priors.HalfNormal(1.3), stats.halfnorm(scale=1.3), ABOVE, id="half-normal"),
+    pytest.param(il.priors.Exponential(1.6), stats.expon(scale=1.6), ABOVE, id="exponential"),
+    pytest.param(il.priors.Gamma(2, 0.4), stats.gamma(2, scale=1 / 0.4), ABOVE, id="gamma"),
 ]
 
 
@@ -28,7 +28,7 @@ class HalfT:
         return stats.t(3, 0, 2.5).logpdf(x) + np.log(2)
 
 
-HALF_T = pytest.param(il.HalfStudentT(3, 2.5), HalfT, ABOVE, id="half-t")
+HALF_T = pytest.param(il.priors.HalfStudentT(3, 2.5), HalfT, ABOVE, id="half-t")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_the_pymc_twin_has_the_same_log_density(prior, reference, at):
         variable = prior.pymc("x")
     twin = pm.logp(built["x"], at).eval(mode="FAST_COMPILE")
     assert variable.type.ndim == 0
-    atol = 2e-9 if isinstance(prior, il.HalfStudentT) else 1e-14
+    atol = 2e-9 if isinstance(prior, il.priors.HalfStudentT) else 1e-14
     np.testing.assert_allclose(twin, reference.logpdf(at), rtol=1e-12, atol=atol)
 
 
@@ -69,36 +69,36 @@ def test_complex_step_is_the_derivative(prior, reference, at):
 
 
 def test_flat_and_lkj():
-    assert il.Flat().log_density(3.0) == 0.0
-    assert il.LKJ(1).log_density(-5.0) == 0.0
+    assert il.priors.Flat().log_density(3.0) == 0.0
+    assert il.priors.LKJ(1).log_density(-5.0) == 0.0
     rho = np.array([-0.9, 0.0, 0.3])
-    density = np.exp(il.LKJ(2.5).log_density(np.log(1 - rho**2)))
+    density = np.exp(il.priors.LKJ(2.5).log_density(np.log(1 - rho**2)))
     reference = stats.beta(2.5, 2.5, loc=-1, scale=2).pdf(rho)  # LKJ in two dimensions
     np.testing.assert_allclose(density / density[1], reference / reference[1], rtol=1e-12)
 
 
 def test_flat_is_half_flat_for_an_sd():
     with pm.Model() as built:
-        il.Flat().pymc("sd_item[treat]")
-        il.Flat().pymc("beta[treat]")
+        il.priors.Flat().pymc("sd_item[treat]")
+        il.priors.Flat().pymc("beta[treat]")
     assert set(built.initial_point()) == {"sd_item[treat]_log__", "beta[treat]"}
 
 
 @pytest.mark.parametrize(
     "make, words",
     [
-        (lambda: il.Normal(0, 0), "sd is a positive number"),
-        (lambda: il.HalfNormal(-1), "sd is a positive number"),
-        (lambda: il.StudentT(0, 0, 1), "df is a positive number"),
-        (lambda: il.HalfStudentT(3, np.inf), "sd is a positive number"),
-        (lambda: il.Exponential(np.nan), "mean is a positive number"),
-        (lambda: il.Gamma(2, "1x"), "rate is a positive number"),
-        (lambda: il.Normal("high", 1), "mean is a number"),
-        (lambda: il.LKJ(0), "eta is a positive number"),
+        (lambda: il.priors.Normal(0, 0), "sd is a positive number"),
+        (lambda: il.priors.HalfNormal(-1), "sd is a positive number"),
+        (lambda: il.priors.StudentT(0, 0, 1), "df is a positive number"),
+        (lambda: il.priors.HalfStudentT(3, np.inf), "sd is a positive number"),
+        (lambda: il.priors.Exponential(np.nan), "mean is a positive number"),
+        (lambda: il.priors.Gamma(2, "1x"), "rate is a positive number"),
+        (lambda: il.priors.Normal("high", 1), "mean is a number"),
+        (lambda: il.priors.LKJ(0), "eta is a positive number"),
     ],
 )
 def test_impossible_numbers_are_refused_when_typed(make, words):
-    with pytest.raises(il.ModelError, match=words):
+    with pytest.raises(il.errors.ModelError, match=words):
         make()
 
 
@@ -112,9 +112,9 @@ def test_every_parameter_has_a_prior_of_its_own(caffeine):
         "sd_item[treat]",
         "corr_item",
     ]
-    assert caffeine.priors["beta[treat]"] == il.Normal(0, 2.5)
-    assert caffeine.priors["sd_item[treat]"] == il.HalfNormal(1)
-    assert caffeine.priors["corr_item"] == il.LKJ(2)
+    assert caffeine.priors["beta[treat]"] == il.priors.Normal(0, 2.5)
+    assert caffeine.priors["sd_item[treat]"] == il.priors.HalfNormal(1)
+    assert caffeine.priors["corr_item"] == il.priors.LKJ(2)
     with pytest.raises(KeyError):
         _ = caffeine.priors["corr_study"]
 
@@ -132,24 +132,24 @@ def test_slopes_are_scaled_by_their_column():
 
 def test_the_most_specific_name_wins(caffeine):
     changes = {
-        "sd_item[treat]": il.Gamma(2, 1),
-        "sd_item": il.Exponential(1),
-        "sd": il.HalfStudentT(3, 1),
-        "beta": il.Flat(),
+        "sd_item[treat]": il.priors.Gamma(2, 1),
+        "sd_item": il.priors.Exponential(1),
+        "sd": il.priors.HalfStudentT(3, 1),
+        "beta": il.priors.Flat(),
     }
     priors = make_priors(caffeine.design, changes)
-    assert priors["sd_item[treat]"] == il.Gamma(2, 1)
-    assert priors["sd_item[Intercept]"] == il.Exponential(1)
+    assert priors["sd_item[treat]"] == il.priors.Gamma(2, 1)
+    assert priors["sd_item[Intercept]"] == il.priors.Exponential(1)
     assert priors["sd_study[Intercept]"] == priors["sd_study:id[Intercept]"]
-    assert priors["sd_study[Intercept]"] == il.HalfStudentT(3, 1)
-    assert priors["beta[Intercept]"] == priors["beta[treat]"] == il.Flat()
+    assert priors["sd_study[Intercept]"] == il.priors.HalfStudentT(3, 1)
+    assert priors["beta[Intercept]"] == priors["beta[treat]"] == il.priors.Flat()
     assert {e.parameter for e in priors if e.reason != "set by you"} == {"corr_item"}
 
 
 @pytest.mark.parametrize("name", ["beta[treatment]", "sd_person", "treat", "sd_item[T]", ""])
 def test_a_wrong_name_lists_the_right_ones(caffeine, name):
-    with pytest.raises(il.ModelError) as raised:
-        caffeine.with_priors({name: il.Normal()})
+    with pytest.raises(il.errors.ModelError) as raised:
+        caffeine.with_priors({name: il.priors.Normal()})
     message = str(raised.value)
     assert repr(name) in message
     for entry in caffeine.priors:
@@ -159,15 +159,15 @@ def test_a_wrong_name_lists_the_right_ones(caffeine, name):
 @pytest.mark.parametrize(
     "name, prior, allowed",
     [
-        ("beta[treat]", il.HalfNormal(1), "Normal, StudentT, Flat"),
+        ("beta[treat]", il.priors.HalfNormal(1), "Normal, StudentT, Flat"),
         ("beta", 2.5, "Normal, StudentT, Flat"),
-        ("sd_item", il.Normal(0, 1), "HalfNormal, HalfStudentT, Exponential, Gamma, Flat"),
-        ("sd", il.LKJ(2), "HalfNormal, HalfStudentT, Exponential, Gamma, Flat"),
-        ("corr_item", il.Normal(0, 1), "LKJ, Flat"),
+        ("sd_item", il.priors.Normal(0, 1), "HalfNormal, HalfStudentT, Exponential, Gamma, Flat"),
+        ("sd", il.priors.LKJ(2), "HalfNormal, HalfStudentT, Exponential, Gamma, Flat"),
+        ("corr_item", il.priors.Normal(0, 1), "LKJ, Flat"),
     ],
 )
 def test_a_prior_of_the_wrong_kind_lists_the_right_ones(caffeine, name, prior, allowed):
-    with pytest.raises(il.ModelError, match=f"takes one of {allowed}") as raised:
+    with pytest.raises(il.errors.ModelError, match=f"takes one of {allowed}") as raised:
         caffeine.with_priors({name: prior})
     assert f"is {prior};" in str(raised.value)
 
@@ -187,31 +187,33 @@ def test_priors_print_as_a_table(caffeine):
 
 
 def test_a_later_broad_change_replaces_an_earlier_narrow_one(caffeine):
-    narrow = {"sd": il.Exponential(1), "beta[treat]": il.Normal(0, 0.5)}
+    narrow = {"sd": il.priors.Exponential(1), "beta[treat]": il.priors.Normal(0, 0.5)}
     first = change_priors(caffeine.priors, narrow)
-    second = change_priors(first, {"sd_item": il.Gamma(2, 1), "beta": il.Flat()})
-    assert second["sd_item[treat]"] == il.Gamma(2, 1)
-    assert second["sd_study[Intercept]"] == il.Exponential(1)
-    assert second["beta[treat]"] == il.Flat()
+    second = change_priors(first, {"sd_item": il.priors.Gamma(2, 1), "beta": il.priors.Flat()})
+    assert second["sd_item[treat]"] == il.priors.Gamma(2, 1)
+    assert second["sd_study[Intercept]"] == il.priors.Exponential(1)
+    assert second["beta[treat]"] == il.priors.Flat()
 
 
 def test_with_priors_keeps_earlier_changes(caffeine):
-    first = caffeine.with_priors({"beta[treat]": il.Normal(0, 0.5)})
-    second = first.with_priors({"corr_item": il.LKJ(5)})
-    assert second.priors["beta[treat]"] == il.Normal(0, 0.5)
-    assert second.priors["corr_item"] == il.LKJ(5)
-    assert first.priors["corr_item"] == il.LKJ(2)  # frozen: the first is as it was
-    assert caffeine.priors["beta[treat]"] == il.Normal(0, 2.5)
+    first = caffeine.with_priors({"beta[treat]": il.priors.Normal(0, 0.5)})
+    second = first.with_priors({"corr_item": il.priors.LKJ(5)})
+    assert second.priors["beta[treat]"] == il.priors.Normal(0, 0.5)
+    assert second.priors["corr_item"] == il.priors.LKJ(5)
+    assert first.priors["corr_item"] == il.priors.LKJ(2)  # frozen: the first is as it was
+    assert caffeine.priors["beta[treat]"] == il.priors.Normal(0, 2.5)
 
 
 def test_with_priors_lets_a_later_broad_change_replace_an_earlier_one(caffeine):
-    first = caffeine.with_priors({"sd": il.Exponential(1), "beta[treat]": il.Normal(0, 0.5)})
-    second = first.with_priors({"sd": il.Gamma(2, 1), "beta": il.Flat()})
-    assert second.priors["sd_item[treat]"] == il.Gamma(2, 1)
-    assert second.priors["beta[treat]"] == il.Flat()
+    first = caffeine.with_priors(
+        {"sd": il.priors.Exponential(1), "beta[treat]": il.priors.Normal(0, 0.5)}
+    )
+    second = first.with_priors({"sd": il.priors.Gamma(2, 1), "beta": il.priors.Flat()})
+    assert second.priors["sd_item[treat]"] == il.priors.Gamma(2, 1)
+    assert second.priors["beta[treat]"] == il.priors.Flat()
 
 
 def test_with_priors_rebuilds_the_pymc_model(caffeine):
     before = caffeine.pymc
-    after = caffeine.with_priors({"corr_item": il.LKJ(5)}).pymc
+    after = caffeine.with_priors({"corr_item": il.priors.LKJ(5)}).pymc
     assert after is not before and caffeine.pymc is before

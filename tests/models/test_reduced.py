@@ -148,7 +148,7 @@ def test_named_columns_are_taken_over(trial):
     own = {"response": "right", "treatment": "arm", "person": "pupil", "item": "task"}
     counted = il.reduce(t, **own)
     assert il.il_hte(counted).formula.text == "right ~ arm + (1 | pupil) + (arm | task)"
-    with pytest.raises(il.DataError, match="the table was reduced with item='task'"):
+    with pytest.raises(il.errors.DataError, match="the table was reduced with item='task'"):
         il.il_hte(counted, item="question")
 
 
@@ -172,7 +172,7 @@ NEEDS_MORE = [
 
 @pytest.mark.parametrize(("call", "words"), NEEDS_MORE, ids=[words for _, words in NEEDS_MORE])
 def test_what_needs_more_than_counts_says_so(call, words, reduced):
-    with pytest.raises(il.IlhteError, match=words):
+    with pytest.raises(il.errors.IlhteError, match=words):
         call(reduced)
 
 
@@ -180,7 +180,7 @@ def test_what_needs_more_than_counts_says_so(call, words, reduced):
     "call", [il.predictive_check, il.posterior_predictive, il.sum_score_effect]
 )
 def test_what_looks_at_single_answers_asks_for_the_table(call, pair):
-    with pytest.raises(il.NotAvailable, match="looks at who answered what"):
+    with pytest.raises(il.errors.NotAvailable, match="looks at who answered what"):
         call(pair[1])
 
 
@@ -190,7 +190,7 @@ def test_score_effects_are_those_of_the_table(pair):
 
 
 def test_loo_asks_for_the_table(pair):
-    with pytest.raises(il.NotAvailable, match=r"il\.loo looks at who answered what"):
+    with pytest.raises(il.errors.NotAvailable, match=r"il\.loo looks at who answered what"):
         il.loo(pair[1])
 
 

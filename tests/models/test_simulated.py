@@ -37,7 +37,7 @@ def table_of(model: il.Model) -> pd.DataFrame:
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_a_simulated_model_is_the_one_its_table_would_give(formula, make_trial):
     # small slopes, so that both answers are given: a table with one alone would be refused
-    model = il.Model(formula, make_trial(), priors={"beta": il.Normal(0, 0.01)})
+    model = il.Model(formula, make_trial(), priors={"beta": il.priors.Normal(0, 0.01)})
     rng = np.random.default_rng(5)
     new = simulate_answers(model, draw_from_prior(model, rng), rng).model
     assert new.design.n_obs == new.design.count.sum() == model.design.n_obs
@@ -64,7 +64,7 @@ def test_default_priors_do_not_depend_on_the_answers(formula, make_trial):
 
 def test_answers_alike_are_kept(make_trial):
     """Items that everyone solves stay in the model."""
-    priors = {"sd_id": il.Gamma(8, 8)}
+    priors = {"sd_id": il.priors.Gamma(8, 8)}
     model = il.Model("resp ~ treat + (1 | id) + (treat | item)", make_trial(), priors=priors)
     truth = draw_from_prior(model, np.random.default_rng(1))
     truth["beta"][:] = [60.0, 0.0]
@@ -116,13 +116,19 @@ def test_a_posterior_draw_is_taken_as_it_is(make_trial):
 
 
 def test_what_cannot_be_drawn_is_refused(make_trial):
-    model = il.Model("resp ~ treat + (treat | item)", make_trial(), priors={"beta": il.Flat()})
+    model = il.Model(
+        "resp ~ treat + (treat | item)", make_trial(), priors={"beta": il.priors.Flat()}
+    )
     rng = np.random.default_rng(1)
-    with pytest.raises(il.ModelError, match=r"beta\[Intercept\] has prior Flat.*with_priors"):
+    with pytest.raises(
+        il.errors.ModelError, match=r"beta\[Intercept\] has prior Flat.*with_priors"
+    ):
         draw_from_prior(model, rng)
-    with pytest.raises(il.ModelError, match="'sd_item' is missing"):
+    with pytest.raises(il.errors.ModelError, match="'sd_item' is missing"):
         simulate_answers(model, {"beta": np.zeros(2)}, rng)
-    with pytest.raises(il.ModelError, match=r"'beta' has shape \(3,\); the model's is \(2,\)"):
+    with pytest.raises(
+        il.errors.ModelError, match=r"'beta' has shape \(3,\); the model's is \(2,\)"
+    ):
         simulate_answers(model, {"beta": np.zeros(3)}, rng)
 
 
@@ -131,13 +137,15 @@ ORDINAL = "rate ~ treat + (1 | id) + (treat | item)"
 
 def ordinal(table: pd.DataFrame, kind: str = "common", **priors) -> il.Model:
     options = {"family": "cumulative", "thresholds": kind, "roles": {"item": "item"}}
-    return il.Model(ORDINAL, table, priors={"threshold": il.Normal(0.2, 1)} | priors, **options)
+    return il.Model(
+        ORDINAL, table, priors={"threshold": il.priors.Normal(0.2, 1)} | priors, **options
+    )
 
 
 def test_items_thresholds_are_in_order_too(make_trial):
     table, rng = make_trial(6, 4), np.random.default_rng(7)
     table["rate"] = np.arange(len(table)) % 4
-    model = ordinal(table, "item", **{"sd_item": il.HalfNormal(0.7)})
+    model = ordinal(table, "item", **{"sd_item": il.priors.HalfNormal(0.7)})
     for _ in range(10):
         drawn = draw_from_prior(model, rng)
         cuts = thresholds(model.design, drawn, np.arange(model.design.n_rows))

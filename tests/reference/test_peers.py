@@ -39,7 +39,7 @@ def fit_of(formula: str, frame: pd.DataFrame, key: str, engine=il.laplace, **opt
     """Each formula and data set is fitted once, however many peers are compared."""
     if (formula, key, engine) not in _fits:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", il.IlhteWarning)
+            warnings.simplefilter("ignore", il.errors.IlhteWarning)
             _fits[formula, key, engine] = engine(il.Model(formula, frame, **options))
     return _fits[formula, key, engine]
 

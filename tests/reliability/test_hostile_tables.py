@@ -69,7 +69,7 @@ def fit() -> il.Fit:
             TREATMENT: np.array(ARMS, dtype=object)[person % 2],
         }
     )
-    with pytest.warns(il.IlhteWarning, match=r"holds 6 name\(s\) with line ends"):
+    with pytest.warns(il.errors.IlhteWarning, match=r"holds 6 name\(s\) with line ends"):
         model = il.il_hte(table, response="resp", treatment=TREATMENT, person=PERSON, item="item")
     return il.laplace(model, objective="map")
 
@@ -161,7 +161,7 @@ assert len(repr(fit)) < 1e5 and len(fit._repr_html_()) < 1e5
 tell("fit")
 try:
     print(len(repr(il.item_effects(fit))))
-except il.IlhteError as error:
+except il.errors.IlhteError as error:
     print("item effects:", error)
 tell("item effects")
 path = il.report(fit, r"{page}")

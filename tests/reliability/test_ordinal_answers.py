@@ -53,7 +53,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_answers_are_refused_in_words(table, kind):
     damage, options, said = KINDS[kind]
-    with pytest.raises(il.IlhteError, match=said) as caught:
+    with pytest.raises(il.errors.IlhteError, match=said) as caught:
         il.Model(FORMULA, damage(table), "cumulative", **options)
     assert 30 < len(str(caught.value)) < 500
 
@@ -104,7 +104,7 @@ def test_categories_may_be_empty_in_places(table, where, thresholds):
     """Every number stays finite, and a fit's probabilities stay near the shares that were seen."""
     damaged = table.assign(resp=EMPTY[where](table))
     with warnings.catch_warnings():  # thresholds without answers between them are told
-        warnings.simplefilter("ignore", il.IlhteWarning)
+        warnings.simplefilter("ignore", il.errors.IlhteWarning)
         model = il.Model(FORMULA, damaged, "cumulative", thresholds=thresholds)
     fit = il.laplace(model, objective="map")
     assert np.isfinite(fit.coefficients.to_numpy()).all()
@@ -120,7 +120,7 @@ def test_categories_may_be_empty_in_places(table, where, thresholds):
 
 def test_own_thresholds_without_answers_between_them_are_told(table):
     """What keeps the thresholds around an empty category apart, and what else there is to do."""
-    with pytest.warns(il.IlhteWarning, match=r"nobody chose a middle category.*'common'"):
+    with pytest.warns(il.errors.IlhteWarning, match=r"nobody chose a middle category.*'common'"):
         model = il.Model(
             FORMULA, table.assign(resp=missing_in_items), "cumulative", thresholds="item"
         )
@@ -132,7 +132,7 @@ def test_an_arm_that_always_answers_highest(table):
     """Separated: maximum likelihood has no finite slope; the fit says so, and MAP is finite."""
     rng = np.random.default_rng(0)
     answers = np.where(table["treat"] == 1, 3, rng.integers(0, 3, len(table)))
-    with pytest.warns(il.IlhteWarning, match="every answer is the same for"):
+    with pytest.warns(il.errors.IlhteWarning, match="every answer is the same for"):
         model = il.Model(FORMULA, table.assign(resp=answers), "cumulative")
     ml, map_ = il.laplace(model), il.laplace(model, objective="map")
     assert any("logits" in problem for problem in ml.problems)
@@ -144,7 +144,7 @@ def test_an_arm_that_always_answers_highest(table):
 
 def test_items_that_everyone_answers_alike(table):
     alike = table.assign(resp=table["item"].clip(0, 3))
-    with pytest.warns(il.IlhteWarning, match="every answer is the same for"):
+    with pytest.warns(il.errors.IlhteWarning, match="every answer is the same for"):
         model = il.Model("resp ~ treat + (1 | id) + (1 | item)", alike, "cumulative")
     fit = il.laplace(model)
     assert np.isfinite(fit.loglik) and fit.problems
@@ -164,7 +164,7 @@ def test_a_predictor_that_never_changes_within_an_item(table):
 def test_other_abilities(table):
     by_arm = il.laplace(il.il_hte(table, family="cumulative", ability_sd="by_arm"))
     assert list(by_arm.sd("id").index) == ["C(treat)[0]", "C(treat)[1]"]
-    with pytest.raises(il.ModelError, match=r"'cumulative'; sum scores.*\"resp >= 2 ~"):
+    with pytest.raises(il.errors.ModelError, match=r"'cumulative'; sum scores.*\"resp >= 2 ~"):
         il.conditional(il.Model(FORMULA, table, "cumulative"))
-    with pytest.raises(il.NotAvailable, match="family='bernoulli'"):
+    with pytest.raises(il.errors.NotAvailable, match="family='bernoulli'"):
         il.il_hte(table, family="cumulative", discrimination=True)

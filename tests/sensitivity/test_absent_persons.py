@@ -93,8 +93,8 @@ def test_it_prints_within_a_page(found):
 
 
 def test_without_absent_persons_it_is_refused(fit_after, after, roster):
-    with pytest.raises(il.ModelError, match="with roster="):
+    with pytest.raises(il.errors.ModelError, match="with roster="):
         il.absent_persons(fit_after)
     everyone = il.il_hte(after, roster=roster.head(160))
-    with pytest.raises(il.ModelError, match="nobody is absent"):
+    with pytest.raises(il.errors.ModelError, match="nobody is absent"):
         il.absent_persons(everyone)

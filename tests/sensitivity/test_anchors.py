@@ -91,15 +91,15 @@ def test_ordinal_answers_and_several_arms(make_answers):
 
 
 def test_what_cannot_be_anchored_is_refused(fit_after, after):
-    with pytest.raises(il.ModelError, match="no such item; the model's are 'q1'"):
+    with pytest.raises(il.errors.ModelError, match="no such item; the model's are 'q1'"):
         il.anchors(fit_after, items=["q9"])
-    with pytest.raises(il.ModelError, match="all 6 items are named"):
+    with pytest.raises(il.errors.ModelError, match="all 6 items are named"):
         il.anchors(fit_after, items=[f"q{k}" for k in range(1, 7)])
-    with pytest.raises(il.ModelError, match="df above 2"):
+    with pytest.raises(il.errors.ModelError, match="df above 2"):
         il.anchors(fit_after, df=1)
     constant = il.laplace(il.il_hte(after, effects="constant"))
-    with pytest.raises(il.ModelError, match=r"Write \(treat \| item\)"):
+    with pytest.raises(il.errors.ModelError, match=r"Write \(treat \| item\)"):
         il.anchors(constant)
     slopes = il.laplace(il.Model("resp ~ treat + (position | id) + (treat | item)", after))
-    with pytest.raises(il.ModelError, match="can be integrated out"):
+    with pytest.raises(il.errors.ModelError, match="can be integrated out"):
         il.anchors(slopes)

@@ -12,7 +12,7 @@ from ilhte_bayes.estimands.boundary import likelihood_ratio_p
 
 @pytest.fixture(scope="module")
 def found():
-    return il.identification(il.load_dataset("mathexam"), "cov_tests", replicates=8)
+    return il.identification(il.load_dataset("mathexam"), "cov_tests", n=8)
 
 
 def test_numbers_are_those_of_each_model(found):
@@ -43,7 +43,7 @@ def test_quadrature_agrees_where_persons_answer_many_items(trial_table):
     table = trial_table(6, persons=150, items=14, spread=0.8)
     table["pre"] = np.random.default_rng(1).normal(size=150)[table["id"]]
     one, two = (
-        il.identification(table, "pre", engine=engine, replicates=1, assignment="randomised")
+        il.identification(table, "pre", engine=engine, n=1, assignment="randomised")
         for engine in ("laplace", "quadrature")
     )
     difference = two.beta_3["estimate"] - one.beta_3["estimate"]
@@ -105,7 +105,7 @@ def test_an_estimate_without_an_interval_is_hollow_in_both_figures(found):
 def test_an_edge_is_said(make_trial):
     table = make_trial(80, 5)
     model = il.il_hte(table, moderators=["pre"], assignment="randomised")
-    result = il.identification(model, replicates=2)
+    result = il.identification(model, n=2)
     assert result.easiness.loc["M_A"]["lower"].isna().any()
     assert "edge of its range" in repr(result)
     assert result.paragraph
@@ -115,14 +115,14 @@ def test_wrong_requests_are_refused(make_trial):
     table = make_trial()
     with pytest.raises(ModelError, match="engine="):
         il.identification(table, "pre", engine="glmer")
-    with pytest.raises(ModelError, match="replicates=0"):
-        il.identification(table, "pre", replicates=0, assignment="randomised")
+    with pytest.raises(ModelError, match="n=0"):
+        il.identification(table, "pre", n=0, assignment="randomised")
 
 
 @pytest.mark.slow
 def test_nuts_agrees_with_maximum_likelihood(found):
     other = il.identification(
-        il.load_dataset("mathexam"), "cov_tests", engine="nuts", draws=250, replicates=8
+        il.load_dataset("mathexam"), "cov_tests", engine="nuts", draws=250, n=8
     )
     se = found.beta_3.loc["M_B", "se"]
     # posterior means under weak priors; Monte Carlo error of 1,000 draws is below .05 se

@@ -106,18 +106,18 @@ def test_draws_are_refitted_as_draws(gaps):
 
 
 def test_what_cannot_be_told_is_refused(fit_gaps, fit_after, gaps, after):
-    with pytest.raises(il.DataError, match="no answer is missing"):
+    with pytest.raises(il.errors.DataError, match="no answer is missing"):
         il.missing_answers(fit_after, after)
-    with pytest.raises(il.DataError, match="not the table that the model was made of"):
+    with pytest.raises(il.errors.DataError, match="not the table that the model was made of"):
         il.missing_answers(fit_after, gaps)
-    with pytest.raises(il.DataError, match="order leaves out 'q3', 'q4', 'q5', 'q6'"):
+    with pytest.raises(il.errors.DataError, match="order leaves out 'q3', 'q4', 'q5', 'q6'"):
         il.missing_answers(fit_gaps, gaps, order=["q1", "q2"])
-    with pytest.raises(il.DataError, match="'not asked' or 'missing'"):
+    with pytest.raises(il.errors.DataError, match="'not asked' or 'missing'"):
         il.missing_answers(fit_gaps, gaps, absent_rows="wrong")
     broken = gaps.assign(position=gaps["position"].where(gaps["item"] != "q2"))
-    with pytest.raises(il.DataError, match="position is missing"):
+    with pytest.raises(il.errors.DataError, match="position is missing"):
         il.missing_answers(fit_gaps, broken, order="position")
     pieces = pd.concat([gaps, gaps.assign(resp=2.0, id=gaps["id"] + 500)])
     nominal = il.laplace(il.il_hte(pieces, family="multinomial"))
-    with pytest.raises(il.ModelError, match="no answer is a wrong one"):
+    with pytest.raises(il.errors.ModelError, match="no answer is a wrong one"):
         il.missing_answers(nominal, pieces)

@@ -79,10 +79,10 @@ def test_groups_that_nobody_randomised_may_differ_before(after, make_answers, ki
 
 
 def test_rows_that_say_nothing_are_refused(fit_after, after, before):
-    with pytest.raises(il.DataError, match=r"column 'wave' has 1, 2\. Name occasions"):
+    with pytest.raises(il.errors.DataError, match=r"column 'wave' has 1, 2\. Name occasions"):
         both = pd.concat([before.assign(wave=1), after.assign(wave=2)])
         il.placebo(fit_after, both, before=0)
-    with pytest.raises(il.DataError, match="no column of occasions"):
+    with pytest.raises(il.errors.DataError, match="no column of occasions"):
         il.placebo(fit_after, before, before=0)
-    with pytest.raises(il.DataError, match="none of these persons' arms"):
+    with pytest.raises(il.errors.DataError, match="none of these persons' arms"):
         il.placebo(fit_after, before.drop(columns="treat").assign(id=lambda t: t["id"] + 1000))

@@ -48,7 +48,7 @@ def planted(rho, beta_3=0.0, sigma_zeta=0.8, seed=1, pre=1.0, **options):
 def checked(model, replicates=19, seed=3):
     built = three_models(model, "pre")
     null = il.laplace(built.models["M_A+"])
-    return simulate_pure_item_effects(built, null, replicates=replicates, seed=seed)
+    return simulate_pure_item_effects(built, null, n=replicates, seed=seed)
 
 
 def mean_error(found):

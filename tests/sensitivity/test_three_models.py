@@ -40,7 +40,7 @@ def test_models_are_those_of_their_formulas_with_clusters(make_trial):
 
 
 def test_a_model_keeps_its_other_covariates_family_and_priors(make_trial):
-    prior = il.Normal(0, 0.25)
+    prior = il.priors.Normal(0, 0.25)
     model = il.il_hte(
         make_trial(),
         response="rate",

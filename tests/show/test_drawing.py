@@ -156,20 +156,20 @@ def test_names_of_items_are_no_markup_and_no_mathematics(logistic_table):
 
 def test_what_cannot_be_drawn_is_a_sentence(fit_of, monkeypatch):
     fit = fit_of("caffeine_map")
-    with pytest.raises(il.ModelError, match="'matplotlib', 'plotly'"):
+    with pytest.raises(il.errors.ModelError, match="'matplotlib', 'plotly'"):
         il.plot.item_effects(fit, backend="bokeh")
-    with pytest.raises(il.ModelError, match="'paper', 'slide'"):
+    with pytest.raises(il.errors.ModelError, match="'paper', 'slide'"):
         il.plot.item_effects(fit, size="poster")
-    with pytest.raises(il.ModelError, match="Leave one of them out"):
+    with pytest.raises(il.errors.ModelError, match="Leave one of them out"):
         il.plot.item_effects(fit, backend="plotly", ax=il.plot.item_effects(fit))
-    with pytest.raises(il.ModelError, match="item_curves"):
+    with pytest.raises(il.errors.ModelError, match="item_curves"):
         il.plot.category_curves(fit)
-    with pytest.raises(il.ModelError, match="estimated at 0"):
+    with pytest.raises(il.errors.ModelError, match="estimated at 0"):
         zero = fit_of("zero")
         assert zero.sd("item")["treat"] == 0.0
         il.plot.caterpillar(_without_spread(), "id")
     monkeypatch.setitem(sys.modules, "ilhte_bayes.show.figures.draw_plotly", None)
-    with pytest.raises(il.NotAvailable, match=r"pip install 'ilhte-bayes\[plotly\]'"):
+    with pytest.raises(il.errors.NotAvailable, match=r"pip install 'ilhte-bayes\[plotly\]'"):
         il.plot.item_effects(fit, backend="plotly")
 
 

@@ -229,7 +229,7 @@ def test_code_tells_what_the_caller_chose(logistic_table):
         table,
         roles={"treatment": "treat", "person": "id", "item": "item"},
         reference={"treat": "b"},
-        priors={"sd_item": il.Exponential(0.5)},
+        priors={"sd_item": il.priors.Exponential(0.5)},
         assignment="randomised",
     )
     there = {"table": table}
@@ -343,9 +343,9 @@ def test_a_model_without_items_has_a_page():
 def test_a_page_is_written_where_it_can_be(fit_of, tmp_path):
     written = il.report(fit_of("zero"), tmp_path / "page.html", title="Ein Titel: ä")
     assert "<h1>Ein Titel: ä</h1>" in written.read_text(encoding="utf-8")
-    with pytest.raises(il.DataError, match="is a folder"):
+    with pytest.raises(il.errors.DataError, match="is a folder"):
         il.report(fit_of("zero"), tmp_path)
-    with pytest.raises(il.DataError, match="Make it first"):
+    with pytest.raises(il.errors.DataError, match="Make it first"):
         il.report(fit_of("zero"), tmp_path / "none" / "page.html")
 
 
@@ -450,9 +450,9 @@ def test_results_that_are_given_stand_in_their_place(fit_of):
     assert [title for title in titles if title in order] == order
     text = words(source)
     assert f"likelihood ratio {test.statistic:.2f}" in text and "was not checked here" in text
-    with pytest.raises(il.ModelError, match=r"fits go in beside="):
+    with pytest.raises(il.errors.ModelError, match=r"fits go in beside="):
         page_html(fit, include=[fit])
-    with pytest.raises(il.ModelError, match="cannot show"):
+    with pytest.raises(il.errors.ModelError, match="cannot show"):
         page_html(fit, include=["<script>"])
 
 

@@ -125,16 +125,16 @@ def test_dummies_are_the_designs_columns(table):
 )  # fmt: skip
 def test_what_a_program_cannot_do_is_a_sentence(table, family, program):
     response = "y" if family == "bernoulli" else "score"
-    with pytest.raises(il.NotAvailable, match=f"{program} has no family like '{family}'"):
+    with pytest.raises(il.errors.NotAvailable, match=f"{program} has no family like '{family}'"):
         il.as_code(model(table, f"{response} ~ arm + (1 | id)", family), program)
 
 
 def test_unknown_programs_and_parts_without_code(table):
     own = model(table, "y ~ arm + (1 | id)")
-    with pytest.raises(il.ModelError, match="'glmer', 'clmm', 'glimmix', 'brms', 'bambi'"):
+    with pytest.raises(il.errors.ModelError, match="'glmer', 'clmm', 'glimmix', 'brms', 'bambi'"):
         il.as_code(own, "stata")
     slopes = il.Model("score ~ pre + (1 | id)", table, "cumulative", own_slopes=["pre"])
-    with pytest.raises(il.NotAvailable, match="at each threshold"):
+    with pytest.raises(il.errors.NotAvailable, match="at each threshold"):
         il.as_code(slopes, "brms")
 
 

@@ -36,8 +36,8 @@ def test_the_page_has_plan_and_differences(fit_of, plan, tmp_path):
     path = tmp_path / "plan.md"
     plan.save(path)
     path.write_text(path.read_text().replace("HalfNormal(1)", "HalfNormal(3)"))
-    with pytest.warns(il.IlhteWarning):
-        changed = il.load_plan(path)
+    with pytest.warns(il.errors.IlhteWarning):
+        changed = il.load(path)
     html = page_html(fit, plan=changed)
     assert "was changed after it was saved" in html and "prior of sd_item" in html
     assert "1 part(s) of the analysis differ" in html

@@ -240,11 +240,11 @@ def test_posterior_densities_have_mass_one_and_their_fits_mean(drawn, fit_of, ca
 
 
 def test_what_cannot_be_shown_is_a_sentence(fit_of):
-    with pytest.raises(il.ModelError, match=r"same effect.*Write \(treat \| item\)"):
+    with pytest.raises(il.errors.ModelError, match=r"same effect.*Write \(treat \| item\)"):
         il.plot.effect_by_easiness(fit_of("constant"))
-    with pytest.raises(il.ModelError, match=r"same effect.*Write \(treat \| item\)"):
+    with pytest.raises(il.errors.ModelError, match=r"same effect.*Write \(treat \| item\)"):
         il.plot.item_effects(fit_of("constant"))
-    with pytest.raises(il.ModelError, match="objective='map'"):
+    with pytest.raises(il.errors.ModelError, match="objective='map'"):
         il.plot.prior_posterior(fit_of("caffeine_ml"))
 
 
@@ -269,7 +269,7 @@ def test_arms_are_chosen_by_their_contrast(fit_of):
         assert "tutoring v control" in axes.get_xlabel() + axes.get_ylabel()
     legend = il.plot.item_curves(fit, contrast="tutoring v control").figure.legends[0]
     assert [t.get_text().split(",")[0] for t in legend.get_texts()] == ["control", "tutoring"]
-    with pytest.raises(il.ModelError, match="'tablets v control', 'tutoring v control'"):
+    with pytest.raises(il.errors.ModelError, match="'tablets v control', 'tutoring v control'"):
         il.plot.item_effects(fit, contrast="tea v control")
 
 
@@ -282,7 +282,7 @@ def test_figures_go_where_they_are_put(fit_of):
     figure.draw_without_rendering()
     assert first.get_figure(root=True) is figure
     assert len(figure.axes) == 11  # the left axes, and ten panels in place of the right
-    with pytest.raises(il.ModelError, match="subplots"):
+    with pytest.raises(il.errors.ModelError, match="subplots"):
         il.plot.prior_posterior(fit, ax=Figure().add_axes((0, 0, 1, 1)))
 
 

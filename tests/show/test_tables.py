@@ -115,12 +115,12 @@ def test_minus_signs_are_mathematics_in_latex_and_names_keep_theirs():
 
 
 def test_what_cannot_be_written_is_a_sentence(results, tmp_path, monkeypatch):
-    with pytest.raises(il.DataError, match=r"'.html', '.tex', '.docx', '.md'"):
+    with pytest.raises(il.errors.DataError, match=r"'.html', '.tex', '.docx', '.md'"):
         il.save_table(results["card"], tmp_path / "card.xlsx")
-    with pytest.raises(il.DataError, match="no folder"):
+    with pytest.raises(il.errors.DataError, match="no folder"):
         il.save_table(results["card"], tmp_path / "nowhere" / "card.tex")
-    with pytest.raises(il.ModelError, match="a str is no result"):
+    with pytest.raises(il.errors.ModelError, match="a str is no result"):
         il.save_table("effects", tmp_path / "card.tex")
     monkeypatch.setitem(sys.modules, "ilhte_bayes.show.word", None)
-    with pytest.raises(il.NotAvailable, match=r"pip install 'ilhte-bayes\[word\]'"):
+    with pytest.raises(il.errors.NotAvailable, match=r"pip install 'ilhte-bayes\[word\]'"):
         il.save_table(results["card"], tmp_path / "card.docx")

@@ -14,10 +14,10 @@ import ilhte_bayes as il
 from ilhte_bayes.studies.calibration import Calibration, calibrate, data_set, rank, thin
 
 PRIORS = {
-    "beta": il.Normal(0, 1),
-    "sd_item[Intercept]": il.HalfNormal(1),
-    "sd_item[treat]": il.HalfNormal(2),
-    "corr": il.LKJ(2),
+    "beta": il.priors.Normal(0, 1),
+    "sd_item[Intercept]": il.priors.HalfNormal(1),
+    "sd_item[treat]": il.priors.HalfNormal(2),
+    "corr": il.priors.LKJ(2),
 }
 N = 150
 
@@ -81,7 +81,7 @@ def study(model):
 
     def make(name: str) -> Calibration:
         if name not in made:
-            made[name] = calibrate(model, N, draws=200, kept=63, engine=ENGINES[name])
+            made[name] = calibrate(model, n=N, draws=200, kept=63, engine=ENGINES[name])
         return made[name]
 
     return make
@@ -133,7 +133,7 @@ def test_only_quantities_that_see_the_answers_find_the_prior(study):
 
 def test_the_same_seed_gives_the_same_study_and_data_sets(model):
     first, again = (
-        calibrate(model, 3, draws=200, kept=63, engine=importance, seed=4) for _ in range(2)
+        calibrate(model, n=3, draws=200, kept=63, engine=importance, seed=4) for _ in range(2)
     )
     pd.testing.assert_frame_equal(first.ranks, again.ranks)
     truth, _ = data_set(model, 2, seed=4)
@@ -149,7 +149,7 @@ def test_ranks_count_draws_below_and_share_ties():
 
 def test_thinning_takes_equal_spaces():
     np.testing.assert_array_equal(thin(np.arange(12.0).reshape(2, 6), 4), [1, 4, 7, 10])
-    with pytest.raises(il.ModelError, match="kept=13, of 12 draws"):
+    with pytest.raises(il.errors.ModelError, match="kept=13, of 12 draws"):
         thin(np.arange(12.0), 13)
 
 
@@ -170,8 +170,8 @@ def test_the_figure_has_a_panel_for_each_quantity(study):
 
 
 def test_numbers_that_make_no_sense_are_refused(model):
-    with pytest.raises(il.ModelError, match="n=0: it is a whole number"):
-        calibrate(model, 0)
+    with pytest.raises(il.errors.ModelError, match="n=0: it is a whole number"):
+        calibrate(model, n=0)
 
 
 def test_an_error_says_which_data_set_it_came_from(model):
@@ -179,5 +179,5 @@ def test_an_error_says_which_data_set_it_came_from(model):
         raise RuntimeError("no start")
 
     with pytest.raises(RuntimeError) as caught:
-        calibrate(model, 1, engine=fails, seed=9)
+        calibrate(model, n=1, engine=fails, seed=9)
     assert "data_set(model, 0, seed=9) makes it again" in caught.value.__notes__[0]

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.slow
 
 N, SIZE = 200, {"draws": 300, "kept": 99}
 # Fixed before any data. The ability SD is kept away from 0, where fits take minutes.
-PRIORS = {"beta": il.Normal(0, 1), "sd_id": il.Gamma(8, 8)}
-CLUSTERED = {"beta": il.Normal(0, 1), "sd_school:id": il.Gamma(8, 8)}
+PRIORS = {"beta": il.priors.Normal(0, 1), "sd_id": il.priors.Gamma(8, 8)}
+CLUSTERED = {"beta": il.priors.Normal(0, 1), "sd_school:id": il.priors.Gamma(8, 8)}
 
 
 def trial(persons: int = 120, items: int = 8) -> pd.DataFrame:
@@ -47,7 +47,7 @@ def recorded() -> Recorded:
 
 
 def test_nuts_is_calibrated(model, recorded, capsys):
-    calibration = calibrate(model, N, engine=recorded, **SIZE)
+    calibration = calibrate(model, n=N, engine=recorded, **SIZE)
     with capsys.disabled():
         print(f"\n{calibration}")
     table = calibration.uniformity()
@@ -56,7 +56,7 @@ def test_nuts_is_calibrated(model, recorded, capsys):
 
 @pytest.mark.parametrize("damage", [Narrow, WrongSign])
 def test_damaged_draws_are_found(damage, model, recorded, capsys):
-    calibration = calibrate(model, N, engine=damage(recorded), **SIZE)
+    calibration = calibrate(model, n=N, engine=damage(recorded), **SIZE)
     with capsys.disabled():
         print(f"\n{damage.__name__}: {calibration}")
     table = calibration.uniformity()
@@ -64,18 +64,18 @@ def test_damaged_draws_are_found(damage, model, recorded, capsys):
 
 
 def test_the_prior_is_found(model):
-    calibration = calibrate(model, 50, engine=prior_only, **SIZE)
+    calibration = calibrate(model, n=50, engine=prior_only, **SIZE)
     assert calibration.uniformity().loc["log_likelihood", "p"] < 1e-6
 
 
 def test_an_item_not_looked_at_is_found(model):
-    calibration = calibrate(model, 50, engine=Forgetful(nuts), **SIZE)
+    calibration = calibrate(model, n=50, engine=Forgetful(nuts), **SIZE)
     assert calibration.uniformity().loc["log_likelihood", "p"] < 1e-4
 
 
 def test_nuts_is_calibrated_with_clusters(capsys):
     formula = "resp ~ treat + pre + (1|school/id) + (treat|item)"
-    calibration = calibrate(il.Model(formula, trial(), priors=CLUSTERED), N, **SIZE)
+    calibration = calibrate(il.Model(formula, trial(), priors=CLUSTERED), n=N, **SIZE)
     with capsys.disabled():
         print(f"\n{calibration}")
     table = calibration.uniformity()
@@ -87,10 +87,10 @@ def test_nuts_of_ordinal_answers_is_calibrated(capsys):
     table = trial(persons=60, items=6)
     table["resp"] = np.random.default_rng(2).integers(0, 4, len(table))
     cuts = {"threshold[0|1]": -1.5, "threshold[1|2]": 0.0, "threshold[2|3]": 1.5}
-    priors = PRIORS | {name: il.Normal(mean, 0.7) for name, mean in cuts.items()}
+    priors = PRIORS | {name: il.priors.Normal(mean, 0.7) for name, mean in cuts.items()}
     formula = "resp ~ treat + (1|id) + (treat|item)"
     model = il.Model(formula, table, family="cumulative", priors=priors)
-    calibration = calibrate(model, N, **SIZE)
+    calibration = calibrate(model, n=N, **SIZE)
     with capsys.disabled():
         print(f"\n{calibration}")
     assert calibration.uniformity()["p"].min() > 0.01 / calibration.ranks.shape[1]
@@ -100,9 +100,9 @@ def test_nuts_of_multinomial_answers_is_calibrated(capsys):
     """Three categories without order: schools' effects independent between logits, all sampled."""
     table = trial(persons=240, items=1)
     table["resp"] = np.random.default_rng(2).integers(0, 3, len(table))
-    priors = {"beta": il.Normal(0, 1), "sd_school": il.Gamma(8, 12)}
+    priors = {"beta": il.priors.Normal(0, 1), "sd_school": il.priors.Gamma(8, 12)}
     model = il.Model("resp ~ treat + (1|school)", table, family="multinomial", priors=priors)
-    calibration = calibrate(model, N, **SIZE)
+    calibration = calibrate(model, n=N, **SIZE)
     with capsys.disabled():
         print(f"\n{calibration}")
     assert calibration.uniformity()["p"].min() > 0.01 / calibration.ranks.shape[1]

@@ -169,15 +169,15 @@ def test_the_figure_shows_the_floor_of_each_number_of_items(found):
     [
         ({"n": 0}, "n=0; it is a whole number"),
         ({"engine": "nuts"}, "'quadrature' or 'laplace'"),
-        ({"level": 5}, "such as 0.05"),
+        ({"alpha": 5}, "such as 0.05"),
         ({"persons": [2]}, "persons=2"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments, words):
-    with pytest.raises(il.ModelError, match=words):
+    with pytest.raises(il.errors.ModelError, match=words):
         il.power(PLAN, progress=False, workers=1, **arguments)
 
 
 def test_something_else_than_trials_is_refused(make_trial):
-    with pytest.raises(il.ModelError, match=r"Write il.power\(il.Trial"):
+    with pytest.raises(il.errors.ModelError, match=r"Write il.power\(il.Trial"):
         il.power([make_trial()])

@@ -158,7 +158,7 @@ def test_priors_are_for_the_next_trial(found, trial_of):
 
 def fit_of_prior_draws(trial, n=20_000):
     """A fit whose answers said nothing: its draws are the priors'."""
-    model = il.il_hte(trial, priors={"sd_item[treat]": il.HalfNormal(0.7)})
+    model = il.il_hte(trial, priors={"sd_item[treat]": il.priors.HalfNormal(0.7)})
     rng = np.random.default_rng(2)
     rho = 2.0 * rng.beta(2.0, 2.0, n) - 1.0  # LKJ(2), the default
     corr = np.ones((1, n, 2, 2))
@@ -203,7 +203,7 @@ def test_rho_near_its_edge_has_a_curve_that_can_be_read(rho, se):
 
 def test_a_study_becomes_priors(trial_of):
     trials = {f"t{k}": trial_of(k, persons=80, items=6) for k in range(4)}
-    study = il.study(trials, ["M_A"], "laplace", progress=False)
+    study = il.study(trials, models=["M_A"], engine="laplace", progress=False)
     found = il.second_stage(study)
     assert (found.frame["lower"] <= found.frame["upper"]).all()
     assert found.frame.loc[("sigma_zeta", "next trial"), "lower"] > 0
@@ -212,7 +212,7 @@ def test_a_study_becomes_priors(trial_of):
 
 
 def test_refusals(trial_of):
-    study = il.study({"a": trial_of(1)}, ["M_A"], "laplace", progress=False)
+    study = il.study({"a": trial_of(1)}, models=["M_A"], engine="laplace", progress=False)
     with pytest.raises(DataError, match="3 or more"):
         il.second_stage(study)
     with pytest.raises(ModelError, match="no study"):

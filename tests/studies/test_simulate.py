@@ -113,7 +113,7 @@ def test_what_makes_no_sense_is_refused(make_trial, rated):
         (lambda: il.simulate(rated, parameters="mean"), "'draw' or 'estimates'"),
         (lambda: il.simulate(rated).model(effects="constant"), "its formula stays"),
     ):
-        with pytest.raises(il.ModelError, match=words):
+        with pytest.raises(il.errors.ModelError, match=words):
             call()
 
 

@@ -40,8 +40,10 @@ def test_a_row_holds_what_the_single_functions_say(trial_of):
 
 def test_quadrature_and_draws_fill_the_same_table(trial_of):
     trials = {"a": trial_of(1, persons=40, items=4)}
-    exact = il.study(trials, ["M_A"], "quadrature", progress=False).frame.loc["a"]
-    drawn = il.study(trials, ["M_A"], "nuts", draws=100, progress=False).frame.loc["a"]
+    exact = il.study(trials, models=["M_A"], engine="quadrature", progress=False).frame.loc["a"]
+    drawn = il.study(trials, models=["M_A"], engine="nuts", draws=100, progress=False).frame.loc[
+        "a"
+    ]
     assert "p_mixture" not in exact.index and "p_mixture" not in drawn.index
     # a posterior mean and a maximum are half a standard error apart at most here
     assert abs(drawn["ate_logit"] - exact["ate_logit"]) < 0.5 * exact["ate_logit_se"]
@@ -134,7 +136,9 @@ def test_nothing_is_done_twice_and_what_changed_is_noticed(folder, counted, tria
 
 def test_any_changed_byte_is_noticed(tmp_path, trial_of):
     trial = trial_of(0, persons=30, items=4)
-    study = il.study({"one": trial}, ["M_A"], "laplace", folder=tmp_path, progress=False)
+    study = il.study(
+        {"one": trial}, models=["M_A"], engine="laplace", folder=tmp_path, progress=False
+    )
     key = ("one", study.settings.fingerprint, fingerprint(trial))
     place = place_of(tmp_path, *key[:2])
     whole = place.read_bytes()

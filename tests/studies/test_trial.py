@@ -95,12 +95,14 @@ def test_arms_booklets_and_missing_answers_are_as_planned():
     ],
 )
 def test_impossible_plans_are_refused_with_a_cure(changes, words):
-    with pytest.raises(il.ModelError, match=words):
+    with pytest.raises(il.errors.ModelError, match=words):
         il.Trial(**changes)
 
 
 def test_a_field_that_is_not_there_is_named():
-    with pytest.raises(il.ModelError, match="a trial has no 'n_items'; it has persons, items"):
+    with pytest.raises(
+        il.errors.ModelError, match="a trial has no 'n_items'; it has persons, items"
+    ):
         il.Trial().changed(n_items=5)
 
 

@@ -40,13 +40,13 @@ def engine(model, draws, seed):
     return il.laplace(model, objective="map").draws["posterior"].to_dataset()
 
 table = il.simulate(plan, seed=1).table
-model = il.il_hte(table, priors={"beta": il.Normal(0, 1)})
+model = il.il_hte(table, priors={"beta": il.priors.Normal(0, 1)})
 options = {"quantities": {"b": lambda model, draws: draws["beta"][..., 1].values}, "kept": 9}
-here, there = (il.calibrate(model, 3, engine=engine, workers=w, **options) for w in (1, 2))
+here, there = (il.calibrate(model, n=3, engine=engine, workers=w, **options) for w in (1, 2))
 assert here.ranks.equals(there.ranks), (here.ranks, there.ranks)
 
 trials = {f"t{k}": il.simulate(plan, seed=k).table for k in range(3)}
-study = il.study(trials, ["M0", "M_A"], "laplace", workers=2, progress=False)
+study = il.study(trials, models=["M0", "M_A"], engine="laplace", workers=2, progress=False)
 assert len(study.frame) == 3 and not len(study.failures)
 """
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from ilhte_bayes.engines.marginal.covariance import Coordinates, complex_step
 from ilhte_bayes.engines.marginal.maximise import LogPrior, MarginalObjective
-from ilhte_bayes.models.priors import LKJ, Priors
+from ilhte_bayes.models.distributions import LKJ
+from ilhte_bayes.models.priors import Priors
 
 
 def log_prior(objective: MarginalObjective, priors: Priors) -> LogPrior:

@@ -68,7 +68,7 @@ def calibration(
     --------
     >>> import ilhte_bayes as il
     >>> trial = il.simulate(il.Trial(persons=30, items=4), seed=1).table
-    >>> model = il.il_hte(trial, priors={"beta": il.Normal(0, 1)})
+    >>> model = il.il_hte(trial, priors={"beta": il.priors.Normal(0, 1)})
     >>> found = il.calibrate(model, n=2, draws=60, kept=9)  # 200 data sets say something
     >>> ax = il.plot.calibration(found)
     """

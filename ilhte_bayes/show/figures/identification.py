@@ -66,7 +66,7 @@ def identification(
     Examples
     --------
     >>> import ilhte_bayes as il
-    >>> found = il.identification(il.load_dataset("mathexam"), "cov_tests", replicates=20)
+    >>> found = il.identification(il.load_dataset("mathexam"), "cov_tests", n=20)
     >>> panels = il.plot.identification(found)
     """
     drawing = Drawing(

@@ -14,7 +14,7 @@ from ilhte_bayes.estimands.items import changes_by_item, treatment_contrasts
 from ilhte_bayes.estimands.parameters import parameter_draws
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.design import Group
-from ilhte_bayes.models.priors import LKJ, Flat, Prior
+from ilhte_bayes.models.distributions import LKJ, Flat, Prior
 from ilhte_bayes.show.figures.canvas import cut
 from ilhte_bayes.show.figures.drawing import (
     QUIET,

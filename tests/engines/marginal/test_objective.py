@@ -135,7 +135,7 @@ def test_any_small_design_equals_dense_algebra(seed, n_person, n_item, missing, 
     frame = simulated(seed, n_person, n_item, missing)
     try:
         target = objective_for(FORMULAS[name], frame)
-    except (il.IlhteError, il.IlhteWarning):
+    except (il.errors.IlhteError, il.errors.IlhteWarning):
         return  # a design without variation, refused or warned of at the door
     psi = random_psi(target, seed)
     assert target.evaluate(psi).value == pytest.approx(dense(target, psi), abs=1e-6)
