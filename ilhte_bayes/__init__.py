@@ -68,8 +68,8 @@ _PUBLIC = {
     "load_dataset": "data.datasets",
     "datasets": "data.datasets",
     "report": "show.page",
-    "table": "show.tables",
-    "save_table": "show.tables",
+    "table": "show.export",
+    "save_table": "show.export",
     "as_code": "show.peers",
 }
 # public namespace -> module that is it
@@ -129,9 +129,9 @@ if TYPE_CHECKING:
     from ilhte_bayes.sensitivity.missing_answers import missing_answers
     from ilhte_bayes.sensitivity.placebo import placebo
     from ilhte_bayes.show import plots as plot
+    from ilhte_bayes.show.export import save_table, table
     from ilhte_bayes.show.page import report
     from ilhte_bayes.show.peers import as_code
-    from ilhte_bayes.show.tables import save_table, table
     from ilhte_bayes.studies.calibration import calibrate
     from ilhte_bayes.studies.power import power
     from ilhte_bayes.studies.second_stage import second_stage

@@ -10,7 +10,7 @@ import xarray as xr
 from scipy.special import logsumexp
 
 from ilhte_bayes.checks.left_out import LeftOut, left_out
-from ilhte_bayes.checks.refit import exact_density
+from ilhte_bayes.checks.refit_left_out import exact_density
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.progress import steps

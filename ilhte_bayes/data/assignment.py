@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.data.coded import Coded, encode, is_whole
+from ilhte_bayes.data.integer_codes import Coded, encode, is_whole
 from ilhte_bayes.data.roles import Roles
 from ilhte_bayes.data.rows import Rows
 from ilhte_bayes.data.within import varies_within

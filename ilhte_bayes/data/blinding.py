@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.data.tables import Table, open_table
+from ilhte_bayes.data.open_table import Table, open_table
 from ilhte_bayes.errors import DataError
 
 BLINDED = "answers blinded"  # a blinded table's source ends with this

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.data.coded import is_whole
+from ilhte_bayes.data.integer_codes import is_whole
 from ilhte_bayes.data.names import LONGEST
 from ilhte_bayes.data.needed import Needed
 from ilhte_bayes.data.roles import Roles

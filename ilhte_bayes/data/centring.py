@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ilhte_bayes.data.tables import Table, open_table, require_columns
+from ilhte_bayes.data.open_table import Table, open_table, require_columns
 from ilhte_bayes.errors import DataError, listed
 
 

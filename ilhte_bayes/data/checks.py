@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.data.coded import Coded, cross
+from ilhte_bayes.data.integer_codes import Coded, cross
 from ilhte_bayes.data.roles import IRW_WAVE, Roles
 from ilhte_bayes.data.rows import Rows
 from ilhte_bayes.data.within import restarts, varies_within

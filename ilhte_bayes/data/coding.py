@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.data.coded import Coded, is_whole, natural_order, used
+from ilhte_bayes.data.integer_codes import Coded, is_whole, natural_order, used
 from ilhte_bayes.data.needed import ResponseTerm
 from ilhte_bayes.errors import DataError, listed
 

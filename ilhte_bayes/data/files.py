@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ilhte_bayes.data.coded import MISSING_TEXT
+from ilhte_bayes.data.integer_codes import MISSING_TEXT
 from ilhte_bayes.errors import DataError, listed
 
 _ENDINGS = (".csv", ".csv.gz", ".parquet")

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.data.coded import Coded, cross, encode, used
+from ilhte_bayes.data.integer_codes import Coded, cross, encode, used
+from ilhte_bayes.data.open_table import require_columns
 from ilhte_bayes.data.roles import Roles
 from ilhte_bayes.data.rows import Rows
-from ilhte_bayes.data.tables import require_columns
 from ilhte_bayes.errors import DataError, listed_plainly
 
 

@@ -111,7 +111,7 @@ class Reduced:
         return save_reduced(self, path)
 
     def __repr__(self) -> str:
-        from ilhte_bayes.show.reduced import describe_reduced
+        from ilhte_bayes.show.reduced_words import describe_reduced
 
         return describe_reduced(self)
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.data.coded import encode
+from ilhte_bayes.data.integer_codes import encode
 from ilhte_bayes.data.reduction_queries import BITS, GAP, PERSONS, N, any_gap, flag_gaps
 from ilhte_bayes.data.reduction_source import Columns, pandas_of
 from ilhte_bayes.data.rows import Dropped

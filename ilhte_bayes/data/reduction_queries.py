@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.data.coded import MISSING_TEXT, encode, used
+from ilhte_bayes.data.integer_codes import MISSING_TEXT, encode, used
 from ilhte_bayes.data.reduction_source import Columns, pandas_of
 
 _BLOCK = 40  # items whose powers of two go into one sum: 2^40, and some thousand repeats, are exact

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ilhte_bayes.data.coded import MISSING_TEXT
+from ilhte_bayes.data.integer_codes import MISSING_TEXT
 from ilhte_bayes.errors import DataError, listed
 
 if TYPE_CHECKING:

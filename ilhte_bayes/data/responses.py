@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.data.coded import cross
 from ilhte_bayes.data.coding import Coding, code_covariate
+from ilhte_bayes.data.integer_codes import cross
 from ilhte_bayes.data.needed import Needed
 from ilhte_bayes.data.rows import Dropped, Rows
 from ilhte_bayes.errors import DataError, listed

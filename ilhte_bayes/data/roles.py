@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 
 import pandas as pd
 
-from ilhte_bayes.data.tables import require_columns
+from ilhte_bayes.data.open_table import require_columns
 from ilhte_bayes.errors import DataError, listed
 
 # Names used by the Item Response Warehouse (IRW), taken as roles where nothing else is said.

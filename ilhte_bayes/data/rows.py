@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.data.coded import Coded, encode, used
+from ilhte_bayes.data.integer_codes import Coded, encode, used
 from ilhte_bayes.data.needed import Needed
-from ilhte_bayes.data.tables import require_columns
+from ilhte_bayes.data.open_table import require_columns
 from ilhte_bayes.errors import DataError
 
 

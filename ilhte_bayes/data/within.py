@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ilhte_bayes.data.coded import cross
+from ilhte_bayes.data.integer_codes import cross
 
 
 def varies_within(group: np.ndarray, value: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ from ilhte_bayes.engines.drawn import SMALLEST_START, Drawn, Run, warmup_share
 from ilhte_bayes.engines.nuts_numpyro import draw_numpyro
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Group
-from ilhte_bayes.models.builder import build_pymc, carried_terms, of_others
+from ilhte_bayes.models.builder import build_pymc
+from ilhte_bayes.models.builder_effects import carried_terms, of_others
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.priors import correlated
 

@@ -14,7 +14,7 @@ from ilhte_bayes.estimands.degrees_of_freedom import (
     few_clusters,
     n_constant,
 )
-from ilhte_bayes.estimands.families import moderator_notes
+from ilhte_bayes.estimands.moderator_family import moderator_notes
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.intervals import LEVEL

@@ -70,7 +70,7 @@ class ItemEffects:
 
     def to_latex(self) -> str:
         """Return a LaTeX table (package booktabs)."""
-        from ilhte_bayes.show.tables import to_latex
+        from ilhte_bayes.show.export import to_latex
 
         return to_latex(self)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from ilhte_bayes.data.tables import Table
+from ilhte_bayes.data.open_table import Table
 from ilhte_bayes.engines.laplace import laplace
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p
@@ -56,23 +56,23 @@ class Ladder:
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table as it is laid out, cells as text."""
-        from ilhte_bayes.show.ladder import ladder_table
+        from ilhte_bayes.show.ladder_words import ladder_table
 
         return ladder_table(self)
 
     def to_latex(self) -> str:
         """Return a LaTeX table (packages booktabs)."""
-        from ilhte_bayes.show.tables import to_latex
+        from ilhte_bayes.show.export import to_latex
 
         return to_latex(self)
 
     def __repr__(self) -> str:
-        from ilhte_bayes.show.ladder import describe_ladder
+        from ilhte_bayes.show.ladder_words import describe_ladder
 
         return describe_ladder(self)
 
     def _repr_html_(self) -> str:
-        from ilhte_bayes.show.ladder import ladder_html
+        from ilhte_bayes.show.ladder_words import ladder_html
 
         return ladder_html(self)
 

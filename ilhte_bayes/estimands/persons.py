@@ -98,7 +98,7 @@ class Persons:
 
     def to_latex(self) -> str:
         """Return a LaTeX table (package booktabs)."""
-        from ilhte_bayes.show.tables import to_latex
+        from ilhte_bayes.show.export import to_latex
 
         return to_latex(self)
 

@@ -50,17 +50,17 @@ class Comparison:
 
     def to_latex(self) -> str:
         """Return a LaTeX table (package booktabs)."""
-        from ilhte_bayes.show.tables import to_latex
+        from ilhte_bayes.show.export import to_latex
 
         return to_latex(self)
 
     def __repr__(self) -> str:
-        from ilhte_bayes.show.comparison import describe_comparison
+        from ilhte_bayes.show.comparison_words import describe_comparison
 
         return describe_comparison(self)
 
     def _repr_html_(self) -> str:
-        from ilhte_bayes.show.comparison import comparison_html
+        from ilhte_bayes.show.comparison_words import comparison_html
 
         return comparison_html(self)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ilhte_bayes.data.coded import cross
+from ilhte_bayes.data.integer_codes import cross
 from ilhte_bayes.formulas.cuts import ABOVE, GAP
 from ilhte_bayes.formulas.design import Design
 from ilhte_bayes.formulas.unchosen import find_unchosen

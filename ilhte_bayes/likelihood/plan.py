@@ -16,13 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ilhte_bayes.data.coded import cross
+from ilhte_bayes.data.integer_codes import cross
 from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.formulas.logits import predictors_of_category
 from ilhte_bayes.likelihood.answers import without_gaps
-from ilhte_bayes.likelihood.levels import ByLevel, column_in_use, constant_within, rows_by_level
-from ilhte_bayes.likelihood.predictor import Predictor, predictor_at
-from ilhte_bayes.likelihood.tables import (
+from ilhte_bayes.likelihood.equal_persons import (
     Answers,
     SortedPersons,
     cell_totals,
@@ -34,6 +32,8 @@ from ilhte_bayes.likelihood.tables import (
     sort_persons,
     table_entries,
 )
+from ilhte_bayes.likelihood.levels import ByLevel, column_in_use, constant_within, rows_by_level
+from ilhte_bayes.likelihood.predictor import Predictor, predictor_at
 
 
 class Units(NamedTuple):

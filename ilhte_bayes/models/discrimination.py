@@ -23,9 +23,9 @@ from ilhte_bayes.data.roles import Roles
 from ilhte_bayes.errors import ModelError, NotAvailable, listed
 from ilhte_bayes.formulas.contrasts import arm_contrasts, fixed_change, group_change
 from ilhte_bayes.formulas.design import Design, Group
+from ilhte_bayes.likelihood.equal_persons import require_sums_alone
 from ilhte_bayes.likelihood.plan import Plan, make_plan
 from ilhte_bayes.likelihood.predictor import Predictor
-from ilhte_bayes.likelihood.tables import require_sums_alone
 
 if TYPE_CHECKING:
     from ilhte_bayes.models.model import Model

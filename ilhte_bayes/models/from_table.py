@@ -17,10 +17,10 @@ from ilhte_bayes.data.cautions import (
 from ilhte_bayes.data.checks import check_nesting, check_trial
 from ilhte_bayes.data.coding import Coding, code_response, require_order
 from ilhte_bayes.data.flow import flow_by_arm
+from ilhte_bayes.data.open_table import Table, open_table
 from ilhte_bayes.data.responses import Responses, read_responses
 from ilhte_bayes.data.roles import Roles, read_roles
 from ilhte_bayes.data.rows import Rows, complete_rows
-from ilhte_bayes.data.tables import Table, open_table
 from ilhte_bayes.errors import DataError
 from ilhte_bayes.families import Family
 from ilhte_bayes.formulas.design import build_design, group_sizes, needed_columns

@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from ilhte_bayes.data.open_table import Table, open_table, require_columns
 from ilhte_bayes.data.reduction import Reduced, kind_rows
 from ilhte_bayes.data.reduction_file import opened_reduced
 from ilhte_bayes.data.roles import IRW_ITEM, IRW_PERSON, IRW_TREATMENT, Roles
-from ilhte_bayes.data.tables import Table, open_table, require_columns
 from ilhte_bayes.errors import DataError, NotAvailable
 from ilhte_bayes.models.model import Model, as_list
 from ilhte_bayes.models.reduced import require_kept

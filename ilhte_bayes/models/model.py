@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ilhte_bayes.data.assignment import Assignment, AssignmentKind
+from ilhte_bayes.data.open_table import Table, open_table
 from ilhte_bayes.data.reduction import Reduced
 from ilhte_bayes.data.reduction_file import opened_reduced
 from ilhte_bayes.data.responses import Responses
 from ilhte_bayes.data.roles import Roles
-from ilhte_bayes.data.tables import Table, open_table
 from ilhte_bayes.errors import DataError, IlhteWarning
 from ilhte_bayes.families import Family, get_family
 from ilhte_bayes.formulas.cuts import (

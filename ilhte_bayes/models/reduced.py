@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from ilhte_bayes.data.assignment import AssignmentKind, find_assignment
 from ilhte_bayes.data.cautions import arms_without_zero, look_alikes, odd_roles, renamed_levels
 from ilhte_bayes.data.checks import silent_items
-from ilhte_bayes.data.coded import encode
 from ilhte_bayes.data.coding import code_response
+from ilhte_bayes.data.integer_codes import encode
 from ilhte_bayes.data.needed import Needed
 from ilhte_bayes.data.reduction import Reduced, kind_rows
 from ilhte_bayes.data.responses import Counts, read_responses

@@ -13,7 +13,7 @@ from ilhte_bayes.estimands.parameters import parameter_draws
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.contrasts import Contrast
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.sensitivity.refits import as_fit
+from ilhte_bayes.sensitivity.on_other_table import as_fit
 
 
 @dataclass(frozen=True, repr=False, eq=False)

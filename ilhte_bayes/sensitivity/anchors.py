@@ -18,7 +18,7 @@ from ilhte_bayes.estimands.items import item_effects
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.fits.intervals import p_words
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.sensitivity.second_stage import Deviations, draw_deviations
+from ilhte_bayes.sensitivity.deviations import Deviations, draw_deviations
 from ilhte_bayes.sensitivity.unpooled import unpooled_effects
 
 _CROWDED = 0.4  # share of items that deviate, of a half at most

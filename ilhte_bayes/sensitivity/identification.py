@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.data.tables import Table
+from ilhte_bayes.data.open_table import Table
 from ilhte_bayes.engines.refit import fit_by
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p

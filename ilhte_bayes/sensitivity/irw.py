@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
+from ilhte_bayes.data.open_table import Table, open_table, require_columns
 from ilhte_bayes.data.roles import IRW_BASELINE, IRW_COVARIATE, IRW_WAVE
-from ilhte_bayes.data.tables import Table, open_table, require_columns
 from ilhte_bayes.engines.laplace import laplace
 from ilhte_bayes.errors import DataError, ModelError, listed
 from ilhte_bayes.estimands.result import Result

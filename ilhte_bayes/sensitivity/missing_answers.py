@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.data.coded import cross, encode
 from ilhte_bayes.data.coding import code_response
-from ilhte_bayes.data.tables import Table, open_table, require_columns
+from ilhte_bayes.data.integer_codes import cross, encode
+from ilhte_bayes.data.open_table import Table, open_table, require_columns
 from ilhte_bayes.engines.refit import refit
 from ilhte_bayes.errors import DataError, ModelError, listed
 from ilhte_bayes.estimands.items import item_effects
@@ -16,7 +16,7 @@ from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.design import needed_columns
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.sensitivity.refits import as_fit, model_on, moving_columns
+from ilhte_bayes.sensitivity.on_other_table import as_fit, model_on, moving_columns
 
 AbsentRows = Literal["not asked", "missing"]
 

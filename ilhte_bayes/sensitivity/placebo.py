@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.data.assignment import AssignmentKind
+from ilhte_bayes.data.open_table import Table, open_table, require_columns
 from ilhte_bayes.data.roles import IRW_WAVE
-from ilhte_bayes.data.tables import Table, open_table, require_columns
 from ilhte_bayes.engines.laplace import laplace
 from ilhte_bayes.engines.refit import refit
 from ilhte_bayes.errors import DataError, ModelError, listed
@@ -18,7 +18,7 @@ from ilhte_bayes.estimands.variance_tests import without_column
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.fits.intervals import p_words
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.sensitivity.refits import as_fit, model_on, moving_columns
+from ilhte_bayes.sensitivity.on_other_table import as_fit, model_on, moving_columns
 
 _FEW = 0.05  # p-values below this are said to be a sign
 _EXPECTED: dict[AssignmentKind | None, str] = {

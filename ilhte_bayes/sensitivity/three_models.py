@@ -15,7 +15,7 @@ from typing import Any
 
 from formulaic import Formula as FormulaicFormula
 
-from ilhte_bayes.data.tables import Table, open_table, require_columns
+from ilhte_bayes.data.open_table import Table, open_table, require_columns
 from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.formulas.columns import variables
 from ilhte_bayes.formulas.contrasts import Contrast, arm_contrasts

@@ -11,7 +11,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from ilhte_bayes.data.tables import Table
+from ilhte_bayes.data.open_table import Table
 from ilhte_bayes.engines.refit import fit_by
 from ilhte_bayes.errors import IlhteError, IlhteWarning
 from ilhte_bayes.fits.fit import Engine

@@ -15,7 +15,7 @@ from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.prior_draws import draw_from_prior
 from ilhte_bayes.models.simulated import simulate_answers
 from ilhte_bayes.studies.resized import Size, resize
-from ilhte_bayes.studies.tables import table_of
+from ilhte_bayes.studies.table_of_answers import table_of
 from ilhte_bayes.studies.trial import (
     Drawn,
     Layout,

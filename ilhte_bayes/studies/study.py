@@ -9,8 +9,8 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from ilhte_bayes.data.coded import natural_order
-from ilhte_bayes.data.tables import Table
+from ilhte_bayes.data.integer_codes import natural_order
+from ilhte_bayes.data.open_table import Table
 from ilhte_bayes.errors import DataError, ModelError, listed
 from ilhte_bayes.fits.fit import Engine
 from ilhte_bayes.fits.progress import steps

@@ -6,7 +6,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import Any
 
-from ilhte_bayes.data.tables import open_table
+from ilhte_bayes.data.open_table import open_table
 from ilhte_bayes.errors import DataError
 from ilhte_bayes.studies.analyse import Job, Settings, analyse, unexpected
 from ilhte_bayes.studies.trial_results import TrialResult

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from ilhte_bayes.data.tables import Table
+from ilhte_bayes.data.open_table import Table
 from ilhte_bayes.errors import DataError
 from ilhte_bayes.fits.seal import check_seal, seal_file
 

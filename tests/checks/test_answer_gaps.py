@@ -14,7 +14,7 @@ from ilhte_bayes.checks.answer_gaps import AnswerGaps
 from ilhte_bayes.checks.leave_clusters import LeaveClusters
 from ilhte_bayes.checks.leave_items import LeaveItems
 from ilhte_bayes.checks.leave_persons import LeavePersons, LeaveResponses
-from ilhte_bayes.checks.refit import model_of
+from ilhte_bayes.checks.refit_left_out import model_of
 from ilhte_bayes.fits.spread_draws import Values
 from ilhte_bayes.likelihood.plan import make_plan
 

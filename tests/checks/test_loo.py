@@ -11,7 +11,7 @@ from ilhte_bayes.checks.leave_clusters import LeaveClusters
 from ilhte_bayes.checks.leave_items import LeaveItems
 from ilhte_bayes.checks.leave_persons import LeavePersons, LeaveResponses
 from ilhte_bayes.checks.left_out import left_out
-from ilhte_bayes.checks.refit import exact_density, model_of
+from ilhte_bayes.checks.refit_left_out import exact_density, model_of
 from ilhte_bayes.fits.spread_draws import Values
 from ilhte_bayes.likelihood.plan import make_plan
 

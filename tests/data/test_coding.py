@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import ilhte_bayes as il
-from ilhte_bayes.data.coded import encode
 from ilhte_bayes.data.coding import code_covariate, code_response
+from ilhte_bayes.data.integer_codes import encode
 from ilhte_bayes.errors import DataError
 from ilhte_bayes.formulas.grammar import parse_formula
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from ilhte_bayes.data.files import read_file
-from ilhte_bayes.data.tables import open_table
+from ilhte_bayes.data.open_table import open_table
 from ilhte_bayes.errors import DataError
 
 

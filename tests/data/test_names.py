@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ilhte_bayes as il
-from ilhte_bayes.data.coded import encode
+from ilhte_bayes.data.integer_codes import encode
 from ilhte_bayes.data.names import LONGEST, printable, printable_names
 
 FINE = [

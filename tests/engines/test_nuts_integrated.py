@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 import ilhte_bayes as il
-from ilhte_bayes.checks.refit import model_of
+from ilhte_bayes.checks.refit_left_out import model_of
 from ilhte_bayes.engines import nuts
 from ilhte_bayes.engines.drawn import Drawn
 

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import ilhte_bayes as il
-from ilhte_bayes.show.comparison import comparison_table
+from ilhte_bayes.show.comparison_words import comparison_table
 
 FORMULA = "resp >= 2 ~ treat + (1 | study/id) + (treat | item)"
 

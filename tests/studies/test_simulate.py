@@ -6,7 +6,7 @@ import pytest
 
 import ilhte_bayes as il
 from ilhte_bayes.models.simulated import _named
-from ilhte_bayes.studies.tables import table_of
+from ilhte_bayes.studies.table_of_answers import table_of
 
 PLANS = {
     "binary": il.Trial(persons=60, items=6),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ilhte_bayes.fits.comparison import compare
 from ilhte_bayes.fits.fit import Fit
-from ilhte_bayes.show.comparison import comparison_table
+from ilhte_bayes.show.comparison_words import comparison_table
 from ilhte_bayes.show.html_tables import components_table, fixed_tables, html_table
 from ilhte_bayes.show.model_words import equation_html, model_sentences
 from ilhte_bayes.show.pictures import priors

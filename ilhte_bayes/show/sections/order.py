@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ilhte_bayes.show import answers as told
+from ilhte_bayes.show import question_and_answer as told
 from ilhte_bayes.show.sections import participants, repeat
 from ilhte_bayes.show.sections.checks import checks, diagnostics, misfit_note
 from ilhte_bayes.show.sections.effects import card, scores

@@ -5,7 +5,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 import ilhte_bayes as il
-from ilhte_bayes.estimands.families import holm, moderated_terms
+from ilhte_bayes.estimands.moderator_family import holm, moderated_terms
 
 
 def test_holm_is_that_of_statsmodels():

@@ -1,4 +1,4 @@
-"""Integrated: the answers' likelihood with persons summed out, as a term of a `pymc.Model`."""
+"""The answers' likelihood with persons summed out, as a term of a `pymc.Model`."""
 
 from dataclasses import replace
 from typing import Any

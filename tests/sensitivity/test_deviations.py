@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from ilhte_bayes.estimands.distribution import NormalDistribution
-from ilhte_bayes.sensitivity.second_stage import draw_deviations
+from ilhte_bayes.sensitivity.deviations import draw_deviations
 
 D = np.array([0.1, 0.3, 0.45, 1.6])
 OWN = np.array([0.15, 0.2, 0.25, 0.2])  # SDs

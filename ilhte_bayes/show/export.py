@@ -22,12 +22,12 @@ from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.show import (
     card_words,
     equal_slopes_words,
-    ladder,
+    ladder_words,
     latex,
     person_tables,
     score_tables,
 )
-from ilhte_bayes.show import comparison as comparisons
+from ilhte_bayes.show import comparison_words as comparisons
 from ilhte_bayes.show.html_tables import cell, components_table, estimates_table
 from ilhte_bayes.show.latex import Table
 from ilhte_bayes.show.results import result_table
@@ -193,7 +193,9 @@ def _comparison(found: Comparison) -> Written:
 
 def _ladder(steps: Ladder) -> Written:
     title = "Models: estimates (standard errors)"
-    return Written((Table(title, ladder.ladder_table(steps)),), tuple(ladder.notes_of(steps)))
+    return Written(
+        (Table(title, ladder_words.ladder_table(steps)),), tuple(ladder_words.notes_of(steps))
+    )
 
 
 def _equal_slopes(found: EqualSlopes) -> Written:

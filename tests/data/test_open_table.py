@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 import ilhte_bayes as il
-from ilhte_bayes.data.tables import open_table, require_columns
+from ilhte_bayes.data.open_table import open_table, require_columns
 from ilhte_bayes.errors import DataError
 
 

@@ -1,4 +1,4 @@
-"""Refit: the same model on the answers that are left, and what it says of those left out."""
+"""The same model on the answers that are left, and what it says of those left out."""
 
 from dataclasses import replace
 

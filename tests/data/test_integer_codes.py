@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ilhte_bayes.data.coded import cross, encode, natural_order, ranked, used
+from ilhte_bayes.data.integer_codes import cross, encode, natural_order, ranked, used
 from ilhte_bayes.errors import DataError
 
 

@@ -1,4 +1,4 @@
-"""Tables: which persons answered the same cells, and which of them alike in all that matters.
+"""Equal persons: who answered the same cells, and who of them alike in all that matters.
 
 Cells answered are compared by digest, a sum of random-looking numbers, and then one by one, so that
 nothing of the size of persons times cells is ever held.
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from ilhte_bayes.data.coded import cross
+from ilhte_bayes.data.integer_codes import cross
 from ilhte_bayes.errors import NotAvailable
 
 

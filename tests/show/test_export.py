@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import ilhte_bayes as il
+from ilhte_bayes.show.export import written
 from ilhte_bayes.show.latex import markdown_text, tex
-from ilhte_bayes.show.tables import written
 
 NASTY = ["<script>alert(1)</script>", "a & b_1 $5 100 % #~^", "**x** | [y](z)", r"\input{x}"]
 
