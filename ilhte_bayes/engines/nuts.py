@@ -1,6 +1,7 @@
 """The NUTS engine: posterior draws, by nutpie or numpyro, persons integrated out where possible."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
@@ -128,36 +129,15 @@ def sample(
     piloted = time.perf_counter()
     share = _WELL_INFORMED[kind]
     centred = frozenset(_well_informed(pilot, share))
-    compile_seconds = sample_seconds = 0.0
-    smaller = longer = 0  # steps made smaller, runs made longer
-    while True:
-        target = targets[smaller]
-        kept, warm = draws * 2**longer, tune * 2 ** (smaller + longer)
-        run = Run(kept, warm, chains, seed, target, progress, sampler)
-        if model.discrimination is not None:
-            drawn = _draw_with_discriminations(pilot, centred, integrated, run, share)
-        elif model.ability == "histogram":
-            drawn = draw_free(pilot, centred, _group_of_shape(model, integrated), run)
-        elif integrated is None and graph:
-            drawn = draw_joint(pilot, centred, run)
-        elif integrated is None:
-            drawn = draw_direct(pilot, centred, run)
-        else:
-            drawn = draw_integrated(pilot, centred, integrated, run)
-        compile_seconds += drawn.compile_seconds
-        sample_seconds += drawn.sample_seconds
-        if smaller + longer == len(targets) - 1 or _good(drawn, run):
-            break
-        if drawn.sample_stats["diverging"].any():
-            smaller += 1
-        else:
-            longer += 1
+    first = Run(draws, tune, chains, seed, targets[0], progress, sampler)
+    draw = _sampler_for(pilot, centred, integrated, share, graph=graph)
+    drawn, run, compile_seconds, sample_seconds = _until_good(draw, first, targets)
     tree = _tree(model, drawn)
     tree["posterior"].attrs |= {
         "sampler": "NUTS (nutpie)",
         "seed": seed,
         "tune": run.tune,
-        "target_accept": target,
+        "target_accept": run.target_accept,
         "sample_seconds": sample_seconds,
         "warmup_seconds": drawn.warmup_share * drawn.sample_seconds,
         "pilot_seconds": piloted - began,
@@ -173,10 +153,47 @@ def sample(
         objective="posterior",
         tree=tree,
         problems=drawn.problems
-        + convergence_problems(diagnostics, tune=run.tune, target_accept=target),
+        + convergence_problems(diagnostics, tune=run.tune, target_accept=run.target_accept),
         seconds=model.build_seconds + seconds,
         compile_seconds=began - compiling + compile_seconds,
     )
+
+
+def _sampler_for(
+    pilot: Fit, centred: frozenset[str], integrated: str | None, share: float, *, graph: bool
+) -> Callable[[Run], Drawn]:
+    """How this model is drawn; `graph`: by PyTensor, where nothing is integrated out."""
+    model = pilot.model
+    if model.discrimination is not None:
+        return lambda run: _draw_with_discriminations(pilot, centred, integrated, run, share)
+    if model.ability == "histogram":
+        return lambda run: draw_free(pilot, centred, _group_of_shape(model, integrated), run)
+    if integrated is not None:
+        return lambda run: draw_integrated(pilot, centred, integrated, run)
+    return lambda run: (draw_joint if graph else draw_direct)(pilot, centred, run)
+
+
+def _until_good(
+    draw: Callable[[Run], Drawn], first: Run, targets: Sequence[float]
+) -> tuple[Drawn, Run, float, float]:
+    """Draws, the run that made them, and the seconds of compiling and of sampling in all.
+
+    Where draws diverge the next run takes smaller steps, where chains disagree it is longer.
+    """
+    compile_seconds = sample_seconds = 0.0
+    smaller = longer = 0
+    while True:
+        kept, warm = first.draws * 2**longer, first.tune * 2 ** (smaller + longer)
+        run = replace(first, draws=kept, tune=warm, target_accept=targets[smaller])
+        drawn = draw(run)
+        compile_seconds += drawn.compile_seconds
+        sample_seconds += drawn.sample_seconds
+        if smaller + longer == len(targets) - 1 or _good(drawn, run):
+            return drawn, run, compile_seconds, sample_seconds
+        if drawn.sample_stats["diverging"].any():
+            smaller += 1
+        else:
+            longer += 1
 
 
 def _good(drawn: Drawn, run: Run) -> bool:
