@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ilhte_bayes.estimands.ability import WORDS, AbilitySD
-from ilhte_bayes.estimands.degrees_of_freedom import few_clusters
 from ilhte_bayes.estimands.expected import Average
-from ilhte_bayes.estimands.item_sample import ItemSample, features_differ
+from ilhte_bayes.estimands.item_sample import ItemSample, features_differ, few_treated
 from ilhte_bayes.estimands.items import ItemWeights, beyond_the_edge, effects_at_zero
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.fits.intervals import TAILS
@@ -123,7 +122,7 @@ def _of_items(contrasts: Sequence[Contrast], samples: Sequence[ItemSample]) -> s
 
 def _of_clusters(fit: Fit) -> list[str]:
     """That a treatment of few clusters has their degrees of freedom."""
-    units = few_clusters(fit.model) if fit.objective == "ml" else None
+    units = few_treated(fit)
     if units is None:
         return []
     return [

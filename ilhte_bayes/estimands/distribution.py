@@ -3,35 +3,53 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.stats import t as student
 
-from ilhte_bayes.fits.intervals import TAILS, normal_interval
+from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.models.roots import root_of
 
 N_DRAWS = 4000
+AS_GOOD_AS_NORMAL = 500.0  # degrees of freedom: the interval is .2 % longer
 SEED = 20231019  # of every summary made by simulation, so that a table never changes by itself
 
 
 @dataclass(frozen=True, slots=True)
 class NormalDistribution:
-    """Jointly normal quantities."""
+    """Jointly normal quantities; where few units limit a part that they share, t.
+
+    A treatment of few whole clusters moves all quantities together, by an error whose size is known
+    with `few` degrees of freedom. Satterthwaite's rule makes of it those of each quantity.
+    """
 
     mean: np.ndarray  # (quantity,)
     covariance: np.ndarray  # (quantity, quantity)
+    shared: np.ndarray | float = 0.0  # (quantity,) SD of that error, with the sign it enters with
+    few: float = np.inf
 
     @property
     def sd(self) -> np.ndarray:
         """Standard deviations."""
         return np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
 
+    @property
+    def df(self) -> np.ndarray:
+        """(quantity,) degrees of freedom; infinite ones stand for the normal."""
+        if not np.isfinite(self.few):
+            return np.full(self.mean.size, np.inf)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.square(np.divide(self.shared, self.sd))  # of the variance
+            found = self.few / np.minimum(share, 1.0) ** 2
+        return np.where(found < AS_GOOD_AS_NORMAL, found, np.inf)
+
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
         """95 % interval of each quantity."""
-        return normal_interval(self.mean, self.sd)
+        away = student.ppf(TAILS[1], self.df) * self.sd
+        return self.mean - away, self.mean + away
 
     def positive(self) -> np.ndarray:
         """Probability that each quantity exceeds 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(ndtr(self.mean / self.sd))
+            return np.asarray(student.cdf(self.mean / self.sd, self.df))
 
     def draws(self) -> np.ndarray:
         """Seeded draws, (draw, quantity)."""
@@ -77,7 +95,10 @@ def linear(distribution: Distribution, weights: np.ndarray) -> Distribution:
     if isinstance(distribution, SampledDistribution):
         return SampledDistribution(distribution.values @ weights.T)
     return NormalDistribution(
-        weights @ distribution.mean, weights @ distribution.covariance @ weights.T
+        weights @ distribution.mean,
+        weights @ distribution.covariance @ weights.T,
+        weights @ np.broadcast_to(distribution.shared, distribution.mean.shape),
+        distribution.few,
     )
 
 

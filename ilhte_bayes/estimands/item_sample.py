@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ilhte_bayes.estimands.degrees_of_freedom import few_clusters
+from ilhte_bayes.estimands.degrees_of_freedom import FewClusters, few_clusters
+from ilhte_bayes.estimands.distribution import AS_GOOD_AS_NORMAL
 from ilhte_bayes.estimands.parameters import ParameterDraws, parameter_draws, parameters_at
 from ilhte_bayes.fits.fit import Fit
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from ilhte_bayes.estimands.items import ItemWeights
 
 _ROUNDING = 1e-9  # changes that the model makes equal agree to this
-_AS_GOOD_AS_NORMAL = 500.0  # degrees of freedom: the interval is .2 % longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def item_sample(fit: Fit, name: str, weights: "ItemWeights", k: int) -> ItemSamp
     if fit.objective != "ml" or not squared > 0.0:
         return ItemSample(share, sd, of_features, (np.inf, np.inf, np.inf, np.inf))
 
-    units = few_clusters(fit.model)
+    units = few_treated(fit)
     few = np.inf if units is None else float(units.df)
     population, new, test = (
         min(
@@ -65,6 +65,11 @@ def item_sample(fit: Fit, name: str, weights: "ItemWeights", k: int) -> ItemSamp
         for around, features in ((0.0, 0.0), (spread, explained), (spread / k, explained / k))
     )
     return ItemSample(share, sd, of_features, (few, population, new, test))
+
+
+def few_treated(fit: Fit) -> FewClusters | None:
+    """The clusters, where few were treated as a whole and the fit is by maximum likelihood."""
+    return few_clusters(fit.model) if fit.objective == "ml" else None
 
 
 def items_df(
@@ -89,7 +94,7 @@ def items_df(
     share = min(1.0, spread / n_items / squared)
     resting = min(1.0, (share * squared + new) / (squared + new + features))
     found = (n_items - 1) / resting**2
-    return found if found < _AS_GOOD_AS_NORMAL else np.inf
+    return found if found < AS_GOOD_AS_NORMAL else np.inf
 
 
 def clusters_df(few: float, squared: float, new: float) -> float:
@@ -105,7 +110,7 @@ def clusters_df(few: float, squared: float, new: float) -> float:
         Variance of the effect on what is new around that average.
     """
     found = few * ((squared + new) / squared) ** 2
-    return found if found < _AS_GOOD_AS_NORMAL else np.inf
+    return found if found < AS_GOOD_AS_NORMAL else np.inf
 
 
 def effect_variance(draws: ParameterDraws, name: str, weights: "ItemWeights") -> np.ndarray:

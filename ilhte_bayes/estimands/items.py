@@ -13,7 +13,7 @@ from ilhte_bayes.estimands.distribution import (
     SampledDistribution,
     rank_interval,
 )
-from ilhte_bayes.estimands.item_sample import item_sample
+from ilhte_bayes.estimands.item_sample import few_treated, item_sample
 from ilhte_bayes.estimands.parameters import mean_discrimination
 from ilhte_bayes.estimands.persons import effect_draws
 from ilhte_bayes.fits.draw_tables import flat
@@ -224,7 +224,11 @@ def effects_distribution(fit: Fit, name: str, weights: ItemWeights) -> Distribut
         weights.random,
         optimize=True,
     )
-    return NormalDistribution(mean, given + slope @ mode["psi_cov"].to_numpy() @ slope.T)
+    covariance = given + slope @ mode["psi_cov"].to_numpy() @ slope.T
+    # what few treated clusters leave open moves all items alike: the error of their mean
+    units = few_treated(fit)
+    few = np.inf if units is None else float(units.df)
+    return NormalDistribution(mean, covariance, float(np.sqrt(covariance.mean())), few)
 
 
 def effects_before_loading(fit: Fit, name: str, weights: ItemWeights) -> np.ndarray:
@@ -357,6 +361,11 @@ def _notes(fit: Fit, name: str, weights: list[ItemWeights], noun: str) -> tuple[
         differ = any(np.any(w.random) for w in weights)
         kind = "an empirical-Bayes approximation" if differ else "one minus a one-sided p-value"
         notes.append(f"P({noun} > 0): by maximum likelihood {kind}, no posterior probability.")
+    if units := few_treated(fit):
+        notes.append(
+            f"Few clusters were treated: intervals are those of t with {units.df} degrees of freedom "
+            f"and more, {units.words}."
+        )
     if noun == "difference":
         notes.append("Arms were not randomised: these are differences between groups.")
     return tuple(notes)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.stats import t as student
 
 from ilhte_bayes.errors import ModelError
-from ilhte_bayes.estimands.distribution import Distribution
+from ilhte_bayes.estimands.distribution import SEED, Distribution, NormalDistribution
 from ilhte_bayes.estimands.items import (
     beyond_the_edge,
     changes_by_item,
@@ -75,7 +75,7 @@ def simultaneous(fit: Fit, *, prob: float = 0.9) -> Result:
         items = pd.Index(fit.model.design.group(name).labels, name=name)
         critical = np.nan if effects_at_zero(fit, name, weights) else largest_t(joint, each)
         frames[contrast.label] = _table(joint, critical, items)
-        notes += _note(fit, contrast.label, len(items), critical, each)
+        notes += _note(fit, contrast.label, joint, critical, each)
     frame = next(iter(frames.values()))
     if len(frames) > 1:
         frame = pd.concat(frames, names=["contrast"])
@@ -98,7 +98,16 @@ def largest_t(joint: Distribution, prob: float) -> float:
     """Quantile of the largest |draw - mean| / sd over quantities that vary."""
     varies = joint.sd > 0.0
     t = np.abs(joint.draws()[:, varies] - joint.mean[varies]) / joint.sd[varies]
-    return float(np.quantile(t.max(axis=1), prob))
+    largest, df = t.max(axis=1), least_df(joint)
+    if np.isfinite(df):  # one estimated variance for all: a joint t
+        rng = np.random.default_rng(SEED + 1)
+        largest = largest * np.sqrt(df / rng.chisquare(df, largest.size))
+    return float(np.quantile(largest, prob))
+
+
+def least_df(joint: Distribution) -> float:
+    """Degrees of freedom of the quantity that has the fewest; infinite for draws."""
+    return float(joint.df.min()) if isinstance(joint, NormalDistribution) else np.inf
 
 
 def _table(joint: Distribution, critical: float, items: pd.Index) -> pd.DataFrame:
@@ -116,15 +125,15 @@ def _table(joint: Distribution, critical: float, items: pd.Index) -> pd.DataFram
     )
 
 
-def _note(fit: Fit, label: str, n: int, critical: float, prob: float) -> list[str]:
+def _note(fit: Fit, label: str, joint: Distribution, critical: float, prob: float) -> list[str]:
     if not np.isfinite(critical):
         here, cure = beyond_the_edge(fit)
         return [
             f"{label}: the SD of effects over items is estimated at 0, and bands are not available "
             f"by {here}. Use {cure}."
         ]
-    one = float(-ndtri((1.0 - prob) / 2.0))
+    one = float(student.isf((1.0 - prob) / 2.0, least_df(joint)))
     return [
-        f"{label}: a family of {n} items; band = estimate -+ {critical:.2f} SE (one item alone: "
+        f"{label}: a family of {joint.mean.size} items; band = estimate -+ {critical:.2f} SE (one item alone: "
         f"{one:.2f})."
     ]

@@ -13,6 +13,7 @@ from ilhte_bayes.estimands.distribution import (
     SampledDistribution,
     linear,
 )
+from ilhte_bayes.estimands.item_sample import few_treated
 from ilhte_bayes.estimands.items import (
     ItemWeights,
     beyond_the_edge,
@@ -163,7 +164,13 @@ def _population(fit: Fit, weights: np.ndarray) -> Distribution:
         times = np.reshape(mean_discrimination(fit), (-1, 1))
         return SampledDistribution(flat(fit.tree, "beta") @ weights.T * times)
     beta, covariance = fit.mode["beta"].to_numpy(), fit.mode["beta_cov"].to_numpy()
-    return linear(NormalDistribution(beta, covariance), weights)
+    mean, spread = weights @ beta, weights @ covariance @ weights.T
+    units = few_treated(fit)
+    if units is None:
+        return NormalDistribution(mean, spread)
+    of_clusters = weights * units.constant
+    variance = np.einsum("rp,pq,rq->r", of_clusters, covariance, of_clusters)
+    return NormalDistribution(mean, spread, np.sqrt(variance), units.df)
 
 
 def _rows(found: Distribution, index: pd.Index, counts: list[int | None]) -> pd.DataFrame:

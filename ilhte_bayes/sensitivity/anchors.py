@@ -13,6 +13,7 @@ from ilhte_bayes.estimands.distribution import (
     Distribution,
     NormalDistribution,
     SampledDistribution,
+    linear,
 )
 from ilhte_bayes.estimands.items import item_effects
 from ilhte_bayes.fits.fit import Fit, require_group
@@ -186,12 +187,10 @@ def _named(labels: list, chosen: np.ndarray) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} items"
 
 
-def _mean_of(effects: NormalDistribution, chosen: np.ndarray) -> NormalDistribution:
-    weight = np.zeros(effects.mean.size)
-    weight[chosen] = 1.0 / chosen.size
-    return NormalDistribution(
-        np.array([weight @ effects.mean]), np.array([[weight @ effects.covariance @ weight]])
-    )
+def _mean_of(effects: NormalDistribution, chosen: np.ndarray) -> Distribution:
+    weight = np.zeros((1, effects.mean.size))
+    weight[0, chosen] = 1.0 / chosen.size
+    return linear(effects, weight)
 
 
 def _agreement(effects: NormalDistribution, chosen: np.ndarray, contrast: str) -> list[str]:
@@ -258,7 +257,7 @@ def _items_table(
         return frame
     less = np.eye(len(index))
     less[:, chosen] -= 1.0 / chosen.size
-    beyond = NormalDistribution(less @ effects.mean, less @ effects.covariance @ less.T)
+    beyond = linear(effects, less)
     low, high = beyond.interval()
     return frame.assign(from_anchors=beyond.mean, from_anchors_lower=low, from_anchors_upper=high)
 

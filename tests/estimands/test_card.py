@@ -496,6 +496,10 @@ def test_few_treated_clusters_have_the_interval_of_fixed_tests(few_schools):
     for found in (row(card, "item population"), average):
         np.testing.assert_allclose(found[["lower", "upper"]], expected[["lower", "upper"]])
     assert 2 * min(average["p_positive"], 1 - average["p_positive"]) == pytest.approx(expected["p"])
+    items = il.item_effects(fit)
+    for end in ("lower", "upper"):
+        np.testing.assert_allclose(items[end], expected[end])
+    assert "t with 6 degrees of freedom and more, 8 levels of school" in " ".join(items.notes)
     # with one effect all targets are that coefficient; 4 standard errors of quantiles of 4,000
     # draws of t: sqrt(.025 * .975 / N) / .0276, the density of t at its 2.5 % point, is .089
     for target in ("these 5 items", "one new item", "a new 5-item test"):

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm, rankdata
+from scipy.stats import norm, rankdata, t
 
 from ilhte_bayes.estimands.distribution import (
     N_DRAWS,
     NormalDistribution,
     SampledDistribution,
+    linear,
     rank_interval,
 )
 
@@ -71,3 +72,14 @@ def test_rank_intervals_by_enumeration():
         shares = np.arange(1, 41) / 40  # share of draws with a rank at most this
         expected = [ordered[np.argmax(shares >= tail - 1e-12)] for tail in (0.025, 0.975)]
         assert [int(end[k]) for end in found] == expected
+
+
+def test_an_error_known_with_few_degrees_of_freedom_makes_each_quantity_t():
+    """A pivot: x1 = s Z with s estimated on 6 df is t(6); x2, with as much again that is known, has
+    6 / (1/2)^2 by Satterthwaite; of x2 - x1 the shared error is gone, and it is normal."""
+    joint = NormalDistribution(np.ones(2), np.array([[1.0, 1.0], [1.0, 2.0]]), np.ones(2), 6.0)
+    np.testing.assert_allclose(joint.df, [6.0, 24.0])
+    np.testing.assert_allclose(joint.interval()[0], 1.0 - t([6, 24]).ppf(0.975) * np.sqrt([1, 2]))
+    np.testing.assert_allclose(joint.positive(), t([6, 24]).cdf(1.0 / np.sqrt([1, 2])))
+    difference = linear(joint, np.array([[-1.0, 1.0]]))
+    np.testing.assert_allclose(difference.interval(), np.array([[-1.0], [1.0]]) * norm.ppf(0.975))

@@ -243,9 +243,10 @@ def test_a_new_level_is_integrated_over_or_typical(two_draws):
     new = il.predict(fit, {"item": "q99", "treat": 1}).frame["estimate"]
     none = il.predict(fit, {"treat": 1}).frame["estimate"]
     np.testing.assert_allclose(new.droplevel("item"), none, rtol=1e-12)
-    assert "item: effects of levels that are not in the table are 0." in repr(
-        il.predict(fit, {"item": ["q99"]})
-    )
+    typical = repr(il.predict(fit, {"item": ["q99"]}, average="typical"))
+    assert "item: effects of levels that are not in the table are 0." in typical
+    notes = " ".join(il.predict(fit, {"item": ["q99"]}, average="population").notes)
+    assert "not in the table are averaged over as those of new units." in notes
 
 
 def test_covariates_that_are_not_named_are_averaged_over(two_draws, make_trial):

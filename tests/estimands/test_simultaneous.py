@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.stats import norm
+from scipy.stats import t as student
 
 import ilhte_bayes as il
 from ilhte_bayes.estimands.distribution import NormalDistribution, SampledDistribution
@@ -70,3 +71,10 @@ def test_an_sd_of_0_has_no_bands(trial_table):
 def test_a_level_is_a_probability(caffeine):
     with pytest.raises(il.errors.ModelError, match="a probability"):
         il.simultaneous(caffeine, prob=90)
+
+
+def test_few_clusters_make_the_bands_of_a_joint_t():
+    """One effect for all items known with 6 df: the band is that of t(6), 1.943 against 1.645; a
+    quantile of 4,000 draws errs by about .045."""
+    joint = NormalDistribution(np.zeros(30), np.ones((30, 30)), 1.0, 6.0)
+    assert largest_t(joint, 0.9) == pytest.approx(student.ppf(0.95, 6), abs=0.13)
