@@ -4,9 +4,10 @@
 
 A mutant is the package with one operator, number, keyword or loop changed (the operators of
 cosmic-ray); annotations, decorators and what only type checkers read stay as they are. It is killed
-if one of the tests of its module fails, or if they take four times as long as without it. The tests
-of a module are the file that mirrors it, those of its folder that name it or call what is public of
-it, and the mirrors of modules that import it where it has none.
+if one of the tests of its module fails, or if they take four times as long as without it; where all
+of them are skipped here (an extra is not installed) it does not count. The tests of a module are
+the file that mirrors it, those of its folder that name it or call what is public of it, and the
+mirrors of modules that import it where it has none.
 
 Compiled code outlives a change of its source: before a mutant runs, Numba's files of every compiled
 module that imports the changed one are deleted, and PyTensor compiles in an empty folder.
@@ -195,7 +196,7 @@ class Copy:
         """Seconds of a test file without a mutant, which must pass."""
         if test not in self.seconds:
             found = self._test([test], 3600)
-            if found["verdict"] != "alive":
+            if found["verdict"] not in ("alive", "skipped"):
                 raise SystemExit(f"{test} fails without a mutant\n{found['said']}")
             self.seconds[test] = found["seconds"]
         return self.seconds[test]
@@ -207,7 +208,13 @@ class Copy:
             _be_tested(self.root, self.said, tests, round(limit))
         _, status, used = os.wait4(child, 0)
         code = os.waitstatus_to_exitcode(status)
-        verdict = {0: "alive", 1: "killed", 2: "not imported", -signal.SIGXCPU: "too long"}
+        verdict = {
+            0: "alive",
+            1: "killed",
+            2: "not imported",
+            5: "skipped",
+            -signal.SIGXCPU: "too long",
+        }
         return {
             "verdict": verdict.get(code, f"ended with {code}"),
             "seconds": round(used.ru_utime + used.ru_stime, 1),
@@ -296,7 +303,7 @@ def read(results: Path) -> dict[Mutant, dict]:
 
 def summarise(known: dict[Mutant, dict]) -> None:
     verdicts = Counter(row["verdict"] for row in known.values())
-    alive = verdicts["alive"] / max(1, len(known))
+    alive = verdicts["alive"] / max(1, len(known) - verdicts["skipped"])
     print(f"\n{len(known)} mutants: {dict(verdicts)}; alive {alive:.1%}")
     for row in known.values():
         if row["verdict"] == "alive":
