@@ -185,7 +185,7 @@ def _of_draws(
                 known = dict.fromkeys(known, np.nan)
                 notes.append(
                     f"Under {other} the draws of this fit say too little: fit again with "
-                    f"model.with_priors({{'sd_{name}[...]': il.{other}}})."
+                    f"model.with_priors({{'sd_{name}[...]': il.priors.{other}}})."
                 )
             rows[label, str(other)] = row | known
     frame = pd.DataFrame.from_dict(rows, orient="index")

@@ -122,7 +122,7 @@ def _draw(prior: Prior, parameter: str, rng: np.random.Generator) -> float:
     kind = "Normal(0, 1)" if parameter.startswith("beta") else "HalfNormal(1)"
     raise ModelError(
         f"{parameter} has prior {prior}, from which nothing can be drawn. Give it a proper one: "
-        f"model.with_priors({{{parameter!r}: il.{kind}}})."
+        f"model.with_priors({{{parameter!r}: il.priors.{kind}}})."
     )
 
 

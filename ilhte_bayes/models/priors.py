@@ -154,7 +154,7 @@ def _check_kind(parameter: str, prior: object) -> None:
         raise ModelError(
             f"the prior of {parameter} is {prior}; it takes one of "
             f"{', '.join(kind.__name__ for kind in allowed)}. "
-            f"Write priors={{{parameter!r}: il.{allowed[0].__name__}(...)}}."
+            f"Write priors={{{parameter!r}: il.priors.{allowed[0].__name__}(...)}}."
         )
 
 

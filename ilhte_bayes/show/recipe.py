@@ -106,7 +106,7 @@ def _references(model: Model) -> dict[str, str]:
 
 def _priors(model: Model) -> str:
     changed = [entry for entry in model.priors if entry.reason == "set by you"]
-    return ", ".join(f"{entry.parameter!r}: il.{entry.prior!r}" for entry in changed)
+    return ", ".join(f"{entry.parameter!r}: il.priors.{entry.prior!r}" for entry in changed)
 
 
 def versions(fit: Fit) -> str:
