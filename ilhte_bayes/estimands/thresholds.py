@@ -5,6 +5,7 @@ import pandas as pd
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.persons import effect_draws
+from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.draw_tables import flat, summary
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.design import Group
@@ -33,7 +34,7 @@ def thresholds_by_item(
     return np.asarray(common - effects @ items.cut_z.T)
 
 
-def item_thresholds(fit: Fit) -> pd.DataFrame:
+def item_thresholds(fit: Fit) -> Result:
     """Thresholds of every item, in logits.
 
     Parameters
@@ -43,7 +44,7 @@ def item_thresholds(fit: Fit) -> pd.DataFrame:
 
     Returns
     -------
-    pandas.DataFrame
+    Result
         Index (item, threshold); estimate (median over draws), se (their SD), lower, upper (95 %)
         of kappa_k + delta_ik. The item's easiness is not in them: sum_k delta_ik = 0, and an item
         is as easy as `item_effects(fit)["easiness"]` says.
@@ -58,8 +59,8 @@ def item_thresholds(fit: Fit) -> pd.DataFrame:
     >>> import ilhte_bayes as il
     >>> model = il.Model("rating ~ temp + contact + (1 | judge)", il.load_dataset("wine"),
     ...     family="cumulative", roles={"item": "judge"})
-    >>> table = il.item_thresholds(il.laplace(model))
-    >>> table.loc[1, "estimate"].round(2).to_dict()
+    >>> found = il.item_thresholds(il.laplace(model))
+    >>> found.frame.loc[1, "estimate"].round(2).to_dict()
     {'1|2': -1.62, '2|3': 1.54, '3|4': 4.26, '4|5': 6.13}
     """
     design, name = fit.model.design, require_group(fit, "item")
@@ -74,4 +75,10 @@ def item_thresholds(fit: Fit) -> pd.DataFrame:
     table = summary(drawn.reshape(len(drawn), -1)) | {"estimate": np.median(drawn, axis=0).ravel()}
     names = [name, "threshold"]
     index = pd.MultiIndex.from_product([group.labels, design.terms[: design.n_cuts]], names=names)
-    return pd.DataFrame(table, index=index)
+    return Result(
+        pd.DataFrame(table, index=index),
+        "Thresholds by item (logits), 95 % intervals",
+        ("An item's own thresholds lie around the common ones; its easiness is not in them.",),
+        across="threshold",
+        topic="items",
+    )

@@ -25,7 +25,7 @@ def a_fit(table, thresholds):
 
 def test_common_thresholds_are_every_items(table):
     fit = a_fit(table, "common")
-    found = il.item_thresholds(fit)
+    found = il.item_thresholds(fit).frame
     assert list(fit.thresholds.index) == ["0|1", "1|2", "2|3"]
     assert fit.thresholds.equals(fit.coefficients.iloc[:3].rename_axis("threshold"))
     for item in range(6):
@@ -38,7 +38,7 @@ def test_common_thresholds_are_every_items(table):
 
 def test_own_thresholds_are_found(table):
     fit = a_fit(table, "item")
-    wide = il.item_thresholds(fit)["estimate"].unstack()
+    wide = il.item_thresholds(fit).frame["estimate"].unstack()
     half = (wide["2|3"] - wide["0|1"]) / 2
     # simulated .5 to 1.8; the SE of one is about .13 and shrinkage pulls to the middle
     np.testing.assert_allclose(half, [0.5, 0.7, 0.9, 1.2, 1.5, 1.8], atol=0.35)

@@ -85,7 +85,7 @@ def test_thresholds_stay_in_order(engine):
     )
     engines = {"quadrature": il.quadrature, "ml": il.laplace}
     fit = engines[engine](model) if engine in engines else il.laplace(model, objective="map")
-    cuts = il.item_thresholds(fit)["estimate"].unstack().to_numpy()
+    cuts = il.item_thresholds(fit).frame["estimate"].unstack().to_numpy()
     assert (np.diff(cuts, axis=1) > 0).all()
     assert np.abs(cuts).max() < 6
     # of 60 answers about one is expected in the category, pulled towards what others have of it

@@ -124,7 +124,7 @@ def test_own_thresholds_without_answers_between_them_are_told(table):
         model = il.Model(
             FORMULA, table.assign(resp=missing_in_items), "cumulative", thresholds="item"
         )
-    own = il.item_thresholds(il.laplace(model))["estimate"].unstack()
+    own = il.item_thresholds(il.laplace(model)).frame["estimate"].unstack()
     assert (np.diff(own.to_numpy(), axis=1) > 0).all()
 
 

@@ -185,7 +185,7 @@ def test_curves_of_ordinal_answers_are_expected_scores(drawn, fit_of):
     """At average ability, the sum over thresholds of the chance to pass them."""
     fit = fit_of("ordinal")
     own = fit.random_effects("item")["estimate"].unstack("term")
-    kappa = il.item_thresholds(fit)["estimate"].unstack()
+    kappa = il.item_thresholds(fit).frame["estimate"].unstack()
     panels = drawn("ordinal", "item_curves").figure.axes
     assert panels[0].figure.get_supylabel() == "Expected score of resp"
     for panel in panels:
