@@ -64,10 +64,7 @@ def variance_tests(fit: Fit) -> Result:
             smaller, dropped = without_column(fit.model, group.name, k)
             statistic = _statistic(fit, smaller)
             rows[group.name, column] = {
-                "variance": variance,
-                "se": se,
-                "z": variance / se,
-                "p_wald": float(norm.sf(variance / se)),
+                **wald_of_variance(variance, se),
                 "chi2": statistic,
                 "df": float(dropped),
                 "p_lr": likelihood_ratio_p(statistic, dropped, 1),
@@ -85,6 +82,12 @@ def variance_tests(fit: Fit) -> Result:
             "Laplace's."
         )
     return Result(frame, "Tests of variances (squared logits)", tuple(notes))
+
+
+def wald_of_variance(variance: float, se: float) -> dict[str, float]:
+    """Is a variance above 0? One-sided, as SD173 has it."""
+    z = variance / se
+    return {"variance": variance, "se": se, "z": z, "p_wald": float(norm.sf(z))}
 
 
 def variance_with_error(fit: Fit, group: str, column: str) -> tuple[float, float]:

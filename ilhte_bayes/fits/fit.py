@@ -114,17 +114,17 @@ class Fit:
         self._only_ml("AIC")
         return -2.0 * self.loglik + 2.0 * self.n_parameters
 
-    def bic(self, n: str = "rows") -> float:
+    def bic(self, units: str = "rows") -> float:
         """Bayesian information criterion; only for maximum likelihood.
 
         Parameters
         ----------
-        n : str
+        units : str
             What counts as an observation: "rows" (as lme4) or a group, "school" (PROC GLIMMIX
             counts the units of the top level).
         """
         self._only_ml("BIC")
-        size = self.n_obs if n == "rows" else self.model.design.group(n).n_counted
+        size = self.n_obs if units == "rows" else self.model.design.group(units).n_counted
         return -2.0 * self.loglik + float(np.log(size)) * self.n_parameters
 
     def _only_ml(self, name: str) -> None:

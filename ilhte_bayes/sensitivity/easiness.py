@@ -78,10 +78,10 @@ def _ratio(fit: Fit, group: str, effect: str) -> pd.Series:
 
     def ratio(draws: ParameterDraws) -> np.ndarray:
         sigma = draws.covariance[group]
-        control, zeta = sigma[:, first, first], sigma[:, second, second]
+        sd, sd_zeta = np.sqrt(sigma[:, first, first]), np.sqrt(sigma[:, second, second])
         with np.errstate(divide="ignore", invalid="ignore"):
-            square = (control + 2.0 * sigma[:, first, second] + zeta) / control
-        return np.sqrt(np.maximum(square, 0.0))[:, None]
+            rho = np.where(sd_zeta > 0.0, sigma[:, first, second] / (sd * sd_zeta), 0.0)
+            return sd_ratio(rho, sd_zeta / sd)[:, None]
 
     found = estimates(fit, ratio, ["log"]).iloc[0]
     if not fit.sampled and at_edge(fit, group):

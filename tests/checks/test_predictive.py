@@ -30,7 +30,12 @@ def test_answers_of_the_model_are_expected(plain, persons):
     found = il.predictive_check(plain, persons=persons, draws=100)
     assert not found.unexpected
     assert found.n_tables == 100
-    np.testing.assert_allclose(found.items.filter(like="share").mean().mean(), 0.5, atol=0.2)
+    table = trial(11)
+    shares = table.groupby(["item", "treat"])["resp"].mean().unstack()
+    observed = found.items.filter(regex="^share")
+    np.testing.assert_allclose(observed, shares.loc[observed.index], atol=1e-12)
+    # what is fitted, an effect for each item and arm: shrunken, and of 100 tables, within .06
+    np.testing.assert_allclose(found.items.filter(regex="^expected"), shares, atol=0.06)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ def test_flow_counts_persons_by_arm(make_trial):
 
 def test_a_roster_may_write_ids_in_another_way(make_trial):
     roster = pd.DataFrame({"id": [str(k) for k in range(40)], "treat": np.arange(40) % 2})
-    assert il.il_hte(make_trial(), roster=roster).flow is not None
+    flow = il.il_hte(make_trial(), roster=roster).flow
+    assert flow is not None and flow["randomised"].tolist() == [20, 20]
 
 
 @pytest.mark.parametrize(
