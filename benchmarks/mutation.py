@@ -5,7 +5,8 @@
 A mutant is the package with one operator, number, keyword or loop changed (the operators of
 cosmic-ray); annotations, decorators and what only type checkers read stay as they are. It is killed
 if one of the tests of its module fails, or if they take four times as long as without it; where all
-of them are skipped here (an extra is not installed) it does not count. The tests of a module are
+of them are skipped here (an extra is not installed), or cosmic-ray fails to make it, it does not
+count. The tests of a module are
 the file that mirrors it, those of its folder that name it or call what is public of it, and the
 mirrors of modules that import it where it has none.
 
@@ -181,7 +182,10 @@ class Copy:
         path = self.root / "ilhte_bayes" / mutant.module
         limit = AT_LEAST + SLOWER * sum(map(self.unchanged, tests))
         source = path.read_text()
-        changed = mutate_code(source, get_operator(mutant.operator)(), mutant.occurrence)
+        try:
+            changed = mutate_code(source, get_operator(mutant.operator)(), mutant.occurrence)
+        except AttributeError as error:  # cosmic-ray does not know `except (A, B)` of every form
+            return asdict(mutant) | {"verdict": "skipped", "seconds": 0.0, "said": str(error)}
         self._forget_compiled(mutant.module)
         try:
             path.write_text(changed)

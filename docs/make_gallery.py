@@ -74,6 +74,34 @@ def checked() -> Any:
     return il.predictive_check(caffeine())
 
 
+@cache
+def planned() -> Any:
+    """How much do persons and items buy, where effects differ between items?"""
+    plan = il.Trial(effect=0.3, sigma_zeta=0.35)
+    return il.power(plan, persons=[100, 200, 400, 800], items=[8, 24], n=60, engine="laplace")
+
+
+@cache
+def many() -> Any:
+    """Thirty trials, in which only items differ: the more, the further their effects follow them."""
+    trials = {}
+    for k in range(30):
+        rho, sigma_zeta = -0.9 + 0.06 * k, 0.15 * (k % 4)
+        plan = il.Trial(
+            persons=240, items=12, effect=0.2, sigma_zeta=sigma_zeta, rho=rho, slope=0.8
+        )
+        trials[f"trial {k + 1}"] = il.simulate(plan, seed=k).table
+    return il.study(trials, covariate="x", engine="laplace")
+
+
+@cache
+def ranked() -> Any:
+    """Sixty tables from the priors of a small trial, each with its posterior."""
+    trial = il.simulate(il.Trial(persons=60, items=6), seed=1).table
+    model = il.il_hte(trial, priors={"beta": il.priors.Normal(0, 1)})
+    return il.calibrate(model, n=60, draws=100, kept=31)
+
+
 FIGURES: dict[str, Callable[..., Any]] = {
     "item_effects": lambda **o: il.plot.item_effects(caffeine(), **o),
     "effect_by_easiness": lambda **o: il.plot.effect_by_easiness(caffeine(), **o),
@@ -87,6 +115,10 @@ FIGURES: dict[str, Callable[..., Any]] = {
     "predictive": lambda **o: il.plot.predictive(checked(), **o),
     "slopes": lambda **o: il.plot.slopes(exams(), **o),
     "model_ladder": lambda **o: il.plot.model_ladder(steps(), **o),
+    "power": lambda **o: il.plot.power(planned(), **o),
+    "study_effects": lambda **o: il.plot.study_effects(many(), **o),
+    "study_interactions": lambda **o: il.plot.study_interactions(many(), **o),
+    "calibration": lambda **o: il.plot.calibration(ranked(), **o),
 }
 
 

@@ -106,10 +106,10 @@ def _find(name: str) -> Dataset:
     # Lower case, so that the names of the R packages (VerbAgg, Chem97) find theirs.
     asked = name.lower() if isinstance(name, str) else ""
     close = difflib.get_close_matches(asked, REGISTRY, n=1, cutoff=0.5)
-    advice = f"The closest is {close[0]!r}: load_dataset({close[0]!r}). " if close else ""
+    advice = f"The closest is {close[0]!r}: il.load_dataset({close[0]!r}). " if close else ""
     raise DataError(
         f"no data set is called {name!r}; the names are {', '.join(REGISTRY)}. "
-        f"{advice}Type datasets() to see what each of them is."
+        f"{advice}Type il.datasets() to see what each of them is."
     )
 
 

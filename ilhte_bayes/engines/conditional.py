@@ -12,7 +12,7 @@ from ilhte_bayes.engines.linked_items import usable_items
 from ilhte_bayes.engines.symmetric import Maximum, maximise
 from ilhte_bayes.fits.intervals import normal_interval
 from ilhte_bayes.models.discrimination import require_equal_discrimination
-from ilhte_bayes.models.model import Model
+from ilhte_bayes.models.model import Model, require_model
 from ilhte_bayes.models.reduced import require_persons
 
 
@@ -71,6 +71,10 @@ class ConditionalFit:
     n_informative: int
     n_left_out: int
     problems: tuple[str, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table of items."""
+        return self.items
 
     def __repr__(self) -> str:
         from ilhte_bayes.show.conditional_words import describe_conditional
@@ -133,6 +137,7 @@ def conditional(model: Model) -> ConditionalFit:
     >>> fit.andersen.df
     9
     """
+    require_model(model, "conditional")
     require_equal_discrimination(model, "conditional")
     require_persons(model, "il.conditional")
     answers = read_answers(model)

@@ -29,7 +29,7 @@ from ilhte_bayes.formulas.cuts import GAP
 from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.distributions import LKJ, Exponential, Gamma
-from ilhte_bayes.models.model import Model
+from ilhte_bayes.models.model import Model, require_model
 from ilhte_bayes.models.reduced import require_persons
 
 Objective = Literal["ml", "map"]
@@ -69,6 +69,7 @@ def laplace(model: Model, *, objective: Objective = "ml") -> Fit:
     >>> round(fit.loglik, 2)
     -96.13
     """
+    require_model(model, "laplace")
     if objective not in ("ml", "map"):
         raise ModelError(f"objective={objective!r}; it is {listed(['ml', 'map'])}.")
     require_plain(model, "laplace")

@@ -30,7 +30,7 @@ from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.integrable import choose_group
 from ilhte_bayes.models.ability import require_normal_ability
 from ilhte_bayes.models.discrimination import make_loaded_plan
-from ilhte_bayes.models.model import Model
+from ilhte_bayes.models.model import Model, require_model
 
 # Effects are sampled as they are (centred) where the answers say much more about each level than
 # the spread between levels does: conditional variance below this share of the variance.
@@ -111,6 +111,7 @@ def sample(
     >>> list(fit.coefficients.index)
     ['Intercept', 'trt[T.drug]', 'trt[T.drug+]', 'late']
     """
+    require_model(model, "sample")
     _check_numbers(draws, tune, chains)
     _check_sampler(sampler)
     integrated = choose_group(model.design, integrate, person=model.roles.person)

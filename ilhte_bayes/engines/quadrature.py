@@ -27,7 +27,7 @@ from ilhte_bayes.likelihood.persons import Arguments
 from ilhte_bayes.likelihood.plan import sum_scores
 from ilhte_bayes.likelihood.unit_summaries import unit_moments
 from ilhte_bayes.models.ability import require_plain
-from ilhte_bayes.models.model import Model
+from ilhte_bayes.models.model import Model, require_model
 
 _EDGE = 2.5  # standard errors of the SD of theta at which the grid is tried too
 _STEP = 1e-4
@@ -74,6 +74,7 @@ def quadrature(
     >>> round(il.quadrature(model).loglik, 2)
     -95.9
     """
+    require_model(model, "quadrature")
     require_plain(model, "quadrature")
     integrated = _group_to_integrate(model, integrate)
     pilot = None if model.design.reduced else laplace(model, objective=objective)

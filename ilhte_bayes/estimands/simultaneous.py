@@ -26,7 +26,7 @@ def simultaneous(fit: Fit, *, prob: float = 0.9) -> Result:
         Of a model with treatment and item roles.
     prob : float
         Probability that every item's effect is within its band; with more than two arms, of every
-        contrast.
+        contrast. .9, since of all bands together a tenth part wrong is strict already.
 
     Returns
     -------

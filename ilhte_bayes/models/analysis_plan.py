@@ -84,17 +84,13 @@ class AnalysisPlan:
                 return name  # type: ignore[return-value]
         return "exploratory"
 
-    def covers(self, kind: Kind, target: str = "", scale: str = "logits") -> bool:
-        """Whether a result was planned; see `label`."""
-        return self.label(kind, target, scale) != "exploratory"
-
-    def save(self, path: str | PathLike[str]) -> "AnalysisPlan":
+    def save(self, path: str | PathLike[str]) -> Path:
         """Write the plan as Markdown that people and `il.load` read, sealed with its SHA-256.
 
         Returns
         -------
-        AnalysisPlan
-            With `sha256` set, as `il.load(path)` gives it.
+        pathlib.Path
+            The file written; the plan that `il.load` makes of it has its `sha256`.
         """
         target = Path(path).expanduser()
         if not target.parent.is_dir() or target.is_dir():
@@ -111,7 +107,7 @@ class AnalysisPlan:
         text = plan_markdown(self) + _json_of(self)
         digest = hashlib.sha256(text.encode()).hexdigest()
         target.write_text(f"{text}{_SEAL}{digest}\n", encoding="utf-8", newline="\n")
-        return replace(self, sha256=digest, changed=False)
+        return target
 
     def __repr__(self) -> str:
         from ilhte_bayes.show.plan_words import describe_plan

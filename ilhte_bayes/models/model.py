@@ -15,7 +15,7 @@ from ilhte_bayes.data.reduction import Reduced
 from ilhte_bayes.data.reduction_file import opened_reduced
 from ilhte_bayes.data.responses import Responses
 from ilhte_bayes.data.roles import Roles
-from ilhte_bayes.errors import DataError, IlhteWarning
+from ilhte_bayes.errors import DataError, IlhteWarning, ModelError
 from ilhte_bayes.families import Family, get_family
 from ilhte_bayes.formulas.cuts import (
     Thresholds,
@@ -238,6 +238,15 @@ class Model:
 
         return sample(self, **options)
 
+    if not TYPE_CHECKING:  # type checkers know what a model has
+
+        def __getattr__(self, name: str) -> Any:
+            """Say of what only a fit has that the model is not fitted yet."""
+            from ilhte_bayes.fits.fit import Fit
+
+            known = not name.startswith("_") and name in {*Fit.__dataclass_fields__, *vars(Fit)}
+            raise _NotFitted(name) if known else AttributeError(f"a Model has no {name!r}")
+
     def __repr__(self) -> str:
         from ilhte_bayes.show.text import describe_model
 
@@ -247,6 +256,26 @@ class Model:
         from html import escape
 
         return f"<pre>{escape(repr(self))}</pre>"
+
+
+class _NotFitted(ModelError, AttributeError):
+    """A model where a fit is wanted."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"this is a Model, which is not fitted yet and has no {name!r}. Fit it first, "
+            "fit = il.laplace(model) or il.sample(model), and give the fit."
+        )
+
+
+def require_model(given: object, verb: str) -> None:
+    """Refuse what is no model, in a sentence."""
+    if not isinstance(given, Model):
+        raise ModelError(
+            f"il.{verb} takes a Model, and this is a {type(given).__name__}. Write "
+            f"il.{verb}(il.Model(formula, table)), or il.{verb}(il.il_hte(table)); the model of a "
+            "fit is fit.model."
+        )
 
 
 def _refuse_beside_reduced(roles: Roles | Mapping | None, roster: Table | None) -> None:

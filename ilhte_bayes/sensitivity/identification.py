@@ -64,6 +64,10 @@ class Identification:
 
         return identification_paragraph(self)
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return the interactions by model, `beta_3`."""
+        return self.beta_3
+
     def __repr__(self) -> str:
         from ilhte_bayes.show.identification_words import describe_identification
 

@@ -174,6 +174,10 @@ class Calibration:
             )
         )
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return ranks and coverage by quantity, as `uniformity()` gives them."""
+        return self.uniformity()
+
     def __repr__(self) -> str:
         table = self.uniformity()
         short = int((self.runs["min_ess"] < _SPACING * self.kept).sum())

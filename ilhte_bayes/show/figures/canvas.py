@@ -65,7 +65,7 @@ def quiet(ax: Axes, grid: str = "x") -> None:
 
 
 def legend_above(ax: Axes, handles: Sequence[Any], labels: Sequence[str], ncols: int) -> None:
-    """Legend in a line above the axes, where it hides nothing."""
+    """Legend in a line above the axes and their title, where it hides nothing."""
     ax.legend(
         list(handles),
         list(labels),
@@ -74,7 +74,7 @@ def legend_above(ax: Axes, handles: Sequence[Any], labels: Sequence[str], ncols:
         ncols=ncols,
         frameon=False,
         fontsize="small",
-        borderaxespad=0.4,
+        borderaxespad=2.2 if ax.get_title() else 0.4,  # in letters
     )
 
 
