@@ -6,9 +6,8 @@ A mutant is the package with one operator, number, keyword or loop changed (the 
 cosmic-ray); annotations, decorators and what only type checkers read stay as they are. It is killed
 if one of the tests of its module fails, or if they take four times as long as without it; where all
 of them are skipped here (an extra is not installed), or cosmic-ray fails to make it, it does not
-count. The tests of a module are
-the file that mirrors it, those of its folder that name it or call what is public of it, and the
-mirrors of modules that import it where it has none.
+count. The tests of a module are the file that mirrors it, those of its folder that name it or call
+what is public of it, and the mirrors of modules that import it where it has none.
 
 Compiled code outlives a change of its source: before a mutant runs, Numba's files of every compiled
 module that imports the changed one are deleted, and PyTensor compiles in an empty folder.

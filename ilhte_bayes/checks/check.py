@@ -222,7 +222,7 @@ def _people(found: PredictiveCheck) -> Verdict:
     oddest = ", ".join(map(str, found.people.index[:5]))
     p = odd_persons_p(found)
     evidence = (
-        f"{n} persons answer more oddly than 99 % of replicated ones do ({expected:.0f} expected); "
+        f"{n} {'person answers' if n == 1 else 'persons answer'} more oddly than 99 % of replicated ones do ({expected:.0f} expected); "
         f"oddest: {oddest}"
     )
     bad = p <= _CONVINCING
@@ -259,7 +259,7 @@ def _of_sites(fit: Fit, draws: int, seed: int) -> list[Verdict]:
 def _priors(fit: Fit) -> Verdict:
     question = "Does the prior matter?"
     if fit.objective == "ml":
-        return Verdict(question, "good", "maximum likelihood has no priors")
+        return Verdict(question, "not checked", "maximum likelihood has no priors")
     if not fit.sampled:
         return Verdict(
             question, "not checked", "a mode has no draws to weigh",

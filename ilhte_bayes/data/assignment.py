@@ -11,12 +11,13 @@ from ilhte_bayes.data.integer_codes import Coded, encode, is_whole
 from ilhte_bayes.data.roles import Roles
 from ilhte_bayes.data.rows import Rows
 from ilhte_bayes.data.within import varies_within
-from ilhte_bayes.errors import DataError
+from ilhte_bayes.errors import DataError, listed
 
 AssignmentKind = Literal["randomised", "observational"]
 
 # With fewer clusters than this, "constant within cluster" may be chance or a copy of the arm.
 _FEWEST_CLUSTERS = 4
+_FEWEST_NEARLY = 6  # fewer clusters say nothing of how arms were given
 _SAMPLE = 2000  # rows looked at before a whole column is
 
 
@@ -79,9 +80,37 @@ def find_assignment(
         n = person.n_values if n_persons is None else n_persons
         found = f"{n} persons ({person.name})"
         sentence = f"{arm.name} is constant within {found}: {verb} person by person."
-        return Assignment(kind, person.name, n, sentence)
+        return Assignment(kind, person.name, n, sentence, _nearly(rows, roles, person, arm))
     sentence = f"{arm.name} varies within persons ({person.name}): a crossover."
     return Assignment(kind, None, person.n_values, sentence)
+
+
+def _nearly(rows: Rows, roles: Roles, person: Coded, arm: Coded) -> str | None:
+    """A warning where all but a few clusters are in one arm: slips, or persons who changed sides."""
+    first_row = np.unique(person.code, return_index=True)[1]  # a person is in one arm
+    for unit in (rows.coded(name) for name in roles.clusters if name in rows):
+        codes = {"unit": unit.code, "person": person.code, "arm": arm.code}
+        pairs = pd.DataFrame({name: code[first_row] for name, code in codes.items()})
+        pairs = pairs[(pairs >= 0).all(axis=1)]
+        counts = pairs.groupby(["unit", "arm"]).size().unstack(fill_value=0)
+        of_arm, size = counts.sum() / counts.to_numpy().sum(), counts.sum(axis=1)
+        mixed = counts[(counts > 0).sum(axis=1) > 1]
+        by_chance = sum((of_arm[a] ** size).sum() for a in counts.columns)  # units in one arm
+        few = 0 < len(mixed) <= max(1, len(counts) // 10)
+        if not few or len(counts) < _FEWEST_NEARLY or by_chance > len(counts) / 2:
+            continue
+        first = mixed.index[0]
+        rare = mixed.loc[first].where(mixed.loc[first] > 0).idxmin()
+        who = pairs.query("unit == @first and arm == @rare")["person"]
+        named = listed([person.texts[p] for p in who], 3)
+        return (
+            f"{arm.name} is the same for everybody in {len(counts) - len(mixed)} of {len(counts)} "
+            f"{_plural(unit.name)}, but not in {unit.texts[first]}: {person.name} {named} "
+            f"{'has' if len(who) == 1 else 'have'} {arm.texts[rare]}. Persons count as assigned one "
+            f"by one. If whole {_plural(unit.name)} were assigned, standard errors are too small: "
+            f"mend or drop these rows."
+        )
+    return None
 
 
 def _no_term(arm: str, unit: Coded, formula: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.data.coding import missing_code_words
 from ilhte_bayes.data.integer_codes import is_whole
 from ilhte_bayes.data.names import LONGEST
 from ilhte_bayes.data.needed import Needed
@@ -51,6 +52,20 @@ def odd_roles(rows: Rows, roles: Roles, needed: Needed) -> list[str]:
             f"before the bar and the group after it: ({roles.treatment} | item)."
         )
     return notes
+
+
+def missing_codes(rows: Rows) -> list[str]:
+    """Warn of an answer such as 9 or -99 that counts as a score."""
+    column = rows.response
+    advice = ""
+    if column.kind == "number":
+        used = np.unique(column.code[column.code >= 0])
+        advice = missing_code_words(column.name, column.values[used])
+    return (
+        [f"the response {column.name!r} counts every number as an answer. {advice}"]
+        if advice
+        else []
+    )
 
 
 def look_alikes(rows: Rows, needed: Needed) -> list[str]:

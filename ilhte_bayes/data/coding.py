@@ -20,6 +20,8 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+# usual codes of missing answers, not scores that follow each other
+_MISSING_CODES = {-999, -99, -98, -97, -9, -8, -7, 7, 8, 9, 77, 88, 97, 98, 99, 777, 888, 999}
 _MOST_CATEGORIES = 100  # more scores than this are a measurement, not categories
 _MANY_NUMBERS = 8  # a text column with so many numbers was meant to be numeric
 
@@ -256,8 +258,13 @@ def _numeric_scores(
             + f" it with a value: {compared}."
         )
     lowest = int(values[0]) if ordinal else 0
-    if values[0] != lowest or values[-1] - lowest >= _MOST_CATEGORIES:
+    coded_missing = ordinal and missing_code_words(term.column, values)
+    if coded_missing or values[0] != lowest or values[-1] - lowest >= _MOST_CATEGORIES:
         found = ", ".join(f"{value:g}" for value in values[:6])
+        if advice := missing_code_words(term.column, values):
+            raise DataError(
+                f"the response {name!r} holds {found}{', ...' if values.size > 6 else ''}. {advice}"
+            )
         raise DataError(
             f"the response {name!r} holds {found}{', ...' if values.size > 6 else ''}; scores "
             f"start at 0 and go up one by one. Compare it with a value, {compared}, or subtract "
@@ -265,6 +272,24 @@ def _numeric_scores(
         )
     top = int(values[-1])
     return values - lowest, Coding(name, tuple(str(k) for k in range(lowest, top + 1)))
+
+
+def missing_code_words(column: str, values: np.ndarray) -> str:
+    """What to do with a number that usually stands for a missing answer; "" if there is none.
+
+    A code stands apart from the scores: below 0, or 8, 9, 88, 99, ... with a gap before it.
+    """
+    values = np.sort(np.asarray(values, dtype=float))
+    codes = [v for v in values if v in _MISSING_CODES]
+    scores = [v for v in values if v not in _MISSING_CODES]
+    if not codes or not scores or (min(codes) > 0 and min(codes) <= max(scores) + 1):
+        return ""
+    named = ", ".join(f"{v:g}" for v in codes)
+    one = f"{codes[0]:g}" if len(codes) == 1 else f"[{named}]"
+    return (
+        f"{named} looks like a code for missing answers, which only empty cells, NA and NaN are "
+        f"here. If so: table[{column!r}] = table[{column!r}].replace({one}, float('nan'))."
+    )
 
 
 def _stated(column: Coded, levels: Sequence, *, unseen_too: bool = False) -> list[str]:

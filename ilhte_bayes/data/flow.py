@@ -1,5 +1,7 @@
 """How many persons of each arm were randomised, are in the table, and are in the analysis."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -10,8 +12,12 @@ from ilhte_bayes.data.rows import Rows
 from ilhte_bayes.errors import DataError, listed_plainly
 
 
-def flow_by_arm(rows: Rows, roles: Roles, roster: pd.DataFrame | None) -> pd.DataFrame:
+def flow_by_arm(
+    rows: Rows, roles: Roles, within: Sequence[str], roster: pd.DataFrame | None
+) -> pd.DataFrame:
     """Persons by arm: randomised (from the roster), with any row, and in the analysis.
+
+    Ids may start again `within` each unit of these columns, as the formula's `school/id` says.
 
     Raises
     ------
@@ -20,22 +26,28 @@ def flow_by_arm(rows: Rows, roles: Roles, roster: pd.DataFrame | None) -> pd.Dat
     """
     person, arm = str(roles.person), str(roles.treatment)
     who, where = used(encode(rows.table[person])), encode(rows.table[arm])
-    counts = {"in the table": _by_arm(who, where)}
-    counts["in the analysis"] = _by_arm(rows.coded(person), rows.coded(arm))
+    outer = [encode(rows.table[name]) for name in within]
+    counts = {"in the table": _by_arm(who, where, outer)}
+    outer = [rows.coded(name) for name in within]
+    counts["in the analysis"] = _by_arm(rows.coded(person), rows.coded(arm), outer)
     if roster is not None:
         require_columns(roster, (person, arm), cure="The roster names person and arm as the table.")
         everyone = encode(roster[person])
-        counts = {"randomised": _by_arm(everyone, encode(roster[arm])), **counts}
+        outer = [encode(roster[name]) for name in within if name in roster]
+        counts = {"randomised": _by_arm(everyone, encode(roster[arm]), outer), **counts}
         _check_on_roster(who, everyone)
     flow = pd.DataFrame(counts).fillna(0).astype(int)
     flow.index.name = arm
     return flow
 
 
-def _by_arm(person: Coded, arm: Coded) -> pd.Series:
+def _by_arm(person: Coded, arm: Coded, outer: Sequence[Coded]) -> pd.Series:
     """Number of persons in each arm."""
-    known = (person.code >= 0) & (arm.code >= 0)
-    _, arm_at, _ = cross(arm.code[known], person.code[known])
+    known = np.all([c.code >= 0 for c in (person, arm, *outer)], axis=0)
+    who = person.code[known]
+    for unit in outer:
+        who = cross(unit.code[known], who)[0]
+    _, arm_at, _ = cross(arm.code[known], who)
     return pd.Series(np.bincount(arm_at, minlength=arm.n_values), index=arm.texts)
 
 

@@ -22,6 +22,7 @@ _LOADING = {
         "is what it moves an item with discrimination 1."
     ),
 }
+_SHOWN = 0.005  # logits: less prints as .00, from items whose answers differ in covariates
 _FEW_ITEMS = 20  # below it, intervals by maximum likelihood are known to be too short
 _STANDARDISED = {
     "effect": "what is expected if everybody were in an arm",
@@ -89,6 +90,13 @@ def card_notes(
             "95 %, the others somewhat less (of 8 items .81 to .86 and .86 to .88 by Laplace, where .90 "
             "was meant, in 400 simulated trials). il.sample(model) allows for what few items leave unknown."
         )
+    if fit.objective == "map" and n_items < _FEW_ITEMS and any(np.any(w.random) for w in weights):
+        notes.append(
+            f"{n_items} items are few: a mode takes the SD of {noun}s over items as known, and intervals "
+            "of a new item come out too short. il.sample(model) allows for what few items leave unknown."
+        )
+    if fit.sampled and fit.problems:
+        notes.append(f"Read this first: {fit.problems[0]}")
     notes.append(missing if missing else _of_answers(fit, average, noun))
     if fit.objective == "ml":
         notes.append(
@@ -127,13 +135,13 @@ def _of_clusters(fit: Fit) -> list[str]:
         return []
     return [
         f"Few clusters were treated: intervals of these items and of their population are those of t "
-        f"with at most {units.df} degrees of freedom, {units.words}, as in il.fixed_tests."
+        f"with at most {units.df} degrees of freedom, {units.words}."
     ]
 
 
 def _of_features(samples: Sequence[ItemSample]) -> list[str]:
     """Whose features the population's items, and new ones, are taken to have."""
-    if not any(sample.features > 0 for sample in samples):
+    if not any(sample.features >= _SHOWN for sample in samples):
         return []
     sds = ", ".join(f"{sample.features:.2f}" for sample in samples)
     return [

@@ -90,9 +90,8 @@ def expected_answers(
 def effects(answers: Answers, target: int, df: float) -> tuple[np.ndarray, np.ndarray]:
     """(draw, cut) effects on one target, by t about its estimate (cut,)."""
     values, centre = answers.draws[:, target], answers.centre[target]
-    rng = np.random.default_rng([SEED + 5, target])
     middle = centre[1] - centre[0]
-    return stretched(values[:, 1] - values[:, 0], middle, df, rng), middle
+    return stretched(values[:, 1] - values[:, 0], middle, df), middle
 
 
 def draws_of(fit: Fit, name: str) -> list[Draw]:

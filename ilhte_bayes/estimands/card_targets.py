@@ -4,6 +4,7 @@ In logits of the answers, and on ability; they differ only where discriminations
 """
 
 import numpy as np
+from scipy.stats import chi2
 
 from ilhte_bayes.estimands.distribution import SEED, NormalDistribution
 from ilhte_bayes.estimands.item_sample import (
@@ -23,13 +24,17 @@ def target_names(n_items: int, k: int) -> tuple[str, str, str, str]:
     return f"these {n_items} items", "item population", "one new item", f"a new {k}-item test"
 
 
-def stretched(
-    values: np.ndarray, centre: float | np.ndarray, df: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Draws (draw, ...) of a t distribution from those of a normal one."""
+def stretched(values: np.ndarray, centre: float | np.ndarray, df: float) -> np.ndarray:
+    """Draws (draw, ...) of a t distribution from those of a normal one.
+
+    Chi-squared variables are evenly spread over their quantiles, in one random order for every
+    target: what targets have in common differs between them by their degrees of freedom alone.
+    """
     if np.isinf(df):
         return values
-    longer = np.sqrt(df / rng.chisquare(df, len(values))).reshape(-1, *[1] * (values.ndim - 1))
+    n = len(values)
+    u = (np.random.default_rng(SEED + 7).permutation(n) + 0.5) / n
+    longer = np.sqrt(df / chi2.ppf(u, df)).reshape(-1, *[1] * (values.ndim - 1))
     return np.asarray(centre + (values - centre) * longer)
 
 
@@ -55,7 +60,7 @@ def target_draws(
             out[target] += of_features(draws, weights, items)
         here, beyond = own_estimates(fit, name, weights)
         for target, df in zip((these, average, new, test), sample.df, strict=True):
-            out[target] = stretched(out[target], here if target == these else beyond, df, rng)
+            out[target] = stretched(out[target], here if target == these else beyond, df)
         return out, out
     logits = {
         these: mean_over_items(fit, name, weights, draws),

@@ -10,6 +10,7 @@ import pandas as pd
 from ilhte_bayes.errors import DataError, ModelError, listed
 from ilhte_bayes.estimands.chances import Quantities, chances, quantities_of
 from ilhte_bayes.estimands.functionals import Link
+from ilhte_bayes.estimands.item_sample import normal_words
 from ilhte_bayes.estimands.joint_draws import JointDraws, joint_estimates
 from ilhte_bayes.estimands.predict import draw_words, draws_wanted
 from ilhte_bayes.estimands.result import Result
@@ -156,6 +157,7 @@ def contrasts(
         notes.append(
             "Odds ratios are those of averaged probabilities: nearer to 1 than within a unit."
         )
+    notes += normal_words(fit)
     return Result(
         frame, "Contrasts of predicted answers, 95 % intervals", tuple(notes), topic="effects"
     )
@@ -191,6 +193,15 @@ def _has(quantity: str, comparison: str) -> bool:
     return quantity != "expected score" or comparison != "odds ratio"
 
 
+def _levels(model: Model, name: str) -> list:
+    """Values of a predictor, the first few of a number."""
+    for coding in model.responses.codings:
+        if coding.column == name:
+            return list(coding.levels)
+    patterns = model.responses.patterns
+    return sorted(patterns[name].unique().tolist())[:2] if name in patterns else []
+
+
 def _change(model: Model, change: Mapping[str, Any]) -> tuple[str, list | str]:
     """The predictor and its values, or the word "slope"."""
     if not isinstance(change, Mapping) or len(change) != 1:
@@ -211,7 +222,10 @@ def _change(model: Model, change: Mapping[str, Any]) -> tuple[str, list | str]:
             )
         return name, values
     if len(values := list(values)) < 2:
-        raise ModelError(f"{name!r} has one value; a contrast needs two, {{{name!r}: [0, 1]}}.")
+        other = [x for x in _levels(model, name) if x not in values][:1] or ["..."]
+        raise ModelError(
+            f"{name!r} has one value; a contrast needs two, {{{name!r}: {[*values, *other]!r}}}."
+        )
     return name, values
 
 

@@ -122,6 +122,27 @@ def constant_within(design: Design, group: Group) -> np.ndarray:
     return np.asarray(same & np.any(x != 0, axis=0))
 
 
+def spanned_by_slopes(design: Design, group: Group) -> np.ndarray:
+    """(term,) whether a column is one of the group's random slopes times something of its units.
+
+    Such as treat x feature beside (treat | item): its coefficient rests on as many effects as there
+    are items.
+    """
+    out = np.zeros(design.x.shape[1], dtype=bool)
+    for c, name in enumerate(group.columns):
+        slope = group.z[design.pattern, c]
+        moving = slope != 0.0
+        if name == "Intercept" or not moving.any():
+            continue
+        level, x = group.level[moving], design.x[design.pattern]
+        own = x[moving] / slope[moving, None]
+        first = np.zeros((group.n_levels, own.shape[1]))
+        first[level[::-1]] = own[::-1]
+        same = (np.abs(own - first[level]) <= 1e-9 * np.abs(own).max()).all(axis=0)
+        out |= same & ~np.any(x[~moving] != 0.0, axis=0) & np.any(x != 0.0, axis=0)
+    return out
+
+
 def _fixed_columns(design: Design) -> np.ndarray:
     """(pattern, column) fixed columns; thresholds together span a constant.
 

@@ -24,7 +24,7 @@ class NormalDistribution:
     mean: np.ndarray  # (quantity,)
     covariance: np.ndarray  # (quantity, quantity)
     shared: np.ndarray | float = 0.0  # (quantity,) SD of that error, with the sign it enters with
-    few: float = np.inf
+    few: float | np.ndarray = np.inf
 
     @property
     def sd(self) -> np.ndarray:
@@ -34,7 +34,7 @@ class NormalDistribution:
     @property
     def df(self) -> np.ndarray:
         """(quantity,) degrees of freedom; infinite ones stand for the normal."""
-        if not np.isfinite(self.few):
+        if not np.isfinite(self.few).any():
             return np.full(self.mean.size, np.inf)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.square(np.divide(self.shared, self.sd))  # of the variance

@@ -13,6 +13,7 @@ from ilhte_bayes.estimands.degrees_of_freedom import (
     containment,
     few_clusters,
     n_constant,
+    spanned_by_slopes,
 )
 from ilhte_bayes.estimands.moderator_family import moderator_notes
 from ilhte_bayes.estimands.result import Result
@@ -138,6 +139,19 @@ def _too_many(design: Design, degrees: pd.Series) -> list[str]:
             if same and k >= design.n_cuts and degrees[term] > group.n_levels
         ]
         left = max(group.n_levels - n_constant(design, constant), 1)
+        moved = spanned_by_slopes(design, group)
+        slopes = [
+            term
+            for k, (term, same) in enumerate(zip(design.terms, moved, strict=True))
+            if same and k >= design.n_cuts and degrees[term] > group.n_levels
+        ]
+        if slopes:
+            rest = max(group.n_levels - int(moved.sum()), 1)
+            notes.append(
+                f"{', '.join(slopes)}: effects of the {group.n_levels} levels of {group.name} are "
+                "compared, so containment's degrees of freedom are too many, and p too small. Read "
+                f"with {rest}, or fit by NUTS."
+            )
         if few:
             notes.append(
                 f"{', '.join(few)}: constant within the {group.n_levels} levels of {group.name}, so "

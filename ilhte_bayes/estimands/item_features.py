@@ -7,6 +7,8 @@ import pandas as pd
 
 from ilhte_bayes.engines.refit import refit
 from ilhte_bayes.errors import ModelError, listed
+from ilhte_bayes.estimands.distribution import AS_GOOD_AS_NORMAL
+from ilhte_bayes.estimands.fixed_tests import wald_t
 from ilhte_bayes.estimands.functionals import estimates
 from ilhte_bayes.estimands.items import (
     ItemWeights,
@@ -14,7 +16,7 @@ from ilhte_bayes.estimands.items import (
     changes_by_item,
     treatment_contrasts,
 )
-from ilhte_bayes.estimands.parameters import ParameterDraws, parameter_draws
+from ilhte_bayes.estimands.parameters import ParameterDraws, parameter_draws, parameters_at
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.draw_tables import summary
 from ilhte_bayes.fits.fit import Fit, require_group
@@ -189,10 +191,33 @@ def _share(parameters: ParameterDraws, name: str, own: _Features) -> np.ndarray:
         return np.asarray(predicted / (predicted + _variance(parameters, name, own)))
 
 
+def _interactions(fit: Fit, name: str, own: _Features, terms: list[str]) -> pd.DataFrame:
+    """Coefficients; by maximum likelihood with t on the items less their columns.
+
+    Where only a share of a squared standard error comes from the items, Satterthwaite's rule makes
+    of these degrees of freedom more, as in `item_sample`.
+    """
+    table = fit.coefficients.loc[terms]
+    if fit.objective != "ml":
+        return table
+    columns = np.column_stack([np.ones(len(own.by_item)), own.by_item])
+    left = len(columns) - np.linalg.matrix_rank(columns)
+    if left < 1:
+        return table
+    at = parameters_at(fit, fit.mode["psi"].to_numpy()[None])
+    of_items = float(_variance(at, name, own)[0]) * np.diag(np.linalg.pinv(columns.T @ columns))[1:]
+    share = np.minimum(of_items / table["se"] ** 2, 1.0)
+    with np.errstate(divide="ignore"):
+        df = left / share**2
+    df = np.where(df < AS_GOOD_AS_NORMAL, df, np.inf)
+    tested = wald_t(table["estimate"], table["se"], pd.Series(df, index=table.index))
+    return tested[["estimate", "se", "lower", "upper"]]
+
+
 def _table(fit: Fit, without: Fit, name: str, own: _Features) -> pd.DataFrame:
     """Interactions, SDs and shares of one contrast."""
     terms = [fit.model.design.terms[k] for k in own.terms]
-    rows = [fit.coefficients.loc[terms]]
+    rows = [_interactions(fit, name, own, terms)]
     for label, each in ((WITHOUT, without), (WITH, fit)):
 
         def spread(parameters: ParameterDraws) -> np.ndarray:
@@ -226,6 +251,11 @@ def _notes(
         "Between the models: by how much the variance fell. Both come from the same answers, so it "
         "has no interval here.",
     ]
+    if fit.objective == "ml":
+        notes.append(
+            f"Intervals of interactions are those of t: {items} items, less the columns that describe "
+            "them, limit what is known (Satterthwaite's degrees of freedom)."
+        )
     if (falls < 0).any():
         notes.append(
             "It is negative: beside the features the variance is estimated as larger. As far as "

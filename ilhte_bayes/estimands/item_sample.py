@@ -33,8 +33,8 @@ def item_sample(fit: Fit, name: str, weights: "ItemWeights", k: int) -> ItemSamp
     be left of it with endlessly many persons. The SD of I effects is estimated with I - 1 degrees of
     freedom; where only a share of a variance rests on it, Satterthwaite's rule makes that
     (I - 1) / share^2. A treatment given to few whole clusters has at most the degrees of freedom of
-    `il.fixed_tests`. Infinite ones stand for the normal. Posteriors (and MAP) know the SD's
-    uncertainty in their own way.
+    `il.fixed_tests`. Infinite ones stand for the normal. Posteriors know the SD's uncertainty
+    in their own way, and of MAP's a prior says much.
     """
     n_items, average = len(weights.fixed), weights.fixed.mean(axis=0)
     if fit.sampled:
@@ -52,8 +52,10 @@ def item_sample(fit: Fit, name: str, weights: "ItemWeights", k: int) -> ItemSamp
     share, of_items = 0.0, 0.0
     if n_items > 1 and squared > 0.0:
         share, of_items = min(1.0, spread / n_items / squared), spread
-    if fit.objective != "ml" or not squared > 0.0:
+    if fit.sampled or not squared > 0.0:
         return ItemSample(share, sd, of_features, (np.inf, np.inf, np.inf, np.inf))
+    if fit.objective == "map":
+        of_items = 0.0  # its prior holds the SD, which is more than I - 1 effects say of it
 
     units = few_treated(fit)
     few = np.inf if units is None else float(units.df)
@@ -68,8 +70,20 @@ def item_sample(fit: Fit, name: str, weights: "ItemWeights", k: int) -> ItemSamp
 
 
 def few_treated(fit: Fit) -> FewClusters | None:
-    """The clusters, where few were treated as a whole and the fit is by maximum likelihood."""
-    return few_clusters(fit.model) if fit.objective == "ml" else None
+    """The clusters, where few were treated as a whole; posterior draws know of them themselves."""
+    return None if fit.sampled else few_clusters(fit.model)
+
+
+def normal_words(fit: Fit) -> list[str]:
+    """A note under intervals that are normal although few clusters were treated."""
+    units = few_treated(fit)
+    if units is None:
+        return []
+    return [
+        f"Few clusters were treated ({units.n_units} {units.unit}): these intervals are normal and "
+        f"somewhat too short; il.effect_card and il.item_effects have those of t with {units.df} "
+        "degrees of freedom, il.fixed_tests those of containment."
+    ]
 
 
 def items_df(

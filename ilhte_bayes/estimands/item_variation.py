@@ -245,8 +245,8 @@ def _on_refusal(label: str, density: DensityAtZero, prior: HalfNormal) -> list[s
     if np.isfinite(density.log_density):
         return []
     most = float(np.exp(density.highest - prior.log_density(0.0)))
+    meaning = "the answers speak against an SD of 0" if most < 1 / 3 else "which settles little"
     return [
         f"{label}: no Bayes factor, since too few draws lie near 0 to know the density there. It is "
-        f"below {most:.2g}: the answers speak against an SD of 0. For a number, sample with more "
-        "draws, or compare models: il.loo."
+        f"below {most:.2g}: {meaning}. For a number, sample with more draws, or compare models: il.loo."
     ]

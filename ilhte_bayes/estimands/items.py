@@ -361,6 +361,8 @@ def _notes(fit: Fit, name: str, weights: list[ItemWeights], noun: str) -> tuple[
         differ = any(np.any(w.random) for w in weights)
         kind = "an empirical-Bayes approximation" if differ else "one minus a one-sided p-value"
         notes.append(f"P({noun} > 0): by maximum likelihood {kind}, no posterior probability.")
+    if fit.sampled and fit.problems:
+        notes.append(f"Read this first: {fit.problems[0]}")
     if units := few_treated(fit):
         notes.append(
             f"Few clusters were treated: intervals are those of t with {units.df} degrees of freedom "

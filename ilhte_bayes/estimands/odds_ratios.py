@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.errors import DataError, listed
+from ilhte_bayes.estimands.item_sample import normal_words
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.models.priors import is_intercept
@@ -75,6 +76,7 @@ def odds_ratios(fit: Fit, units: Mapping[str, float] | None = None) -> Result:
             "A term with a threshold in its name is a difference of slopes: its ratio is that of the "
             "odds ratio there to the one at the first threshold."
         )
+    notes += normal_words(fit)
     return Result(table, f"Odds ratios {which}, 95 % intervals", tuple(notes))
 
 

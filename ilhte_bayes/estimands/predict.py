@@ -14,6 +14,7 @@ from ilhte_bayes.estimands.chances import (
     quantities_of,
 )
 from ilhte_bayes.estimands.functionals import Link
+from ilhte_bayes.estimands.item_sample import normal_words
 from ilhte_bayes.estimands.joint_draws import JointDraws, joint_draws, joint_estimates
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.estimands.settings import (
@@ -100,6 +101,7 @@ def predict(
         notes += setting_words(model, given, each)
         notes += [note for note in draw_words(fit, settings) if note not in notes]
     row = np.concatenate([np.arange(len(p)) // (len(p) // len(given)) for p in pieces])
+    notes += normal_words(fit)
     frame = pd.concat(pieces).iloc[np.argsort(row, kind="stable")]
     across = "unit" if frame.index.is_unique else ""
     return Result(frame, "Predicted answers, 95 % intervals", tuple(notes), across=across)

@@ -103,7 +103,7 @@ class _Scores:
     n_arms: int
     unit: np.ndarray  # (person,) what was assigned: the person, or a cluster
     unit_name: str
-    left_out: int
+    left_out: dict[str, int]  # persons of each arm who miss an answer
 
 
 def _scores(model: Model) -> _Scores:
@@ -136,8 +136,17 @@ def _scores(model: Model) -> _Scores:
         int(codes.max()) + 1,
         unit[complete],
         unit_name,
-        int((~complete).sum()),
+        dict(
+            zip(_arm_names(model), np.bincount(arm[~complete], minlength=2).tolist(), strict=False)
+        ),
     )
+
+
+def _arm_names(model: Model) -> list[str]:
+    """Arms in the order of their codes."""
+    contrasts = arm_contrasts(model.responses, str(model.roles.treatment))
+    arms = [contrasts[0].from_arm, *(c.to_arm for c in contrasts)]
+    return [f"{arm:g}" if isinstance(arm, float) else str(arm) for arm in arms]
 
 
 def _refuse_repeated(count: np.ndarray) -> None:
@@ -231,7 +240,12 @@ def _notes(scores: _Scores, frame: pd.DataFrame, noun: str) -> tuple[str, ...]:
     persons, items = scores.answers.shape
     notes = [
         f"{persons:,} persons with answers to all {items} items; "
-        f"{scores.left_out:,} with missing answers are left out."
+        f"{sum(scores.left_out.values()):,} with missing answers are left out"
+        + (
+            f" ({', '.join(f'{arm}: {n}' for arm, n in scores.left_out.items())})."
+            if any(scores.left_out.values())
+            else "."
+        )
     ]
     if scores.unit_name != "person":
         units = len(np.unique(scores.unit))

@@ -1,6 +1,7 @@
 """Effects on kinds of items, such as near and far transfer: means over each, and differences."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -13,7 +14,7 @@ from ilhte_bayes.estimands.distribution import (
     SampledDistribution,
     linear,
 )
-from ilhte_bayes.estimands.item_sample import few_treated
+from ilhte_bayes.estimands.item_sample import effect_variance, few_treated
 from ilhte_bayes.estimands.items import (
     ItemWeights,
     beyond_the_edge,
@@ -22,7 +23,7 @@ from ilhte_bayes.estimands.items import (
     effects_distribution,
     treatment_contrasts,
 )
-from ilhte_bayes.estimands.parameters import mean_discrimination
+from ilhte_bayes.estimands.parameters import mean_discrimination, parameters_at
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
@@ -82,7 +83,7 @@ def subscale_effects(fit: Fit, by: str | Mapping) -> Result:
     for contrast, own in zip(contrasts, weights, strict=True):
         targets = {
             "these items": linear(effects_distribution(fit, name, own), matrix),
-            POPULATION: _population(fit, matrix @ own.fixed),
+            POPULATION: _population(fit, name, own, matrix),
         }
         pieces[contrast.label] = pd.concat(
             {target: _rows(found, index, counts) for target, found in targets.items()},
@@ -158,19 +159,40 @@ def _means(kinds: list[str]) -> tuple[np.ndarray, list[str], list[int | None]]:
     return np.stack(rows), names, counts + [None] * (len(rows) - len(labels))
 
 
-def _population(fit: Fit, weights: np.ndarray) -> Distribution:
-    """Means over all items of each kind: fixed effects, times the mean discrimination."""
+def _population(fit: Fit, name: str, own: ItemWeights, matrix: np.ndarray) -> Distribution:
+    """Means over all items of each kind: fixed effects, times the mean discrimination.
+
+    By maximum likelihood with intervals of t, on the items or on the few clusters that were treated.
+    """
+    weights = matrix @ own.fixed
     if fit.sampled:
         times = np.reshape(mean_discrimination(fit), (-1, 1))
         return SampledDistribution(flat(fit.tree, "beta") @ weights.T * times)
     beta, covariance = fit.mode["beta"].to_numpy(), fit.mode["beta_cov"].to_numpy()
-    mean, spread = weights @ beta, weights @ covariance @ weights.T
-    units = few_treated(fit)
-    if units is None:
-        return NormalDistribution(mean, spread)
-    of_clusters = weights * units.constant
-    variance = np.einsum("rp,pq,rq->r", of_clusters, covariance, of_clusters)
-    return NormalDistribution(mean, spread, np.sqrt(variance), units.df)
+    found = NormalDistribution(weights @ beta, weights @ covariance @ weights.T)
+    limits = [found]
+    if fit.objective == "ml":
+        left, sd = _of_items(fit, name, own, weights)
+        limits.append(replace(found, shared=sd, few=left))
+    if units := few_treated(fit):
+        of_clusters = weights * units.constant
+        variance = np.einsum("rp,pq,rq->r", of_clusters, covariance, of_clusters)
+        limits.append(replace(found, shared=np.sqrt(variance), few=float(units.df)))
+    # each row by what limits it more; a df and the whole error are a limit as good
+    df = np.min([each.df for each in limits], axis=0)
+    return replace(found, shared=found.sd, few=df)
+
+
+def _of_items(
+    fit: Fit, name: str, own: ItemWeights, weights: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Items less the columns that tell them apart; (row,) SD of the error that items make."""
+    columns = own.fixed
+    left = float(max(len(columns) - np.linalg.matrix_rank(columns), 1))
+    at = parameters_at(fit, fit.mode["psi"].to_numpy()[None])
+    spread = float(effect_variance(at, name, own)[0])
+    inverse = np.linalg.pinv(columns.T @ columns)
+    return left, np.sqrt(spread * np.einsum("rp,pq,rq->r", weights, inverse, weights))
 
 
 def _rows(found: Distribution, index: pd.Index, counts: list[int | None]) -> pd.DataFrame:
@@ -213,6 +235,11 @@ def _notes(
         notes.append(
             f"The SD of {noun}s over items is estimated at 0: intervals of these items are not "
             f"available by {here}. Use {cure}."
+        )
+    if fit.objective == "ml":
+        notes.append(
+            f"All such items: intervals are those of t, since {len(matrix[0])} items stand for them. "
+            "p positive: one minus a one-sided p-value, no posterior probability."
         )
     if (pairs := kinds * (kinds - 1) // 2) > 1:
         notes.append(f"{pairs} differences: each interval is its own, not simultaneous.")

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 from scipy import special
 
+from ilhte_bayes.data.coding import missing_code_words
 from ilhte_bayes.errors import DataError, listed
 from ilhte_bayes.families.base import Family
 from ilhte_bayes.formulas.design import Design
@@ -36,6 +37,8 @@ class Bernoulli:
         numbers = all(label.isdigit() for label in labels)
         found = ", ".join(labels) if numbers else listed(labels)
         compared = f">= {middle}" if numbers else f"== {middle!r}"
+        if numbers and (advice := missing_code_words(response, np.array(labels, dtype=float))):
+            raise DataError(f"the response {response!r} holds {found}. {advice}")
         raise DataError(
             f"the response {response!r} holds {found}; family 'bernoulli' takes "
             f"{'0 and 1' if numbers else 'two answers'}. Compare it with a value, "

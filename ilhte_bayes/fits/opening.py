@@ -9,6 +9,8 @@ from ilhte_bayes.fits.storage import load_fit
 from ilhte_bayes.models.analysis_plan import load_plan
 
 _PARQUET = b"PAR1"
+_LOOK = 100_000  # bytes
+_PLAN = b"```json"  # a plan's block for programs; the rest of it is for people
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -44,9 +46,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     source = Path(path).expanduser()
     if source.is_file():
         with source.open("rb") as handle:
-            start = handle.read(len(_PARQUET))
-        if start == _PARQUET:
+            start = handle.read(_LOOK)
+        if start.startswith(_PARQUET):
             return read_reduced(source)
-        if source.suffix == ".md":
+        if _PLAN in start or source.suffix == ".md":
             return load_plan(source)
     return load_fit(source)

@@ -10,6 +10,7 @@ from ilhte_bayes.data.assignment import AssignmentKind, find_assignment
 from ilhte_bayes.data.cautions import (
     arms_without_zero,
     look_alikes,
+    missing_codes,
     odd_roles,
     renamed_levels,
     swapped_terms,
@@ -58,10 +59,10 @@ def build_from_table(
     family.check(len(coding.levels), response.text, coding.found(score))
     notes = [*_check_paths(rows, formula), *check_trial(rows, read, score, needed.groups)]
     notes += odd_roles(rows, read, needed) + look_alikes(rows, needed)
-    notes += renamed_levels(rows, needed)
+    notes += renamed_levels(rows, needed) + missing_codes(rows)
     grouped_by = [name for group in needed.groups for name in group]
     found = find_assignment(rows, read, kind=kind, grouped_by=grouped_by, formula=formula.text)
-    flow = _flow(rows, read, roster)
+    flow = _flow(rows, read, formula, roster)
     responses = read_responses(rows, needed, (score, coding), dropped=dropped, reference=reference)
     responses = _with_named_arms(responses, read.treatment, stored.get("arms"))
     del rows, score  # the largest things here; the design has its own
@@ -108,7 +109,7 @@ def _check_paths(rows: Rows, formula: Formula) -> list[str]:
     return [note for path in dict.fromkeys(deepest) if (note := check_nesting(rows, path))]
 
 
-def _flow(rows: Rows, roles: Roles, roster: Table | None) -> pd.DataFrame | None:
+def _flow(rows: Rows, roles: Roles, formula: Formula, roster: Table | None) -> pd.DataFrame | None:
     """Persons by arm, where some rows were dropped or the caller says who was randomised."""
     if roles.person is None or roles.treatment is None:
         if roster is not None:
@@ -119,4 +120,6 @@ def _flow(rows: Rows, roles: Roles, roster: Table | None) -> pd.DataFrame | None
         return None
     if roster is None and rows.kept is None:
         return None
-    return flow_by_arm(rows, roles, None if roster is None else open_table(roster))
+    paths = [term.group for term in formula.random if term.group[-1] == roles.person]
+    within = max(paths, key=len, default=(roles.person,))[:-1]
+    return flow_by_arm(rows, roles, within, None if roster is None else open_table(roster))

@@ -1,5 +1,6 @@
 """`il_hte`: the formula of an item-level effects model, written from the names of columns."""
 
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,14 @@ from ilhte_bayes.models.model import Model, as_list
 from ilhte_bayes.models.reduced import require_kept
 
 _MOST_ARMS = 8  # with an SD of ability each
+_MORE = (
+    "priors", "reference", "levels", "thresholds", "own_slopes", "logits", "roster", "assignment",
+    "discrimination", "ability",
+)  # fmt: skip
+_OWN = (
+    "response", "treatment", "person", "item", "clusters", "covariates", "moderators",
+    "item_features", "effects", "ability_sd", "family", "occasion", "crossover",
+)  # fmt: skip
 
 
 def il_hte(
@@ -91,6 +100,12 @@ def il_hte(
         table, _, _ = kind_rows(data)
     else:
         table = open_table(data)
+    if wrong := [name for name in options if name not in _MORE]:
+        close = difflib.get_close_matches(wrong[0], [*_MORE, *_OWN], n=1)
+        hint = f" Did you mean {close[0]}=?" if close else ""
+        raise TypeError(
+            f"il_hte has no argument {wrong[0]!r}.{hint} It has {', '.join([*_OWN, *_MORE])}."
+        )
     lists = [as_list(x) for x in (clusters, covariates, moderators, item_features)]
     groups, shifts, over, features = lists
     named = [treatment, person, item, *groups, *shifts, *over, *features]
@@ -100,9 +115,14 @@ def il_hte(
     elif response.isidentifier():  # others are expressions, "resp >= 2", which the formula reads
         named.insert(0, response)
     if absent := [name for name in named if name not in columns]:
-        word = _argument_of(absent[0], response, treatment, person, item)
+        given = {response: "response", treatment: "treatment", person: "person", item: "item"}
+        many = dict(clusters=groups, covariates=shifts, moderators=over, item_features=features)
+        given |= {name: word for word, names in many.items() for name in names}
+        word = given[absent[0]]
         cure = f"Name yours: {word}='...' (--{word} on the command line)."
         require_columns(table, named, cure=cure)
+    if not isinstance(data, Reduced):
+        _require_constant(table, item, features)
     left = _quoted(response) if response in columns else response
     arm, path = _quoted(treatment), [_quoted(name) for name in (*groups, person)]
     persons = f"(1 | {'/'.join(path)})"
@@ -120,6 +140,18 @@ def il_hte(
     model = Model(formula, table, family, roles=roles, **options)
     object.__setattr__(model, "source", model.source or str(data))
     return model
+
+
+def _require_constant(table: pd.DataFrame, item: str, features: Sequence[str]) -> None:
+    """Refuse an item feature that differs between answers to one item."""
+    for name in features:
+        several = table.groupby(item, observed=True)[name].nunique() > 1
+        if several.any():
+            raise DataError(
+                f"item feature {name!r} has several values in answers to one item, first "
+                f"{several.idxmax()!r}; a feature is the same in all answers to an item. If it "
+                f"describes persons, write moderators=[{name!r}]."
+            )
 
 
 def _names_of(reduced: Reduced, given: tuple[str, ...]) -> tuple[str, str, str, str]:
@@ -166,11 +198,6 @@ def _by_arm(ability_sd: str, treatment: pd.Series, *, crossover: bool) -> bool:
             f"SD for each; {_MOST_ARMS} is the most. Use ability_sd='common'."
         )
     return True
-
-
-def _argument_of(name: str, response: str, treatment: str, person: str, item: str) -> str:
-    given = {treatment: "treatment", person: "person", item: "item"} | {response: "response"}
-    return given.get(name, "covariates")
 
 
 def _quoted(name: str) -> str:

@@ -9,6 +9,7 @@ Other covariates, clusters and thresholds stay in all of them. `M_A+` is M_A wit
 without its interaction: items' effects differ and persons' do not.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -138,7 +139,14 @@ def _uses(term: str, model: Model) -> set[str]:
 
 def _terms(fixed: str) -> list[str]:
     """Terms of a fixed part, one by one: "1", "treat", "pre", "treat:pre"."""
-    return [str(term) for term in FormulaicFormula(fixed)]
+    return [_requoted(str(term), fixed) for term in FormulaicFormula(fixed)]
+
+
+def _requoted(term: str, fixed: str) -> str:
+    """A term with the backticks that its columns have in the formula."""
+    for name in sorted(set(re.findall(r"`([^`]+)`", fixed)), key=len, reverse=True):
+        term = re.sub(rf"(?<!`){re.escape(name)}(?!`)", f"`{name}`", term)
+    return term
 
 
 def _only_moderator(model: Model) -> str:

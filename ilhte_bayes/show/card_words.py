@@ -114,7 +114,7 @@ def _contrast_sentences(card: "EffectCard", contrast: str, items: int) -> list[s
     kind = _INTERVALS[card._fit.objective]
     noun, facts = card.noun, card.items.loc[contrast]
     spoken = "difference between groups" if noun == "difference" else "effect of treatment"
-    t = f", t with {facts['df']:.1f} degrees of freedom" if np.isfinite(facts["df"]) else ""
+    t = f", t with {facts['df']:.0f} degrees of freedom" if np.isfinite(facts["df"]) else ""
     # "One SD of ability is 1.01 logits [..]: total SD of ..." under the card
     unit = card.notes[0].partition(": ")[2].rstrip(".")
     out = [
@@ -172,6 +172,8 @@ def _cautions(card: "EffectCard") -> list[str]:
             f"The SD of {plural(card.noun)} over items was estimated at 0, and intervals leave its "
             "uncertainty out."
         )
+    if any(note.startswith("Read this first") for note in card.notes):
+        out.append(f"The chains had not done when this was written: {card._fit.problems[0]}")
     if any(note.startswith("The model lets the") for note in card.notes):
         out.append(
             f"The {card.noun} varies with other variables in the model; this is its average "

@@ -20,6 +20,8 @@ _QUANTITIES = {
     "sd_ratio_modes": "the same, from modes (IRW)",
 }
 
+_FEWEST_TABLES = 39  # the smallest p-value of so many is .05
+
 
 def describe_identification(found: "Identification") -> str:
     """Text form."""
@@ -135,7 +137,14 @@ def _expected(found: "Identification") -> str:
 def _verdict(found: "Identification") -> str:
     pure, free = found.pure, found.beta_3.loc["M_C"]
     here = f"The {signed(pure.observed, 3)} it finds in this table"
-    if pure.p < 0.05:
+    low, high = pure.range
+    n = pure.simulated.size
+    if pure.p >= 0.05 and n < _FEWEST_TABLES and not low <= pure.observed <= high:
+        text = (
+            f"{here} lies outside all or nearly all of these {n} tables, which are too few for a "
+            "p-value below .05: use n=200"
+        )
+    elif pure.p < 0.05:
         text = f"{here} lies outside what items alone would produce ({p_words(pure.p)})"
     else:
         text = (

@@ -52,7 +52,12 @@ def latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
     """All tables below each other, then notes in small print."""
     parts = [_tabular(own, titled=len(tables) > 1) for own in tables]
     below = [r"\par " + tex(sentence(note)) for note in notes]
-    return "\n\n\\bigskip\n".join(parts) + "\n" + "\n".join([r"\footnotesize", *below]) + "\n"
+    return (
+        "\n\n\\bigskip\n".join(parts)
+        + "\n"
+        + "\n".join([r"{\footnotesize", *below, r"\par}"])
+        + "\n"
+    )
 
 
 def _tabular(own: Table, *, titled: bool) -> str:

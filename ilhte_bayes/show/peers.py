@@ -102,6 +102,17 @@ def _refuse(model: Model, program: str) -> None:
         raise NotAvailable(
             f"{program} has no family like {model.family.name!r}. Ask for one of {listed(able)}."
         )
+    columns = [
+        model.formula.response.column,
+        *map(str, model.responses.patterns),
+        *_grouping(model),
+    ]
+    if odd := [name for name in dict.fromkeys(columns) if not name.isidentifier()]:
+        renamed = {name: re.sub(r"\W+", "_", name) for name in odd}
+        raise NotAvailable(
+            f"other programs do not read the column name(s) {listed(odd)} as they are. Rename them "
+            f"first: table = table.rename(columns={renamed})."
+        )
     lacks = {
         "discriminations by item (2PL)": model.discrimination is not None,
         "abilities of a free shape": model.ability != "normal",

@@ -27,7 +27,7 @@ _CAPTIONS = {
     "prior_posterior": "What was believed before the answers were seen, and what after: where the "
     "two look alike, the answers said little.",
     "predictive": "Observed answers (black) on what the fitted model gives for new persons (grey, "
-    "90 % of tables): sum scores by arm, items, how strongly each item goes with the sum score, and "
+    "95 % of tables): sum scores by arm, items, how strongly each item goes with the sum score, and "
     "how strongly pairs of items go together beyond it.",
     "identification": "Left: the interaction that a model with the same {noun} on all items finds "
     "in tables in which only items differ, and in this one. Middle: the interaction with and "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.estimands.item_sample import normal_words
 from ilhte_bayes.fits.intervals import p_value
 from ilhte_bayes.models.ability import SENTENCE as SHAPE
 from ilhte_bayes.models.discrimination import SENTENCES
@@ -166,9 +167,8 @@ def describe_fit(fit: "Fit") -> str:
     codings = [str(c) for c in fit.model.responses.codings if not trivial(c.levels)]
     if codings:
         lines += ["", *codings]
-    lines += (
-        ["", *(wrapped(f"Note: {problem}") for problem in fit.problems)] if fit.problems else []
-    )
+    notes = [*fit.problems, *normal_words(fit)]
+    lines += ["", *(wrapped(f"Note: {note}") for note in notes)] if notes else []
     return "\n".join(lines)
 
 

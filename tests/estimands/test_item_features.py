@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
+from scipy.stats import t as student
 
 import ilhte_bayes as il
 from ilhte_bayes.estimands.item_features import FALL, SHARE, WITH, WITHOUT
@@ -115,3 +116,27 @@ def test_refusals(model, fit_of_draws):
         il.item_features(fit)
     with pytest.raises(il.errors.ModelError, match="has to be of the same answers"):
         il.item_features(fit, fit)
+
+
+def test_interactions_rest_on_items_and_have_their_t():
+    """Two kinds of 6 items, hundreds of persons: nearly all of the squared SE is the items', which
+    leaves 10 degrees of freedom; by hand, sigma^2 (1/6 + 1/6) is theirs."""
+    plan = il.Trial(persons=600, items=12, sigma_zeta=0.8)
+    table = il.simulate(plan, seed=2).table
+    table["kind"] = table["item"].isin([f"q{k:02d}" for k in range(1, 7)]).astype(int)
+    assert table.groupby("kind")["item"].nunique().tolist() == [6, 6]
+    fit = il.laplace(il.il_hte(table, item_features="kind"))
+    row, own = il.item_features(fit).frame.loc["treat:kind"], fit.coefficients.loc["treat:kind"]
+    sd = fit.sd("item")["treat"]
+    df = 10.0 / (sd**2 / 3.0 / own["se"] ** 2) ** 2
+    assert 10 < df < 14
+    reach = student.ppf(0.975, df) * own["se"]
+    np.testing.assert_allclose(
+        row[["lower", "upper"]].astype(float), own["estimate"] + reach * np.array([-1, 1])
+    )
+    found = il.subscale_effects(fit, "kind").frame.loc["all such items"].loc["1 - 0"]
+    np.testing.assert_allclose(
+        found[["lower", "upper"]].astype(float), row[["lower", "upper"]].astype(float), rtol=1e-6
+    )
+    assert "treat:kind: effects of the 12 levels of item" in " ".join(il.fixed_tests(fit).notes)
+    assert "Read with 10" in " ".join(il.fixed_tests(fit).notes)

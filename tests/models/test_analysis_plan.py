@@ -46,6 +46,10 @@ def test_a_plan_is_read_back_as_it_was(plan, tmp_path):
     assert back.answers.startswith("blinded")
 
 
+def test_a_plan_is_told_by_its_content_not_its_name(plan, tmp_path):
+    assert il.load(plan.save(tmp_path / "plan.json")).title == "Caffeine"
+
+
 def test_people_can_read_the_file(plan, tmp_path):
     plan.save(tmp_path / "plan.md")
     text = (tmp_path / "plan.md").read_text()

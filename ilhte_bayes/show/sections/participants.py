@@ -53,7 +53,7 @@ def _assigned(model: Model) -> str:
         return "Randomised: results speak of effects."
     if kind == "observational":
         return "Not randomised: results speak of differences between groups."
-    return "Whether they were randomised was not stated; results speak of effects as if they were."
+    return "Whether they were randomised was not stated: read 'effect' as a difference unless they were."
 
 
 def balance(model: Model) -> Section:
