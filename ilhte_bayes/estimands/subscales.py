@@ -228,7 +228,7 @@ def _notes(
         notes.append(
             f"The model gives all such items the same mean {noun}, by assumption, and shrinks "
             f"subscales of these items towards each other: write {fit.model.roles.treatment} * "
-            "subscale to let them differ."
+            "the column of subscales to let them differ."
         )
     if any(effects_at_zero(fit, name, own) for own in weights):
         here, cure = beyond_the_edge(fit)

@@ -508,11 +508,12 @@ def test_few_treated_clusters_have_the_interval_of_fixed_tests(few_schools):
     assert "6 degrees of freedom, 8 levels of school less 2 columns" in " ".join(card.notes)
 
 
-def test_a_card_of_many_clusters_or_a_posterior_has_no_t(few_schools):
-    fit = il.laplace(
-        il.il_hte(few_schools, clusters=["school"], effects="constant"), objective="map"
-    )
-    assert np.isinf(il.effect_card(fit).items["df"].iloc[0])
+def test_a_card_of_persons_or_a_posterior_has_no_t(few_schools, fit_of_draws):
+    model = il.il_hte(few_schools, clusters=["school"], effects="constant")
+    assert il.effect_card(il.laplace(model, objective="map")).items["df"].iloc[0] == 6
+    ones = {group.name: np.ones((50, 1)) for group in model.design.groups}
+    drawn = fit_of_draws(model, np.random.default_rng(1).normal(size=(50, 2)), ones)
+    assert np.isinf(il.effect_card(drawn).items["df"].iloc[0])
     by_person = il.laplace(il.il_hte(few_schools.drop(columns="school"), effects="constant"))
     assert np.isinf(il.effect_card(by_person).items["df"].iloc[0])
 

@@ -12,7 +12,7 @@ from scipy.special import expit, logsumexp
 
 import ilhte_bayes as il
 from ilhte_bayes.likelihood.answers import gap_log_likelihood, gaps
-from ilhte_bayes.likelihood.kernel import _REUSED, value_and_gradient
+from ilhte_bayes.likelihood.kernel import _FLUSH, _REUSED, _STEEP, BLOCK, value_and_gradient
 from ilhte_bayes.likelihood.operation import integrated_persons
 from ilhte_bayes.likelihood.plan import make_plan, sum_scores
 from ilhte_bayes.likelihood.reference import reference_loglik
@@ -128,6 +128,36 @@ def test_equals_the_plain_graph(name, options, seed):
     assert value == pytest.approx(expected, rel=1e-10)
     for own, other in zip(gradient, expected_gradient, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-10, atol=1e-10 * np.abs(other).max())
+
+
+@pytest.mark.parametrize("tau", [0.8, 60.0], ids=["progressions", "steep"])
+@pytest.mark.parametrize("name", ["covariate", "by arm"])
+def test_tables_with_many_units_are_worked_on_in_blocks(name, tau):
+    """Everybody answers everything, and has a mean of their own: two tables of some 200 units each."""
+    plan = a_plan(name, a_trial(4, n=900, items=5, share_missing=0.0))
+    assert np.diff(plan.units.unit_start).max() > BLOCK
+    grid, values = random_values(plan, 4, nodes=301)
+    values["tau"][:] = tau
+    furthest = tau * np.ptp(values["mean"]) / 2.0 * (grid[-1] - grid[0]) / 2.0
+    assert (furthest > _STEEP) == (tau == 60.0)
+    value, gradient = compiled(plan, grid, values)
+    expected, expected_gradient = graph(plan, grid, values)
+    assert value == pytest.approx(expected, rel=1e-10)
+    for own, other in zip(gradient, expected_gradient, strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-9, atol=1e-10 * np.abs(other).max())
+
+
+def test_an_item_that_nobody_could_solve_overflows_nothing():
+    """Easiness of -700 and 650 logits: exp would be 0 or infinite, logs are taken term by term."""
+    plan = a_plan("covariate", a_trial(4, n=40, items=5, share_missing=0.0))
+    assert not reused(plan)
+    grid, values = random_values(plan, 4)
+    values["d"][:2] = -_FLUSH - 100.0, _FLUSH + 50.0
+    value, gradient = compiled(plan, grid, values)
+    expected, expected_gradient = graph(plan, grid, values)
+    assert value == pytest.approx(expected, rel=1e-10)
+    for own, other in zip(gradient, expected_gradient, strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-9, atol=1e-9 * np.abs(other).max())
 
 
 @pytest.mark.parametrize("name", ["counts", "ordinal", "covariate"])
