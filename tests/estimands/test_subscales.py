@@ -52,6 +52,13 @@ def test_all_items_of_the_model_without_features_have_one_mean(caffeine):
     assert "by assumption" in repr(found)
 
 
+@pytest.mark.parametrize("kinds, said", [(2, None), (3, "3 differences"), (4, "6 differences")])
+def test_differences_are_counted_where_there_are_several(caffeine, kinds, said):
+    by = {item: k % kinds for k, item in enumerate(items_of(caffeine))}
+    notes = [n for n in il.subscale_effects(caffeine, by).notes if "each interval is its own" in n]
+    assert [n.split(":")[0] for n in notes] == ([said] if said else [])
+
+
 @pytest.fixture(scope="module")
 def reverse():
     trial = il.load_dataset("caffeine")
