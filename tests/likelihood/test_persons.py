@@ -26,6 +26,20 @@ def some_arguments(plan) -> tuple[Arguments, np.ndarray]:
     return at, sd
 
 
+def moments(d, slope, y, n, mean, sd) -> list[float]:
+    """Integrals of a person's likelihood times the density of theta, and of theta times these."""
+
+    def density(theta):
+        p = expit(d + slope * theta)
+        return np.prod(np.where(y > 0, p, 1 - p) ** n) * norm.pdf(theta, mean, sd)
+
+    ends, exact = (mean - 9 * sd, mean + 9 * sd), {"epsabs": 0.0, "epsrel": 1e-11, "limit": 200}
+    return [
+        quad(lambda theta, k=k: theta**k * density(theta), *ends, points=[mean], **exact)[0]
+        for k in (0, 1)
+    ]
+
+
 @pytest.mark.parametrize("name", ["counts", "covariate", "by arm", "slope"])
 def test_each_persons_likelihood_and_mean_ability(name):
     plan = a_plan(name, a_trial(9))
@@ -41,13 +55,7 @@ def test_each_persons_likelihood_and_mean_ability(name):
         mean = at.mean[plan.units.unit_mean[unit]]
         own = sd[plan.units.table_class[table[unit]]]
 
-        def density(theta):
-            p = expit(at.d[cell] + slope[cell] * theta)
-            return np.prod(np.where(y > 0, p, 1 - p) ** n) * norm.pdf(theta, mean, own)
-
-        ends = {"points": [mean], "epsabs": 0.0, "epsrel": 1e-11, "limit": 200}
-        total = quad(density, mean - 9 * own, mean + 9 * own, **ends)[0]
-        first = quad(lambda t: t * density(t), mean - 9 * own, mean + 9 * own, **ends)[0]
+        total, first = moments(at.d[cell], slope[cell], y, n, mean, own)
         assert whole[person] == pytest.approx(np.log(total), abs=1e-9)
         assert mass[unit] @ GRID.nodes == pytest.approx(first / total, abs=1e-8)
 
