@@ -45,7 +45,8 @@ class Priors:
         for entry in self.entries:
             if entry.parameter == parameter:
                 return entry.prior
-        raise KeyError(parameter)
+        names = listed([entry.parameter for entry in self.entries], 12)
+        raise KeyError(f"no prior is called {parameter!r}; there are {names}")
 
     def __iter__(self) -> Iterator[PriorEntry]:
         return iter(self.entries)
