@@ -65,7 +65,7 @@ def quickly(monkeypatch):
     power, calibrate = il.power, il.calibrate
     small = {"persons": [60, 80], "items": [5]}
     monkeypatch.setattr(il, "power", lambda trial, **o: power(trial, n=2, workers=1, **o | small))
-    monkeypatch.setattr(il, "calibrate", lambda model, n: calibrate(model, 2, draws=100, kept=19))
+    monkeypatch.setattr(il, "calibrate", lambda model, n: calibrate(model, n=2, draws=100, kept=19))
     monkeypatch.setattr(il, "read_irw", lambda name: None)  # needs a network
 
 

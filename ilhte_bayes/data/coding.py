@@ -225,7 +225,7 @@ def _value_scores(
             )
         order = _stated(column, levels)
     elif column.kind == "number":
-        scores = _numeric_scores(column, term, ordinal=ordinal or nominal)
+        scores = _numeric_scores(column, term, ordinal=ordinal or nominal, labels=nominal)
         if not nominal:
             return scores
         order = _reference_first(present, column.name, reference)
@@ -237,7 +237,7 @@ def _value_scores(
 
 
 def _numeric_scores(
-    column: Coded, term: ResponseTerm, *, ordinal: bool
+    column: Coded, term: ResponseTerm, *, ordinal: bool, labels: bool
 ) -> tuple[np.ndarray, Coding]:
     values, name = column.values, term.text
     whole = is_whole(values).all()
@@ -258,7 +258,7 @@ def _numeric_scores(
             + f" it with a value: {compared}."
         )
     lowest = int(values[0]) if ordinal else 0
-    coded_missing = ordinal and missing_code_words(term.column, values)
+    coded_missing = ordinal and not labels and missing_code_words(term.column, values)
     if coded_missing or values[0] != lowest or values[-1] - lowest >= _MOST_CATEGORIES:
         found = ", ".join(f"{value:g}" for value in values[:6])
         if advice := missing_code_words(term.column, values):

@@ -59,7 +59,7 @@ def build_from_table(
     family.check(len(coding.levels), response.text, coding.found(score))
     notes = [*_check_paths(rows, formula), *check_trial(rows, read, score, needed.groups)]
     notes += odd_roles(rows, read, needed) + look_alikes(rows, needed)
-    notes += renamed_levels(rows, needed) + missing_codes(rows)
+    notes += renamed_levels(rows, needed) + ([] if family.nominal else missing_codes(rows))
     grouped_by = [name for group in needed.groups for name in group]
     found = find_assignment(rows, read, kind=kind, grouped_by=grouped_by, formula=formula.text)
     flow = _flow(rows, read, formula, roster)
