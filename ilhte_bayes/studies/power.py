@@ -358,6 +358,12 @@ def _reading(found: Power) -> list[str]:
         "floor: sigma_zeta / sqrt(items), below which no number of persons brings the SE; at most: "
         "power with persons without number.",
     ]
+    for whole in sorted({plan.by_cluster for plan in found.plans if plan.clusters}):
+        notes.append(
+            "Whole clusters are treated (by_cluster=True)."
+            if whole
+            else "Persons are randomised within clusters; by_cluster=True treats whole ones."
+        )
     if any(plan.sd_discrimination for plan in found.plans):
         notes.append(
             "Items discriminate differently in truth and alike in the model: what is found of "

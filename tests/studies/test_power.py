@@ -181,3 +181,10 @@ def test_what_makes_no_sense_is_refused(arguments, words):
 def test_something_else_than_trials_is_refused(make_trial):
     with pytest.raises(il.errors.ModelError, match=r"Write il.power\(il.Trial"):
         il.power([make_trial()])
+
+
+@pytest.mark.parametrize("whole, said", [(True, "Whole clusters"), (False, "within clusters")])
+def test_what_is_randomised_is_said(whole, said):
+    plan = il.Trial(persons=60, items=5, clusters=6, by_cluster=whole)
+    found = il.power(plan, n=2, engine="laplace", workers=1, progress=False)
+    assert [note for note in found.notes if said in note]
