@@ -277,12 +277,14 @@ def _numeric_scores(
 def missing_code_words(column: str, values: np.ndarray) -> str:
     """What to do with a number that usually stands for a missing answer; "" if there is none.
 
-    A code stands apart from the scores: below 0, or 8, 9, 88, 99, ... with a gap before it.
+    A code stands apart from the scores: below 0, or 8, 9, 88, 99, ... with a gap before it that is
+    wider than any between scores (8 follows 0, 2, 4, 6).
     """
     values = np.sort(np.asarray(values, dtype=float))
     codes = [v for v in values if v in _MISSING_CODES]
     scores = [v for v in values if v not in _MISSING_CODES]
-    if not codes or not scores or (min(codes) > 0 and min(codes) <= max(scores) + 1):
+    step = max(np.diff(scores), default=1.0)
+    if not codes or not scores or (min(codes) > 0 and min(codes) - max(scores) <= step):
         return ""
     named = ", ".join(f"{v:g}" for v in codes)
     one = f"{codes[0]:g}" if len(codes) == 1 else f"[{named}]"

@@ -11,7 +11,7 @@ from ilhte_bayes.formulas.design import Design, Group
 from ilhte_bayes.models.model import Model
 
 # Below it, a treatment given to whole clusters has t with these few: with 38 degrees of freedom
-# the interval is 3 % longer than the normal one, and intercepts' SDs are estimated well enough.
+# (40 clusters less two columns) the interval is only 3 % longer than the normal one.
 FEW_CLUSTERS = 40
 _LEFT_OVER = 1e-9  # of a column's sum of squares: less is rounding
 

@@ -251,7 +251,8 @@ def _notes(
         "Between the models: by how much the variance fell. Both come from the same answers, so it "
         "has no interval here.",
     ]
-    if fit.objective == "ml":
+    spread = table[table.index.get_level_values("quantity") == WITH]
+    if fit.objective == "ml" and (spread > 0).all():
         notes.append(
             f"Intervals of interactions are those of t: {items} items, less the columns that describe "
             "them, limit what is known (Satterthwaite's degrees of freedom)."
@@ -263,8 +264,7 @@ def _notes(
         )
     if falls.isna().any():
         notes.append("It is not defined: without the features the SD is estimated at 0.")
-    zero = table[table.index.get_level_values("quantity") == WITH] == 0
-    if zero.any():
+    if (spread == 0).any():
         notes.append(
             "Beside the features the SD is estimated at 0: a share of 1 by estimate, not by "
             f"evidence, and interactions have too narrow intervals. Use {beyond_the_edge(fit)[1]}."

@@ -79,10 +79,12 @@ def normal_words(fit: Fit) -> list[str]:
     units = few_treated(fit)
     if units is None:
         return []
+    of_t = "il.fixed_tests has those of t"
+    if fit.model.roles.item is not None and fit.model.design.logit is None:
+        of_t += f", il.effect_card and il.item_effects theirs, with {units.df} degrees of freedom"
     return [
-        f"Few clusters were treated ({units.n_units} {units.unit}): these intervals are normal and "
-        f"somewhat too short; il.effect_card and il.item_effects have those of t with {units.df} "
-        "degrees of freedom, il.fixed_tests those of containment."
+        f"Few clusters were treated ({units.n_units} levels of {units.unit}): these intervals are "
+        f"normal and somewhat too short. {of_t}."
     ]
 
 

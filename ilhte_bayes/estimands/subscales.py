@@ -178,7 +178,7 @@ def _population(fit: Fit, name: str, own: ItemWeights, matrix: np.ndarray) -> Di
         of_clusters = weights * units.constant
         variance = np.einsum("rp,pq,rq->r", of_clusters, covariance, of_clusters)
         limits.append(replace(found, shared=np.sqrt(variance), few=float(units.df)))
-    # each row by what limits it more; a df and the whole error are a limit as good
+    # each row by what limits it more
     df = np.min([each.df for each in limits], axis=0)
     return replace(found, shared=found.sd, few=df)
 
@@ -236,11 +236,12 @@ def _notes(
             f"The SD of {noun}s over items is estimated at 0: intervals of these items are not "
             f"available by {here}. Use {cure}."
         )
-    if fit.objective == "ml":
+    elif fit.objective == "ml":
         notes.append(
-            f"All such items: intervals are those of t, since {len(matrix[0])} items stand for them. "
-            "p positive: one minus a one-sided p-value, no posterior probability."
+            f"All such items: intervals are those of t, since {len(matrix[0])} items stand for them."
         )
+    if fit.objective == "ml":
+        notes.append("p positive: one minus a one-sided p-value, no posterior probability.")
     if (pairs := kinds * (kinds - 1) // 2) > 1:
         notes.append(f"{pairs} differences: each interval is its own, not simultaneous.")
     if noun == "difference":

@@ -1,7 +1,8 @@
 """`il_hte`: the formula of an item-level effects model, written from the names of columns."""
 
 import difflib
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,14 +16,6 @@ from ilhte_bayes.models.model import Model, as_list
 from ilhte_bayes.models.reduced import require_kept
 
 _MOST_ARMS = 8  # with an SD of ability each
-_MORE = (
-    "priors", "reference", "levels", "thresholds", "own_slopes", "logits", "roster", "assignment",
-    "discrimination", "ability",
-)  # fmt: skip
-_OWN = (
-    "response", "treatment", "person", "item", "clusters", "covariates", "moderators",
-    "item_features", "effects", "ability_sd", "family", "occasion", "crossover",
-)  # fmt: skip
 
 
 def il_hte(
@@ -100,12 +93,7 @@ def il_hte(
         table, _, _ = kind_rows(data)
     else:
         table = open_table(data)
-    if wrong := [name for name in options if name not in _MORE]:
-        close = difflib.get_close_matches(wrong[0], [*_MORE, *_OWN], n=1)
-        hint = f" Did you mean {close[0]}=?" if close else ""
-        raise TypeError(
-            f"il_hte has no argument {wrong[0]!r}.{hint} It has {', '.join([*_OWN, *_MORE])}."
-        )
+    _refuse_unknown(options)
     lists = [as_list(x) for x in (clusters, covariates, moderators, item_features)]
     groups, shifts, over, features = lists
     named = [treatment, person, item, *groups, *shifts, *over, *features]
@@ -140,6 +128,20 @@ def il_hte(
     model = Model(formula, table, family, roles=roles, **options)
     object.__setattr__(model, "source", model.source or str(data))
     return model
+
+
+def _refuse_unknown(options: Mapping[str, Any]) -> None:
+    """Name the argument that was meant, rather than one of `Model.__init__`."""
+    own = [name for name in inspect.signature(il_hte).parameters if name not in ("data", "options")]
+    passed_on = [
+        name
+        for name, parameter in inspect.signature(Model).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and name != "roles"
+    ]
+    for name in options.keys() - set(passed_on):
+        close = difflib.get_close_matches(name, known := [*own, *passed_on], n=1)
+        hint = f" Did you mean {close[0]}=?" if close else ""
+        raise TypeError(f"il_hte has no argument {name!r}.{hint} It has {', '.join(known)}.")
 
 
 def _require_constant(table: pd.DataFrame, item: str, features: Sequence[str]) -> None:

@@ -76,7 +76,9 @@ def describe_plan(plan: "AnalysisPlan") -> str:
 def seal_words(plan: "AnalysisPlan") -> str:
     """The file's SHA-256, and whether it is as it was saved."""
     if not plan.sha256:
-        return "not saved yet: plan.save('plan.md')"
+        return (
+            "not read from its file: plan.save('plan.md') writes one, il.load('plan.md') checks it"
+        )
     if plan.changed:
         return f"{plan.sha256[:16]}...: the file was CHANGED after it was saved"
     return f"{plan.sha256[:16]}..., the file is as it was saved"

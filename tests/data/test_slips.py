@@ -34,8 +34,10 @@ def test_a_code_of_missing_answers_is_not_compared_with(schools, code, family):
 def test_scores_that_follow_each_other_are_no_codes(schools):
     schools["resp"] = np.arange(len(schools)) % 10  # 0 to 9
     assert "looks like" not in notes_of(schools, response="resp >= 5")
-    schools["resp"] = schools["resp"].map(lambda score: -1 if score < 5 else score % 2)
-    assert "looks like" not in notes_of(schools, response="resp >= 1")  # -1, 0, 1
+    schools["resp"] = np.arange(len(schools)) % 5 * 2  # 0, 2, 4, 6, 8
+    assert "looks like" not in notes_of(schools, response="resp >= 4")
+    schools["resp"] = np.arange(len(schools)) % 3 - 1  # -1, 0, 1
+    assert "looks like" not in notes_of(schools, response="resp >= 1")
 
 
 def test_one_pupil_in_the_wrong_arm_is_named(schools):
@@ -81,3 +83,13 @@ def test_names_with_spaces(schools):
     assert "In arm:Pre Test" in found.fits["M_C"].coefficients.index
     with pytest.raises(il.errors.NotAvailable, match=r"rename\(columns=\{.*'Pupil ID': 'Pupil_ID'"):
         il.as_code(il.il_hte(table, **roles), "glmer")
+
+
+def test_what_has_t_for_few_clusters_is_what_the_model_has(schools):
+    """Without items there is neither a card nor an effect by item to point to."""
+    fit = il.laplace(il.il_hte(schools, clusters="cluster_id"))
+    assert "il.effect_card" in repr(il.odds_ratios(fit))
+    one = schools[schools["item"] == schools["item"].iloc[0]]
+    plain = il.Model("resp ~ treat + (1 | cluster_id)", one, roles={"treatment": "treat"})
+    text = repr(il.odds_ratios(il.laplace(plain)))
+    assert "il.fixed_tests has those of t" in text and "il.effect_card" not in text

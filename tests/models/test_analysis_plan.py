@@ -125,4 +125,4 @@ def test_one_result_is_primary_or_secondary(model):
 
 def test_it_prints_within_a_page(plan):
     assert max(map(len, repr(plan).splitlines())) <= 100
-    assert "not saved yet" in repr(plan)
+    assert "not read from its file" in repr(plan)
