@@ -539,5 +539,11 @@ def test_coverage_that_the_caution_cites(moderated):
     ranges = [found.loc[w, "coverage"].agg(["min", "max"]).round(2).tolist() for w in (new, ~new)]
     assert found["trials"].eq(400).all()
     said = [" to ".join(f"{end:.2f}".lstrip("0") for end in ends) for ends in ranges]
+    by_map = table[(table["engine"] == "laplace map") & (table["items"] == 8)]
+    ends = by_map.loc[by_map["target"] == "one new item", "coverage"].agg(["min", "max"])
+    of_map = " to ".join(f"{end:.2f}".lstrip("0") for end in ends)
+    map_fit = il.laplace(moderated.model, objective="map")
+    assert f"(of 8 items {of_map}, where .90" in " ".join(il.effect_card(map_fit).notes)
+    assert by_map["trials"].eq(100).all()
     note = next(n for n in il.effect_card(moderated).notes if n.startswith("8 items are few"))
     assert f"of 8 items {said[0]} and {said[1]} by Laplace" in note
