@@ -6,8 +6,8 @@ A mutant is the package with one operator, number, keyword or loop changed (the 
 cosmic-ray); annotations, decorators and what only type checkers read stay as they are. It is killed
 if one of the tests of its module fails, or if they take four times as long as without it; where all
 of them are skipped here (an extra is not installed), or cosmic-ray fails to make it, it does not
-count. The tests of a module are the file that mirrors it, those of its folder that name it or call
-what is public of it, and the mirrors of modules that import it where it has none.
+count. The tests of a module are the file that mirrors it, those that import it, those of its folder
+that call what is public of it, and the mirrors of modules that import it where it has none.
 
 Compiled code outlives a change of its source: before a mutant runs, Numba's files of every compiled
 module that imports the changed one are deleted, and PyTensor compiles in an empty folder.
@@ -129,14 +129,15 @@ def tests_of(module: str) -> list[str]:
 
 
 def _naming(module: str) -> Iterator[str]:
-    """Tests of the folder that name the module, or what is public of it."""
+    """Tests that import the module, and tests of its folder that call what is public of it."""
     dotted = module.removesuffix(".py").replace("/", ".")
     folder, stem = dotted.split(".")
     public = [n for n, where in ilhte_bayes._PUBLIC.items() if where == dotted]
-    calls = "".join(rf"|\bil\.{name}\(" for name in public)
-    used = re.compile(rf"{folder}\.{stem}\b|{folder} import [^\n]*\b{stem}\b{calls}")
-    for path in sorted((ROOT / "tests" / folder).glob("test_*.py")):
-        if used.search(path.read_text()) and "slow" not in path.stem:
+    imported = re.compile(rf"{folder}\.{stem}\b|{folder} import [^\n]*\b{stem}\b")
+    called = re.compile("|".join(rf"\bil\.{name}\(" for name in public) or "(?!)")
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        text, own = path.read_text(), path.parent.name == folder
+        if "slow" not in path.stem and (imported.search(text) or (own and called.search(text))):
             yield str(path.relative_to(ROOT))
 
 
