@@ -36,7 +36,7 @@ import ilhte_bayes as il
 
 HERE = Path(__file__).resolve().parent
 REFERENCE = HERE.parents[1] / "shared" / "reference"
-MODELS = {"quadrature": ["M0", "M_A"], "laplace": ["M0", "M_A"], "nuts": ["M_A"]}
+MODELS = {"quadrature": ["M_0", "M_A"], "laplace": ["M_0", "M_A"], "nuts": ["M_A"]}
 COLUMNS = [
     "status", "reason", "engine", "n_persons", "n_items", "ate_logit", "ate_logit_se",
     "ate_logit_lower", "ate_logit_upper", "sigma_zeta_logit", "sigma_zeta_logit_lower",

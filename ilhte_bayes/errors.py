@@ -97,6 +97,15 @@ def _clipped(name: str, longest: int = 120) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
+def plural(name: str) -> str:
+    """Plural of an English word; other names get an s too."""
+    if name.endswith(("s", "x", "ch")):
+        return f"{name}es"
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return f"{name[:-1]}ies"
+    return f"{name}s"
+
+
 def listed_plainly(names: list[str], total: int) -> str:
     """Return names joined by commas, saying how many of `total` were left out."""
     left = total - len(names)

@@ -17,6 +17,7 @@ LAYERS = [
 
 # Records that forward to a later stage inside a function: tab completion, and how they print.
 FORWARDS = {
+    "data/centring.py": {"show"},
     "data/reduction.py": {"show"},
     "models/model.py": {"engines", "fits", "show"},
     "fits/fit.py": {"engines", "estimands", "show"},

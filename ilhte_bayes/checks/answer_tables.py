@@ -124,12 +124,22 @@ def _place(out: np.ndarray, cell: np.ndarray, values: np.ndarray) -> None:
 def _scores(points: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """(table, person) sum of points; of persons asked different items, above those items' means."""
     total = points.sum(axis=2)
-    if (asked == asked[0]).all():
+    if _same_items(asked):
         return np.asarray(total)
     mean = points.sum(axis=(0, 1)) / np.maximum(asked.sum(axis=0) * len(points), 1.0)
-    above = total - asked @ mean
-    spread = np.sqrt(np.maximum(asked.sum(axis=1), 1.0))
-    return np.asarray(above / spread)  # comparable between persons asked more and fewer
+    return np.asarray((total - asked @ mean) / score_unit(asked))
+
+
+def score_unit(asked: np.ndarray) -> np.ndarray:
+    """(person,) points that are one of the score: more where more was asked, if not all were alike."""
+    n = np.sqrt(
+        np.maximum(asked.sum(axis=1), 1.0)
+    )  # comparable between persons asked more and fewer
+    return np.ones(len(n)) if _same_items(asked) else n
+
+
+def _same_items(asked: np.ndarray) -> bool:
+    return bool((asked == asked[0]).all())
 
 
 def _bins(score: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ilhte_bayes.checks.laplace_error import FEW_ANSWERS, answers_by_unit, laplace_error
 from ilhte_bayes.checks.predictive import (
-    LEVEL,
+    UNEXPECTED,
     PredictiveCheck,
     odd_persons_p,
     predictive_check,
@@ -152,7 +152,7 @@ def _answers(fit: Fit, draws: int, seed: int, found: dict[str, PredictiveCheck])
     """Predictive checks for new persons and for the same ones; fills `found`."""
     out: list[Verdict] = []
     who: tuple[tuple[Who, str, float], ...] = (
-        ("new", "Are answers like these expected of new persons?", LEVEL),
+        ("new", "Are answers like these expected of new persons?", UNEXPECTED),
         ("same", "Are answers like these expected of the same persons?", _CONVINCING),
     )
     for persons, question, level in who:
@@ -185,6 +185,11 @@ _STEPS = {
     "item-rest": (
         "Items discriminate differently, or some are guessed: il.il_hte(..., discrimination=True), "
         "and compare by il.loo_table."
+    ),
+    "guessing": (
+        "Hard items are flat, as where some are guessed (one of four options), which this model does "
+        "not know. See whether effects stay without the hardest items, and with il.il_hte(..., "
+        "discrimination=True); state it."
     ),
     "odds ratios": (
         "Items go together in another way than one ability says: look at check.predictive['new']"

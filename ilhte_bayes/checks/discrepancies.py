@@ -5,43 +5,14 @@ the model's SD of ability enters, and after each table's own item means are take
 that were fitted to the observed table would otherwise make it look too good.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ilhte_bayes.checks.answer_tables import AnswerTables
+from ilhte_bayes.checks.expected_points import SMALL, Expected, expected_points
+from ilhte_bayes.checks.guessing import slopes_if_guessed
 
-_SMALL = 1e-6
 _GROUPS = 10  # of sum scores, in histograms
 _LEAST_VARIANCE = 0.02  # of an answer; one surprise must not be all that counts
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """Points of an item given arm and class of sum scores, averaged over all tables."""
-
-    mean: np.ndarray  # (arm, bin, item) points of one answer
-    variance: np.ndarray  # (arm, bin, item)
-
-
-def expected_points(tables: AnswerTables) -> Expected:
-    """Mean and variance of one answer's points, by arm and class of sum scores."""
-    n_bins, n_arms = int(tables.bin.max()) + 1, len(tables.arms)
-    key = (tables.arm * n_bins + tables.bin).ravel()
-    shape = (n_arms * n_bins, tables.items.size)
-    mean, variance = np.empty(shape), np.empty(shape)
-    for i in range(tables.items.size):
-        points, asked = tables.points[:, :, i], tables.asked[:, i]
-        n = _sums(key, np.broadcast_to(asked, points.shape), shape[0]) + _SMALL
-        mean[:, i] = _sums(key, points, shape[0]) / n
-        left = points - asked * mean[key, i].reshape(points.shape)
-        variance[:, i] = _sums(key, left**2, shape[0]) / n
-    cut = (n_arms, n_bins, tables.items.size)
-    return Expected(mean.reshape(cut), np.maximum(variance, _SMALL).reshape(cut))
-
-
-def _sums(key: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
-    return np.bincount(key, weights=values.ravel(), minlength=size)
 
 
 def discrepancies(tables: AnswerTables) -> dict[str, np.ndarray]:
@@ -54,14 +25,18 @@ def discrepancies(tables: AnswerTables) -> dict[str, np.ndarray]:
         scores; `steeper when easy` (arm) whether easy items discriminate better than hard ones;
         `items` (arm, item) share of points; `difference` (arm - 1, item) between arms; `item-rest`
         (item) association with the sum score; `pairs` (item, item) association given the sum
-        score; `odds` (item, item) log odds ratio of the upper half of the scale; `odd persons`
+        score; `if guessed` (item) expected change of `item-rest`, the same in all tables, of binary
+        answers; `odds` (item, item) log odds ratio of the upper half of the scale; `odd persons`
         (person) mean squared residual of their answers.
     """
     expected = expected_points(tables)
     edges = np.unique(np.quantile(tables.score, np.linspace(0, 1, _GROUPS + 1)[1:-1]))
     easy = _easiness(tables)
     found = [_one_table(tables, expected, edges, easy, k) for k in range(tables.n_tables)]
-    return {name: np.array([each[name] for each in found]) for name in found[0]}
+    out = {name: np.array([each[name] for each in found]) for name in found[0]}
+    if tables.top == 1:
+        out["if guessed"] = np.tile(slopes_if_guessed(expected), (tables.n_tables, 1))
+    return out
 
 
 def _easiness(tables: AnswerTables) -> np.ndarray:
@@ -69,7 +44,7 @@ def _easiness(tables: AnswerTables) -> np.ndarray:
     share = np.array(
         [
             tables.points[:, tables.arm == a].sum(axis=(0, 1))
-            / (tables.asked[tables.arm == a].sum(axis=0) * tables.n_tables * tables.top + _SMALL)
+            / (tables.asked[tables.arm == a].sum(axis=0) * tables.n_tables * tables.top + SMALL)
             for a in range(len(tables.arms))
         ]
     )
@@ -88,14 +63,14 @@ def _one_table(
         here = tables.arm == a
         y, n, s, g = points[here], tables.asked[here], score[here], tables.bin[k][here]
         shares.append(y.sum(axis=0) / np.maximum(n.sum(axis=0) * tables.top, 1.0))
-        spread.append(np.log(s.var() + _SMALL))
+        spread.append(np.log(s.var() + SMALL))
         counts.append(np.bincount(np.searchsorted(edges, s), minlength=edges.size + 1))
         mean, weight = expected.mean[a][g], n * expected.variance[a][g]
         left = _without_means(y - n * mean, weight)
         own, information = _score_test(left, weight, s[:, None])
         slope = slope + own / np.sqrt(information)
         steep.append(own @ (easy[a] - easy[a].mean()))
-        pair += left.T @ left / np.sqrt(weight.T @ weight + _SMALL)
+        pair += left.T @ left / np.sqrt(weight.T @ weight + SMALL)
         raw = (y - n * mean) ** 2 / expected.variance[a][g].clip(_LEAST_VARIANCE)
         odd[here] = raw.sum(axis=1) / np.maximum(n.sum(axis=1), 1.0)
     return {
@@ -113,15 +88,15 @@ def _one_table(
 
 def _without_means(left: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Residuals after one step towards the table's own easiness of each item."""
-    return left - weight * (left.sum(axis=0) / (weight.sum(axis=0) + _SMALL))
+    return left - weight * (left.sum(axis=0) / (weight.sum(axis=0) + SMALL))
 
 
 def _score_test(
     left: np.ndarray, weight: np.ndarray, direction: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(item,) score of a change in a direction, orthogonal to easiness, and its information."""
-    x = direction - (weight * direction).sum(axis=0) / (weight.sum(axis=0) + _SMALL)
-    return (left * x).sum(axis=0), (weight * x * x).sum(axis=0) + _SMALL
+    x = direction - (weight * direction).sum(axis=0) / (weight.sum(axis=0) + SMALL)
+    return (left * x).sum(axis=0), (weight * x * x).sum(axis=0) + SMALL
 
 
 def _log_odds_ratios(points: np.ndarray, asked: np.ndarray, top: int) -> np.ndarray:

@@ -110,7 +110,7 @@ def _aligned(found: Mapping[str, LeaveOneOut]) -> dict[str, np.ndarray]:
             raise ModelError(
                 f"model {name!r} leaves out other parts ({len(each.frame):,}, one {each.unit} at a "
                 f"time) than the first ({len(first.frame):,}, one {first.unit} at a time). Give fits "
-                "of the same rows, and the same by= for all."
+                "of the same rows, and the same unit= for all."
             )
         out[name] = each.frame["elpd"].to_numpy()
     return out

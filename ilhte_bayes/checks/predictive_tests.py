@@ -9,12 +9,13 @@ from scipy.stats import norm
 # large where item response models fail most often, and small for what was fitted to the table
 # anyway, which a replicated table misses more than the observed one.
 QUESTIONS = {
-    "sum scores": ("how sum scores are distributed in each arm", 0.1),
+    "sum scores": ("how sum scores are distributed in each arm", 0.05),
     "shape by arm": ("spread of sum scores, and slopes of hard and easy items, by arm", 1.0),
-    "items": ("share of points of each item, by arm and between arms", 0.1),
-    "item-rest": ("how strongly each item goes with the sum score", 2.0),
-    "odds ratios": ("how all pairs of items go together", 0.1),
-    "worst pair": ("the pair of items that goes together most, given the sum score", 0.5),
+    "items": ("share of points of each item, by arm and between arms", 0.05),
+    "item-rest": ("how strongly each item goes with the sum score", 1.0),
+    "guessing": ("hard items flatter than others, as if some are guessed", 1.0),
+    "odds ratios": ("how all pairs of items go together", 0.05),
+    "worst pair": ("the pair of items that goes together most, given the sum score", 0.3),
     "residuals": ("how often each category is used, given the sum score", 1.0),
 }
 
@@ -44,7 +45,10 @@ def judged(found: dict[str, np.ndarray]) -> Tested:
     """
     statistic = statistics(found)
     p = {name: share_as_large(value) for name, value in statistic.items()}
-    surprise = [_surprise(value) + np.log(QUESTIONS[n][1]) for n, value in statistic.items()]
+    surprise = [
+        np.log(QUESTIONS[name][1]) - norm.logsf(value)
+        for name, value in near_normal(statistic).items()
+    ]
     return Tested(statistic, p, share_as_large(np.max(surprise, axis=0)))
 
 
@@ -62,6 +66,8 @@ def statistics(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         "items": _squares(np.hstack([share.reshape(n, -1), found["difference"].reshape(n, -1)])),
         "item-rest": (hard * slopes**2).sum(axis=1),  # guesses show in hard items
     }
+    if "if guessed" in found:
+        out["guessing"] = _as_if_guessed(_raw_slopes(found), found["if guessed"][0])
     one = np.triu_indices(share.shape[-1], 1)
     if one[0].size:
         out["odds ratios"] = _squares(found["odds"][:, *one])
@@ -73,12 +79,37 @@ def statistics(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def item_slopes(found: dict[str, np.ndarray]) -> np.ndarray:
     """(table, item) standardised association with the sum score, beside what was fitted."""
+    return standardised(_raw_slopes(found))
+
+
+def _raw_slopes(found: dict[str, np.ndarray]) -> np.ndarray:
     spread = found["spread"].mean(axis=1, keepdims=True)
     own = [
         _beside(found["item-rest"][:, [i]], np.hstack([found["items"][:, :, i], spread]))
         for i in range(found["items"].shape[-1])
     ]
-    return standardised(np.hstack(own))
+    return np.hstack(own)
+
+
+def _as_if_guessed(slopes: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """(table,) log likelihood ratio: each item guessed or not, at even odds, against none is.
+
+    Slopes count as independent normals. Only differences between items do: what is common to all
+    of them was fitted, as the SD of ability.
+    """
+    sd = slopes.std(axis=0)
+    change = change / np.where(sd > 1e-12, sd, 1.0)
+    z = standardised(slopes)
+    z = standardised(z - z.mean(axis=1, keepdims=True))
+    common = change.mean() / 2.0
+    return np.asarray(
+        (np.logaddexp(_ratio(z, change - common), _ratio(z, -common)) - np.log(2.0)).sum(axis=1)
+    )
+
+
+def _ratio(z: np.ndarray, mean: np.ndarray | float) -> np.ndarray:
+    """Log likelihood ratio of z ~ Normal(mean, 1) against Normal(0, 1)."""
+    return np.asarray(mean * z - mean**2 / 2.0)
 
 
 def standardised(cells: np.ndarray) -> np.ndarray:
@@ -86,6 +117,16 @@ def standardised(cells: np.ndarray) -> np.ndarray:
     centred = cells - cells.mean(axis=0)
     sd = centred.std(axis=0)
     return np.asarray(centred / np.where(sd > 1e-12, sd, 1.0))
+
+
+def near_normal(statistic: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """(table,) each statistic in SDs from its mean, on a scale where tables are nearly normal."""
+    return {name: standardised(_root(name, value)) for name, value in statistic.items()}
+
+
+def _root(name: str, value: np.ndarray) -> np.ndarray:
+    """Cube root of sums of squares (Wilson & Hilferty 1931); log likelihood ratios are less skewed."""
+    return np.sqrt(value - value.min()) if name == "guessing" else np.cbrt(value)
 
 
 def share_as_large(statistic: np.ndarray) -> float:
@@ -112,8 +153,3 @@ def _distance(cells: np.ndarray) -> np.ndarray:
     z = standardised(cells)
     inverse = np.linalg.pinv(np.atleast_2d(np.cov(z.T)), rcond=1e-8)
     return np.asarray(np.einsum("ti,ij,tj->t", z, inverse, z))
-
-
-def _surprise(statistic: np.ndarray) -> np.ndarray:
-    """Minus log p, by the normal: cube roots of sums of squares are (Wilson & Hilferty 1931)."""
-    return np.asarray(-norm.logsf(standardised(np.cbrt(statistic))))

@@ -11,7 +11,7 @@ from ilhte_bayes.data.integer_codes import Coded, encode, is_whole
 from ilhte_bayes.data.roles import Roles
 from ilhte_bayes.data.rows import Rows
 from ilhte_bayes.data.within import varies_within
-from ilhte_bayes.errors import DataError, listed
+from ilhte_bayes.errors import DataError, listed, plural
 
 AssignmentKind = Literal["randomised", "observational"]
 
@@ -69,7 +69,7 @@ def find_assignment(
     verb = "randomised" if kind == "randomised" else "assigned"
     if clusters:
         unit = min(clusters, key=lambda cluster: cluster.n_values)
-        found = f"{unit.n_values} {_plural(unit.name)}"
+        found = f"{unit.n_values} {plural(unit.name)}"
         sentence = f"{arm.name} is constant within {found}: cluster-{verb}."
         warning = None if unit.name in grouped_by else _no_term(arm.name, unit, formula)
         return Assignment(kind, unit.name, unit.n_values, sentence, warning)
@@ -105,9 +105,9 @@ def _nearly(rows: Rows, roles: Roles, person: Coded, arm: Coded) -> str | None:
         named = listed([person.texts[p] for p in who], 3)
         return (
             f"{arm.name} is the same for everybody in {len(counts) - len(mixed)} of {len(counts)} "
-            f"{_plural(unit.name)}, but not in {unit.texts[first]}: {person.name} {named} "
+            f"{plural(unit.name)}, but not in {unit.texts[first]}: {person.name} {named} "
             f"{'has' if len(who) == 1 else 'have'} {arm.texts[rare]}. Persons count as assigned one "
-            f"by one. If whole {_plural(unit.name)} were assigned, standard errors are too small: "
+            f"by one. If whole {plural(unit.name)} were assigned, standard errors are too small: "
             f"mend or drop these rows."
         )
     return None
@@ -116,18 +116,10 @@ def _nearly(rows: Rows, roles: Roles, person: Coded, arm: Coded) -> str | None:
 def _no_term(arm: str, unit: Coded, formula: str) -> str:
     term = unit.name if unit.name.isidentifier() else f"`{unit.name}`"
     return (
-        f"{arm} is constant within each of {unit.n_values} {_plural(unit.name)}, and the model "
+        f"{arm} is constant within each of {unit.n_values} {plural(unit.name)}, and the model "
         f"has no term for {unit.name}: answers with the same {unit.name} would count as "
         f"independent, and standard errors come out too small. Write {formula} + (1 | {term})."
     )
-
-
-def _plural(name: str) -> str:
-    if name.endswith(("s", "x", "ch")):
-        return f"{name}es"
-    if name.endswith("y") and name[-2:-1] not in "aeiou":
-        return f"{name[:-1]}ies"
-    return f"{name}s"
 
 
 def _candidates(rows: Rows, roles: Roles, person: Coded | None, arm: Coded) -> list[Coded]:

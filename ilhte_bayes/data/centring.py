@@ -21,7 +21,16 @@ class Centred(NamedTuple):
 
     def __repr__(self) -> str:
         text = self.subtracted.to_string(max_rows=10)
-        return f"{len(self.table):,} rows, centred columns less their means (over rows):\n{text}"
+        return f"{self._title}:\n{text}"
+
+    def _repr_html_(self) -> str:
+        from ilhte_bayes.show.html_tables import html_table
+
+        return html_table(self.subtracted.head(10), self._title, capital=False)
+
+    @property
+    def _title(self) -> str:
+        return f"{len(self.table):,} rows, centred columns less their means (over rows)"
 
 
 def centre(table: Table, columns: str | Sequence[str], by: str | None = None) -> Centred:

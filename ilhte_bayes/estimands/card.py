@@ -48,6 +48,8 @@ class EffectCard:
         "effect", or "difference" where arms were not randomised.
     notes : tuple of str
         What the SD is, and how to read the card.
+    fit : Fit
+        What it is of.
     """
 
     frame: pd.DataFrame
@@ -55,7 +57,7 @@ class EffectCard:
     average: Average
     noun: str
     notes: tuple[str, ...]
-    _fit: Fit = field(repr=False)
+    fit: Fit = field(repr=False)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.errors import plural
 from ilhte_bayes.fits.intervals import p_value
 from ilhte_bayes.show.html_tables import html_table, notes_html
 from ilhte_bayes.show.text import method_words
@@ -14,7 +15,6 @@ from ilhte_bayes.show.words import (
     answer_words,
     count_of,
     number,
-    plural,
     quoted,
     range_of,
     sentence,
@@ -48,7 +48,7 @@ def answers_table(card: "EffectCard") -> pd.DataFrame | None:
 
 def answers_title(card: "EffectCard") -> str:
     """Whose answers the second table is about, and which."""
-    scales, model = _scales(card), card._fit.model
+    scales, model = _scales(card), card.fit.model
     parts = ["Score points"]
     if "probability" in scales:
         parts = [f"Probability of {quoted(answer_words(model))}, and score points"]
@@ -91,7 +91,7 @@ def card_tables_html(card: "EffectCard") -> list[str]:
 
 def card_paragraph(card: "EffectCard") -> str:
     """Estimates with their intervals, on what scale, about whom, by which engine."""
-    fit = card._fit
+    fit = card.fit
     model, design = fit.model, fit.model.design
     persons = design.group(str(model.roles.person)).n_levels
     items = design.group(str(model.roles.item)).n_levels
@@ -111,7 +111,7 @@ def card_paragraph(card: "EffectCard") -> str:
 def _contrast_sentences(card: "EffectCard", contrast: str, items: int) -> list[str]:
     rows = card.frame.loc[contrast]
     these, population, new, test = rows.index.unique("target")
-    kind = _INTERVALS[card._fit.objective]
+    kind = _INTERVALS[card.fit.objective]
     noun, facts = card.noun, card.items.loc[contrast]
     spoken = "difference between groups" if noun == "difference" else "effect of treatment"
     t = f", t with {facts['df']:.0f} degrees of freedom" if np.isfinite(facts["df"]) else ""
@@ -142,7 +142,7 @@ def _contrast_sentences(card: "EffectCard", contrast: str, items: int) -> list[s
 
 def _answers_sentence(card: "EffectCard", rows: pd.DataFrame, target: str) -> list[str]:
     """The population target in the answers' own units."""
-    scales, model = rows.index.unique("scale"), card._fit.model
+    scales, model = rows.index.unique("scale"), card.fit.model
     whose = {
         "population": "Averaged over persons and items",
         "typical": "For a person of median ability and average covariates, averaged over items",
@@ -162,7 +162,7 @@ def _answers_sentence(card: "EffectCard", rows: pd.DataFrame, target: str) -> li
 
 def _cautions(card: "EffectCard") -> list[str]:
     """What the numbers do not hold."""
-    assignment, out = card._fit.model.assignment, []
+    assignment, out = card.fit.model.assignment, []
     sds = card.items["sd"]
     if sds.isna().any():
         alike = "of equal features " if (card.items["features"] > 0).any() else ""
@@ -173,7 +173,7 @@ def _cautions(card: "EffectCard") -> list[str]:
             "uncertainty out."
         )
     if any(note.startswith("Read this first") for note in card.notes):
-        out.append(f"The chains had not done when this was written: {card._fit.problems[0]}")
+        out.append(f"The chains had not done when this was written: {card.fit.problems[0]}")
     if any(note.startswith("The model lets the") for note in card.notes):
         out.append(
             f"The {card.noun} varies with other variables in the model; this is its average "

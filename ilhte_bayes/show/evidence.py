@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
-LEVEL = 0.05  # of p-values
+SIGNIFICANT = 0.05  # of p-values
 FACTOR = 1.0 / 3.0  # Bayes factor for sigma_zeta = 0 below which answers speak against it
 
 _WORDS = {
-    "p_mixture": f"p < {LEVEL:g} (boundary mixture) for effects that differ between items",
-    "lrt_pval": f"p < {LEVEL:g} (halved, as IRW's) for effects that differ between items",
+    "p_mixture": f"p < {SIGNIFICANT:g} (boundary mixture) for effects that differ between items",
+    "lrt_pval": f"p < {SIGNIFICANT:g} (halved, as IRW's) for effects that differ between items",
     "bf_zero": "Bayes factor of 3 or more for effects that differ between items",
 }
 
@@ -21,7 +21,7 @@ def evidence(frame: pd.DataFrame) -> np.ndarray | None:
     values = frame[column].to_numpy(dtype=float)
     if column == "p_mixture":  # where the mixture does not hold, chi-squared is cautious
         values = np.where(np.isnan(values), frame["p_naive"].to_numpy(dtype=float), values)
-    return np.asarray(values <= FACTOR if column == "bf_zero" else values < LEVEL)
+    return np.asarray(values <= FACTOR if column == "bf_zero" else values < SIGNIFICANT)
 
 
 def evidence_words(frame: pd.DataFrame) -> str:

@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.errors import plural
 from ilhte_bayes.fits.draw_tables import LOG_DISCRIMINATION
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Group
@@ -18,7 +19,6 @@ from ilhte_bayes.show.words import (
     answer_words,
     joined,
     number,
-    plural,
     quoted,
     range_of,
     scale_words,

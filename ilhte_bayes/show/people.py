@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, plural
 from ilhte_bayes.formulas.design import Group
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.show.words import answer_words, arm_words, number, plural, signed, unit_word
+from ilhte_bayes.show.words import answer_words, arm_words, number, signed, unit_word
 
 _MOST_ARMS = 10
 _MOST_CATEGORIES = 7  # with a share each

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.errors import plural
 from ilhte_bayes.estimands.item_sample import normal_words
 from ilhte_bayes.fits.intervals import p_value
 from ilhte_bayes.models.ability import SENTENCE as SHAPE
@@ -17,7 +18,6 @@ from ilhte_bayes.show.words import (
     against_words,
     count_of,
     number,
-    plural,
     range_of,
     scale_words,
     unit_word,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ilhte_bayes.errors import plural
 from ilhte_bayes.formulas.contrasts import Contrast
 from ilhte_bayes.formulas.design import Group
 
@@ -73,15 +74,6 @@ def quoted(name: object) -> str:
 def count_of(n: int, singular: str) -> str:
     """A count: "1 item", "24 items"."""
     return f"{n:,} {singular if n == 1 else plural(singular)}"
-
-
-def plural(name: str) -> str:
-    """Plural of an English word; other names get an s too."""
-    if name.endswith(("s", "x", "ch")):
-        return f"{name}es"
-    if name.endswith("y") and name[-2:-1] not in "aeiou":
-        return f"{name[:-1]}ies"
-    return f"{name}s"
 
 
 def joined(words: list[str]) -> str:

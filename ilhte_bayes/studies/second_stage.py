@@ -130,7 +130,7 @@ def second_stage(study: Any) -> SecondStage:
     >>> import ilhte_bayes as il
     >>> exam = il.load_dataset("mathexam")
     >>> thirds = {f"part {k}": exam[exam["id"].astype("category").cat.codes % 3 == k] for k in range(3)}
-    >>> found = il.study(thirds, models=["M0", "M_A"], engine="laplace", progress=False)
+    >>> found = il.study(thirds, models=["M_0", "M_A"], engine="laplace", progress=False)
     >>> sorted(il.second_stage(found).priors())
     ['beta[treat]', 'corr_item', 'sd_item[treat]']
     """

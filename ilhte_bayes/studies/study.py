@@ -29,7 +29,7 @@ _ENDINGS = (".csv", ".csv.gz", ".parquet")
 def study(
     trials: Trials,
     *,
-    models: Sequence[str] = ("M0", "M_A", "M_B", "M_C"),
+    models: Sequence[str] = ("M_0", "M_A", "M_B", "M_C"),
     engine: Engine = "quadrature",
     folder: str | PathLike[str] | None = None,
     covariate: str | None = None,
@@ -100,7 +100,7 @@ def study(
     --------
     >>> import ilhte_bayes as il
     >>> exam = il.load_dataset("mathexam")
-    >>> found = il.study({"mathexam": exam}, models=["M0", "M_A"], engine="laplace")
+    >>> found = il.study({"mathexam": exam}, models=["M_0", "M_A"], engine="laplace")
     >>> bool(found.frame.loc["mathexam", "p_mixture"] < 0.001)
     True
     """
@@ -192,10 +192,9 @@ def _settings(
     from ilhte_bayes import __version__
 
     given = [models] if isinstance(models, str) else list(models)
-    names = {"M_0" if name in ("M0", "M_0") else name for name in given}
-    if unknown := [name for name in names if name not in _MODELS]:
-        raise ModelError(f"models has {listed(unknown)}; they are M0, M_A, M_B and M_C.")
-    if "M_A" not in names:
+    if unknown := [name for name in given if name not in _MODELS]:
+        raise ModelError(f"models has {listed(unknown)}; they are M_0, M_A, M_B and M_C.")
+    if "M_A" not in given:
         raise ModelError("models lacks M_A, an effect for each item: a study is about it. Add it.")
     if engine not in _ENGINES:
         raise ModelError(f"engine={engine!r}; it is one of {listed(_ENGINES)}.")
@@ -204,7 +203,7 @@ def _settings(
     for name, value in (("draws", draws), ("most_persons", most_persons)):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise ModelError(f"{name}={value!r}: it is a whole number of at least 1.")
-    ordered = tuple(name for name in _MODELS if name in names)
+    ordered = tuple(name for name in _MODELS if name in given)
     return Settings(ordered, engine, covariate, most_persons, draws, seed, __version__, dict(roles))
 
 

@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 
 from ilhte_bayes.checks.answer_tables import AnswerTables, _bins, _scores
-from ilhte_bayes.checks.discrepancies import _log_odds_ratios, discrepancies, expected_points
+from ilhte_bayes.checks.discrepancies import _log_odds_ratios, discrepancies
+from ilhte_bayes.checks.expected_points import expected_points
 from ilhte_bayes.checks.predictive_tests import judged, share_as_large, statistics
 from ilhte_bayes.checks.quantile_residuals import quantile_residuals, residual_classes
 
@@ -84,7 +85,7 @@ def test_what_is_planted_is_the_statistic_that_sees_it(plant, name):
     y[0] = plant(y[0], rng)
     found = judged(discrepancies(made_tables(y)))
     assert found.p[name] == pytest.approx(0.01)
-    assert found.overall == pytest.approx(0.01)
+    assert found.overall <= 0.02 + 1e-9  # the verdict weighs seven questions
 
 
 def test_persons_asked_different_items_are_compared_on_one_scale():

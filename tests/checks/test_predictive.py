@@ -42,7 +42,7 @@ def test_answers_of_the_model_are_expected(plain, persons):
     ("planted", "name"), [({"guessing": 0.5}, "item-rest"), ({"pair": 2.5}, "worst pair")]
 )
 def test_planted_misfit_is_found_and_named(planted, name):
-    found = il.predictive_check(fit_of(trial(12, **planted)), draws=100)
+    found = il.predictive_check(fit_of(trial(13, **planted)), draws=100)
     assert found.unexpected
     assert found.frame["p"][name] < 0.05
     if name == "worst pair":
@@ -193,11 +193,11 @@ def test_figure_has_a_panel_for_each_arm_and_three_more(plain):
         "Sum scores", "Sum scores", "Items", "Items", "Pairs", ""
     ]  # fmt: skip
     observed = np.concatenate([line.get_ydata() for line in panels[2].lines[1:]])
-    share = found.items["share"] if "share" in found.items else found._found["items"][0]
+    share = found.items["share"] if "share" in found.items else found.counted["items"][0]
     np.testing.assert_allclose(np.sort(observed), np.sort(np.ravel(share)))
     cells = panels[4].images[0].get_array()
     (one, other), most = found.pairs.index[0], found.pairs["together"].iloc[0]
-    at = [list(map(str, found._tables.items)).index(str(name)) for name in (one, other)]
+    at = [list(map(str, found.tables.items)).index(str(name)) for name in (one, other)]
     assert cells[*at] == pytest.approx(most)
 
 

@@ -41,6 +41,7 @@ def test_missing_values_stay_and_count_in_no_mean(frame):
 
 def test_it_says_what_was_subtracted(frame):
     assert "all rows  4.0" in repr(il.centre(frame, "ses"))
+    assert "<table" in il.centre(frame, "ses")._repr_html_()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from ilhte_bayes.errors import DataError, ModelError
 from ilhte_bayes.studies import trial_jobs
 from ilhte_bayes.studies.trial_results import find, fingerprint, place_of
 
-SMALL = {"models": ["M0", "M_A"], "engine": "laplace", "progress": False}
+SMALL = {"models": ["M_0", "M_A"], "engine": "laplace", "progress": False}
 
 
 def test_a_row_holds_what_the_single_functions_say(trial_of):
@@ -197,7 +197,7 @@ def test_ordinal_answers_are_studied_with_their_family(trial_of):
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"models": ["M0"]}, ModelError, "lacks M_A"),
+        ({"models": ["M_0"]}, ModelError, "lacks M_A"),
         ({"models": ["M_A", "M_Z"]}, ModelError, "'M_Z'"),
         ({"engine": "glmer"}, ModelError, "quadrature"),
         ({"workers": 0}, ModelError, "workers"),

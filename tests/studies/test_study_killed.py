@@ -12,7 +12,7 @@ import pytest
 import ilhte_bayes as il
 from ilhte_bayes.studies import workers
 
-SMALL = {"models": ["M0", "M_A"], "engine": "laplace", "progress": False}
+SMALL = {"models": ["M_0", "M_A"], "engine": "laplace", "progress": False}
 
 
 @pytest.fixture

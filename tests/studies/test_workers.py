@@ -46,7 +46,7 @@ here, there = (il.calibrate(model, n=3, engine=engine, workers=w, **options) for
 assert here.ranks.equals(there.ranks), (here.ranks, there.ranks)
 
 trials = {f"t{k}": il.simulate(plan, seed=k).table for k in range(3)}
-study = il.study(trials, models=["M0", "M_A"], engine="laplace", workers=2, progress=False)
+study = il.study(trials, models=["M_0", "M_A"], engine="laplace", workers=2, progress=False)
 assert len(study.frame) == 3 and not len(study.failures)
 """
 

@@ -90,7 +90,7 @@ def predictive(
     check = _checked(found, options)
     who = "new persons" if check.persons == "new" else "the same persons"
     band = f"95 % of tables of {who}, from the model"
-    scores = [_sum_scores(check, a, arm, band) for a, arm in enumerate(check._tables.arms)]
+    scores = [_sum_scores(check, a, arm, band) for a, arm in enumerate(check.tables.arms)]
     panels = (*scores, _shares(check), _slopes(check, band), _pairs(check))
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
@@ -113,7 +113,7 @@ def _checked(found: Fit | PredictiveCheck | Check, options: dict[str, Any]) -> P
 
 
 def _sum_scores(check: PredictiveCheck, a: int, arm: str, band: str) -> Panel:
-    tables = check._tables
+    tables = check.tables
     score, n = tables.score[:, tables.arm == a], int((tables.arm == a).sum())
     whole = bool((tables.asked == tables.asked[0]).all())
     values = np.unique(tables.score).astype(float)
@@ -147,8 +147,8 @@ def _sum_scores(check: PredictiveCheck, a: int, arm: str, band: str) -> Panel:
 
 def _shares(check: PredictiveCheck) -> Panel:
     """Observed against expected share of points, a dot for each item and arm."""
-    names = tuple(str(name) for name in check._tables.items)
-    found, arms = check._found["items"], check._tables.arms
+    names = tuple(str(name) for name in check.tables.items)
+    found, arms = check.counted["items"], check.tables.arms
     ends = np.array([found.min(), found.max()])
     marks: list[Mark] = [Line(ends, ends, QUIET, width=0.8)]
     for a, arm in enumerate(arms):
@@ -169,11 +169,11 @@ def _shares(check: PredictiveCheck) -> Panel:
 
 def _slopes(check: PredictiveCheck, band: str) -> Panel:
     """How strongly each item goes with the sum score, from weakest to strongest."""
-    z = item_slopes(check._found)
+    z = item_slopes(check.counted)
     order = np.argsort(z[0])
     low, high = np.percentile(z[1:][:, order], _BAND, axis=0)
     at = np.arange(order.size, dtype=float)
-    names = tuple(cut(check._tables.items[i], 16) for i in order)
+    names = tuple(cut(check.tables.items[i], 16) for i in order)
     middle = z[1:, order].mean(axis=0)
     ticks = tuple((float(k), names[k]) for k in range(0, order.size, -(-order.size // _MOST_NAMES)))
     marks = (
@@ -191,11 +191,11 @@ def _slopes(check: PredictiveCheck, band: str) -> Panel:
 
 def _pairs(check: PredictiveCheck) -> Panel:
     """Residual association of each pair of items, in the order of the table."""
-    pairs = check._found["pairs"]
+    pairs = check.counted["pairs"]
     z = standardised(pairs.reshape(len(pairs), -1))[0].reshape(pairs.shape[1:])
     np.fill_diagonal(z, np.nan)
     largest = max(4.0, float(np.nanmax(np.abs(z), initial=0.0)))
-    names = tuple(cut(name, 12) for name in check._tables.items)
+    names = tuple(cut(name, 12) for name in check.tables.items)
     cells = Cells(z, names, largest, "SDs from expected")
     row, column = np.nonzero(np.nan_to_num(z) < _LESS)
     called = tuple(f"{names[j]}, {names[k]}: less" for j, k in zip(row, column, strict=True))

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from scipy.stats import beta as beta_distribution
 from scipy.stats import gaussian_kde
 
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, plural
 from ilhte_bayes.estimands.items import changes_by_item, treatment_contrasts
 from ilhte_bayes.estimands.parameters import parameter_draws
 from ilhte_bayes.fits.fit import Fit, require_group
@@ -32,7 +32,7 @@ from ilhte_bayes.show.figures.drawing import (
     draw,
 )
 from ilhte_bayes.show.model_words import part_words
-from ilhte_bayes.show.words import plural, term_words, unit_word
+from ilhte_bayes.show.words import term_words, unit_word
 
 MOST_PANELS = 9
 _PRIOR = Look(QUIET.colour, dash="--")

@@ -63,7 +63,7 @@ def study_effects(
     >>> exam = il.load_dataset("mathexam")
     >>> person = exam["id"].astype("category").cat.codes
     >>> halves = {"odd": exam[person % 2 == 1], "even": exam[person % 2 == 0]}
-    >>> found = il.study(halves, models=["M0", "M_A"], engine="laplace", progress=False)
+    >>> found = il.study(halves, models=["M_0", "M_A"], engine="laplace", progress=False)
     >>> ax = il.plot.study_effects(found)
     """
     frame, items = study_frames(study, items)

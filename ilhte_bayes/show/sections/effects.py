@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from ilhte_bayes.errors import plural
 from ilhte_bayes.show.card_words import card_tables_html
 from ilhte_bayes.show.html_tables import html_table
 from ilhte_bayes.show.score_tables import expected_scores, score_table
 from ilhte_bayes.show.sections.section import Results, Section
-from ilhte_bayes.show.words import plural, sentence
+from ilhte_bayes.show.words import sentence
 
 
 def card(results: Results) -> Iterator[Section]:
