@@ -147,4 +147,5 @@ def _bins(score: np.ndarray) -> np.ndarray:
     values = np.unique(score)
     if values.size > _MOST_BINS:
         values = np.unique(np.quantile(score, np.linspace(0, 1, _MOST_BINS + 1)[:-1]))
-    return np.searchsorted(values, score, side="right") - 1
+    found = np.searchsorted(values, score, side="right") - 1
+    return np.unique(found, return_inverse=True)[1].reshape(score.shape)  # none is empty

@@ -186,7 +186,7 @@ _STEPS = {
         "Items discriminate differently, or some are guessed: il.il_hte(..., discrimination=True), "
         "and compare by il.loo_table."
     ),
-    "guessing": (
+    "hard items": (
         "Hard items are flat, as where some are guessed (one of four options), which this model does "
         "not know. See whether effects stay without the hardest items, and with il.il_hte(..., "
         "discrimination=True); state it."

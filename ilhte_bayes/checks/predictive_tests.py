@@ -13,11 +13,15 @@ QUESTIONS = {
     "shape by arm": ("spread of sum scores, and slopes of hard and easy items, by arm", 1.0),
     "items": ("share of points of each item, by arm and between arms", 0.05),
     "item-rest": ("how strongly each item goes with the sum score", 1.0),
-    "guessing": ("hard items flatter than others, as if some are guessed", 1.0),
+    "hard items": ("hard items flatter than others, as where some are guessed", 1.0),
     "odds ratios": ("how all pairs of items go together", 0.05),
     "worst pair": ("the pair of items that goes together most, given the sum score", 0.3),
     "residuals": ("how often each category is used, given the sum score", 1.0),
 }
+
+# SDs by which guessing moves a slope at most: beyond, an item would be right hardly ever but by
+# chance, and one such item would decide what all others are compared with.
+_LARGEST_CHANGE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ def statistics(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         "item-rest": (hard * slopes**2).sum(axis=1),  # guesses show in hard items
     }
     if "if guessed" in found:
-        out["guessing"] = _as_if_guessed(_raw_slopes(found), found["if guessed"][0])
+        out["hard items"] = _as_if_guessed(_raw_slopes(found), found["if guessed"][0])
     one = np.triu_indices(share.shape[-1], 1)
     if one[0].size:
         out["odds ratios"] = _squares(found["odds"][:, *one])
@@ -98,7 +102,7 @@ def _as_if_guessed(slopes: np.ndarray, change: np.ndarray) -> np.ndarray:
     of them was fitted, as the SD of ability.
     """
     sd = slopes.std(axis=0)
-    change = change / np.where(sd > 1e-12, sd, 1.0)
+    change = np.maximum(change / np.where(sd > 1e-12, sd, 1.0), -_LARGEST_CHANGE)
     z = standardised(slopes)
     z = standardised(z - z.mean(axis=1, keepdims=True))
     common = change.mean() / 2.0
@@ -126,7 +130,7 @@ def near_normal(statistic: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _root(name: str, value: np.ndarray) -> np.ndarray:
     """Cube root of sums of squares (Wilson & Hilferty 1931); log likelihood ratios are less skewed."""
-    return np.sqrt(value - value.min()) if name == "guessing" else np.cbrt(value)
+    return np.sqrt(value - value.min()) if name == "hard items" else np.cbrt(value)
 
 
 def share_as_large(statistic: np.ndarray) -> float:

@@ -96,6 +96,16 @@ def test_persons_asked_different_items_are_compared_on_one_scale():
     assert all(np.isfinite(value).all() for value in found.statistic.values())
 
 
+def test_no_class_of_scores_is_empty():
+    """The second edge lies between 0 and 10, the third is 10: nobody is between them."""
+    score = np.concatenate([np.zeros(4), np.full(6, 10.0), np.arange(11.0, 101.0)])
+    edges = np.unique(np.quantile(score, np.linspace(0, 1, 26)[:-1]))
+    assert edges[1] < edges[2] == 10.0
+    assert not ((score >= edges[1]) & (score < edges[2])).any()
+    classes = _bins(score.reshape(4, -1))
+    assert set(classes.ravel()) == set(range(classes.max() + 1))
+
+
 def test_quantile_residuals_are_uniform_and_see_a_category_that_is_not_used():
     rng = np.random.default_rng(5)
     y = random_tables(rng, n=60, persons=200, top=3)
