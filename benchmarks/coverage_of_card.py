@@ -239,7 +239,7 @@ def main() -> None:
     if given.study == "prior":
         runs = [("prior", "nuts", items, given.trials) for items in given.items or [10]]
     else:
-        engines = [(engine, given.trials) for engine in given.engines]
+        engines = [(engine, given.trials) for engine in given.engines if given.trials]
         engines += [("nuts", given.nuts_trials)] if given.nuts_trials else []
         runs = [
             (f"fixed, items {how}", engine, items, trials)
