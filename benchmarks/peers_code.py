@@ -37,6 +37,10 @@ f <- brms::fixef(m); out <- data.frame(name = rownames(f), value = f[, 1], se = 
 for (g in names(brms::VarCorr(m))) { v <- brms::VarCorr(m)[[g]]$sd
   out <- rbind(out, data.frame(name = paste("sd", g), value = v[, 1], se = v[, 2])) }
 """
+# Debian keeps Boost with the system's headers, where rstan does not look
+_BEFORE = {
+    "brms": 'if (system.file("include", package = "BH") == "") rstan::rstan_options(boost_lib = "/usr/include")\n'
+}
 _READ = {"glmer": _GLMER, "clmm": _CLMM, "brms": _BRMS}
 
 
@@ -71,7 +75,7 @@ def run(model: il.Model, table: pd.DataFrame, program: str, more: str = "") -> p
         data, script = Path(folder, "d.csv"), Path(folder, "code.R")
         table.to_csv(data, index=False)
         script.write_text(
-            f'd <- read.csv("{data}")\n{code}\n{_READ[program]}{more}\n'
+            f'{_BEFORE.get(program, "")}d <- read.csv("{data}")\n{code}\n{_READ[program]}{more}\n'
             'cat("RESULT\\n"); write.csv(out, row.names = FALSE)\n'
         )
         ran = subprocess.run(["Rscript", str(script)], capture_output=True, text=True, check=False)

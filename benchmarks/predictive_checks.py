@@ -9,10 +9,12 @@ items, pairs and persons too. Weights and level of the checks were chosen on tri
 
 `pair` counts a random effect of SD .7 that two items share. `ceiling_pair` is the share of trials
 that the most powerful test of all would flag at 5 %: the likelihood ratio with the pair named in
-advance and every other parameter known.
+advance and every other parameter known. Rows of predictive_checks.csv with the same fault are
+replaced.
 """
 
 import argparse
+import datetime
 import platform
 import time
 import warnings
@@ -149,9 +151,15 @@ def main() -> None:
         rows.append(row)
         print({name: value for name, value in row.items() if value == value}, flush=True)
     table = pd.DataFrame(rows).assign(
-        ilhte_bayes=version("ilhte-bayes"), numpy=version("numpy"), python=platform.python_version()
+        ilhte_bayes=version("ilhte-bayes"),
+        numpy=version("numpy"),
+        python=platform.python_version(),
+        date=str(datetime.date.today()),
     )
-    table.to_csv(asked.out, index=False)
+    if asked.out.exists():
+        old = pd.read_csv(asked.out)
+        table = pd.concat([old[~old["fault"].isin(table["fault"])], table])
+    table.round(4).to_csv(asked.out, index=False)
     print(table.iloc[:, :5].to_string(index=False))
 
 

@@ -8,6 +8,8 @@ import typer
 from ilhte_bayes.cli.basics import app, check_writable, say
 from ilhte_bayes.errors import DataError
 
+_MODELS = "M_0,M_A,M_B,M_C"  # il.study's, which a test compares: importing it would load pandas
+
 
 @app.command()
 def study(
@@ -19,7 +21,7 @@ def study(
         Path | None,
         typer.Option(help="Where finished trials are kept; FOLDER-results if not given."),
     ] = None,
-    models: Annotated[str, typer.Option(help="Of M0,M_A,M_B,M_C.")] = "M0,M_A,M_B,M_C",
+    models: Annotated[str, typer.Option(help=f"Of {_MODELS}.")] = _MODELS,
     engine: Annotated[str, typer.Option(help="quadrature, laplace or nuts.")] = "quadrature",
     response: Annotated[str | None, typer.Option(help="Column with the answers.")] = None,
     treatment: Annotated[str | None, typer.Option(help="Column with the arm.")] = None,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.errors import DataError, ModelError, listed
+from ilhte_bayes.errors import ModelError, listed
 from ilhte_bayes.estimands.named_levels import LevelNames
 from ilhte_bayes.formulas.cuts import columns_at_cut
 from ilhte_bayes.formulas.design import Design
@@ -92,16 +92,10 @@ def read_newdata(model: Model, newdata: Values) -> pd.DataFrame:
     DataError
         If something else is named.
     """
-    known = list(map(str, model.responses.patterns.columns))
+    covariates = list(map(str, model.responses.patterns.columns))
     groups = dict.fromkeys(name for group in model.design.groups for name in group.variables)
-    known += [name for name in groups if name not in known]
-    given = wanted_rows(newdata, known, "a covariate or a group of the formula")
-    if isinstance(newdata, pd.DataFrame) and not given.shape[1]:
-        raise DataError(
-            f"newdata has none of the formula's columns, {listed(known, 10)}. Name its columns as "
-            "the table's."
-        )
-    return given
+    known = covariates + [name for name in groups if name not in covariates]
+    return wanted_rows(newdata, known, "a covariate or a group of the formula", covariates)
 
 
 def make_settings(

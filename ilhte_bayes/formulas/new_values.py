@@ -133,16 +133,28 @@ def coded_values(responses: "Responses", name: str, values: pd.Series) -> pd.Ser
     return _coded(name, values, responses.patterns[name], levels.get(name, ()))
 
 
-def wanted_rows(at: Values, known: list[str], what: str) -> pd.DataFrame:
-    """One row for each wanted combination, only of known names; `what` these are, in words."""
+def wanted_rows(
+    at: Values, known: list[str], what: str, covariates: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """One row for each wanted combination, only of known names; `what` these are, in words.
+
+    A table with all covariates (of `known`, by default all) may hold other columns, as the one that
+    was fitted does; where a covariate is absent, an unknown column may be its misspelt name.
+    """
+    names = list(at.columns) if isinstance(at, pd.DataFrame) else list(at or {})
+    if unknown := [name for name in names if name not in known]:
+        has = f"it has {listed(known, 10)}" if known else "it has none"
+        cure = "Name one of these"
+        absent = [name for name in (covariates or known) if name not in names]
+        if isinstance(at, pd.DataFrame) and absent:
+            cure = f"Rename the column to {absent[0]!r}, or drop it"
+        if absent or not isinstance(at, pd.DataFrame):
+            raise DataError(f"{listed(unknown)} is not {what}; {has}. {cure}.")
     if isinstance(at, pd.DataFrame):
         if not len(at):
             raise DataError("the table of covariate values has no rows. Give one for each wanted.")
-        return at[[name for name in at.columns if name in known]].reset_index(drop=True)
+        return at[[name for name in names if name in known]].reset_index(drop=True)
     values = dict(at or {})
-    if unknown := [name for name in values if name not in known]:
-        has = f"it has {listed(known, 10)}" if known else "it has none"
-        raise DataError(f"{listed(unknown)} is not {what}; {has}. Name one of these.")
     lists = {name: _as_list(value) for name, value in values.items()}
     if empty := [name for name, value in lists.items() if not value]:
         raise DataError(f"no value is given for {listed(empty)}. Give one, or leave it out.")

@@ -16,7 +16,7 @@ from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.design import needed_columns
 from ilhte_bayes.models.model import Model
-from ilhte_bayes.sensitivity.on_other_table import as_fit, model_on, moving_columns
+from ilhte_bayes.sensitivity.on_other_table import answer_order, as_fit, model_on, moving_columns
 
 AbsentRows = Literal["not asked", "missing"]
 
@@ -213,16 +213,8 @@ def _lowest(model: Model, rows: pd.DataFrame) -> tuple[object, str]:
     term = model.formula.response
     answers = rows[term.column].dropna()
     levels = model.responses.response_coding.levels
-    words = not pd.api.types.is_numeric_dtype(answers) and not isinstance(
-        answers.dtype, pd.CategoricalDtype
-    )
-    score, _ = code_response(
-        encode(answers),
-        term,
-        levels if words and term.comparison is None else None,
-        None,
-        ordinal=model.family.ordinal,
-    )
+    order = answer_order(model, answers)
+    score, _ = code_response(encode(answers), term, order, None, ordinal=model.family.ordinal)
     lowest = answers.iloc[int(np.argmax(score == 0))]
     if term.comparison is not None:
         return lowest, f"{term.text} does not hold"

@@ -4,6 +4,7 @@ import warnings
 
 import pandas as pd
 
+from ilhte_bayes.data.integer_codes import encode, used
 from ilhte_bayes.engines.laplace import laplace
 from ilhte_bayes.errors import IlhteWarning
 from ilhte_bayes.estimands.items import changes_by_item, treatment_contrasts
@@ -21,11 +22,6 @@ def model_on(model: Model, table: pd.DataFrame) -> Model:
 
     Priors stay those of `model`, so that what changes is the answers alone.
     """
-    column, term = table[model.formula.response.column], model.formula.response
-    words = not pd.api.types.is_numeric_dtype(column) and not isinstance(
-        column.dtype, pd.CategoricalDtype
-    )
-    levels = model.responses.response_coding.levels
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IlhteWarning)
         other = Model(
@@ -34,7 +30,7 @@ def model_on(model: Model, table: pd.DataFrame) -> Model:
             model.family.name,
             roles=model.roles,
             reference=_references(model),
-            levels=levels if words and term.comparison is None else None,
+            levels=answer_order(model, table[model.formula.response.column]),
             assignment=model.assignment.kind if model.assignment else None,
             discrimination=model.discrimination,
             ability=model.ability,
@@ -44,6 +40,17 @@ def model_on(model: Model, table: pd.DataFrame) -> Model:
         )
     there = {entry.parameter for entry in other.priors}
     return other.with_priors({e.parameter: e.prior for e in model.priors if e.parameter in there})
+
+
+def answer_order(model: Model, answers: pd.Series) -> list[str] | None:
+    """`levels` that score these answers as the model's were; None where numbers say it themselves."""
+    if model.formula.response.comparison is not None:
+        return None
+    column = encode(answers)
+    if column.kind == "number" and not model.family.nominal:
+        return None
+    found, known = used(column).texts, model.responses.response_coding.levels
+    return [*(text for text in known if text in found), *(t for t in found if t not in known)]
 
 
 def _references(model: Model) -> dict[str, str]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.data.assignment import AssignmentKind
+from ilhte_bayes.data.integer_codes import encode, used
 from ilhte_bayes.data.open_table import Table, open_table, require_columns
 from ilhte_bayes.data.roles import IRW_WAVE
 from ilhte_bayes.engines.laplace import laplace
@@ -53,7 +54,8 @@ def placebo(
         Column of the occasion; the model's, or the Item Response Warehouse's `wave`, by default.
         Without any, all rows of the table are taken for answers before treatment.
     before : value or list of values, optional
-        Occasions before treatment; the first, by default.
+        Occasions before treatment; by default the first of numbers, dates or an ordered
+        Categorical.
 
     Returns
     -------
@@ -130,18 +132,24 @@ def _rows_before(
             )
         return table, _Where("All rows of the table are taken for answers before treatment.", None)
     column = known[0]
+    coded = used(encode(table[column]))
     there = list(pd.unique(table[column].dropna()))
     if before is None:
-        chosen = [sorted(there)[0]]
+        if not coded.ordered and coded.kind not in ("number", "bool", "time"):
+            raise DataError(
+                f"column {column!r} has {listed(there, 8)}: words, so which came first is not known. "
+                f"Say which occasions are before treatment: before={there[0]!r}, say."
+            )
+        first = pd.Series(coded.code == 0, index=table.index)
     else:
         chosen = list(before) if isinstance(before, list | tuple | set) else [before]
-    if absent := [value for value in chosen if value not in there]:
-        raise DataError(
-            f"before={listed(absent)}: column {column!r} has {listed(there, 8)}. Name occasions "
-            "before treatment among these."
-        )
-    first = table[column].isin(chosen)
-    shown = ", ".join(map(str, chosen))
+        if absent := [value for value in chosen if value not in there]:
+            raise DataError(
+                f"before={listed(absent)}: column {column!r} has {listed(there, 8)}. Name occasions "
+                "before treatment among these."
+            )
+        first = table[column].isin(chosen)
+    shown = ", ".join(map(str, pd.unique(table.loc[first, column])))
     return table[first], _Where(f"Before treatment: {column} = {shown}.", table[~first])
 
 

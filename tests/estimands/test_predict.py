@@ -310,12 +310,23 @@ def test_the_error_of_random_points_is_said(fit_of_draws):
     assert found.frame["estimate"].sum() == pytest.approx(1.0)
 
 
+def test_a_table_may_hold_other_columns_where_no_covariate_is_absent(two_draws):
+    fit = two_draws[1]
+    names = fit.model.responses.patterns.columns
+    table = pd.DataFrame({**dict.fromkeys(names, 0), "note": "x"}, index=[0])
+    expected = il.predict(fit, dict.fromkeys(names, 0)).frame
+    pd.testing.assert_frame_equal(il.predict(fit, table).frame, expected)
+    misspelt = table.rename(columns={names[-1]: str(names[-1]).upper()})
+    with pytest.raises(il.errors.DataError, match=f"Rename the column to '{names[-1]}'"):
+        il.predict(fit, misspelt)
+
+
 @pytest.mark.parametrize(
     "call, words",
     [
         (lambda fit: il.predict(fit, {"age_": 1}), "is not a covariate or a group"),
         (lambda fit: il.predict(fit, average="mean"), "average='mean'; it is 'population'"),
-        (lambda fit: il.predict(fit, pd.DataFrame({"z": [1]})), "newdata has none of"),
+        (lambda fit: il.predict(fit, pd.DataFrame({"z": [1]})), "Rename the column to 'treat'"),
         (lambda fit: il.predict(fit, {"treat": "x"}), "'treat' cannot be 'x'"),
     ],
 )
