@@ -1,5 +1,6 @@
 """At which level was treatment assigned: persons, or clusters of persons?"""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,11 @@ AssignmentKind = Literal["randomised", "observational"]
 
 # With fewer clusters than this, "constant within cluster" may be chance or a copy of the arm.
 _FEWEST_CLUSTERS = 4
+# Names that only clusters of persons have: their columns count however few levels there are.
+_CLUSTERS = (
+    "school", "class", "classroom", "teacher", "site", "centre", "center", "clinic", "hospital",
+    "village", "district", "cluster", "study",
+)  # fmt: skip
 _FEWEST_NEARLY = 6  # fewer clusters say nothing of how arms were given
 _SAMPLE = 2000  # rows looked at before a whole column is
 
@@ -65,18 +71,21 @@ def find_assignment(
     arm = rows.coded(roles.treatment)
     known = roles.person is not None and roles.person in rows
     person = rows.coded(str(roles.person)) if known else None
-    clusters = [unit for unit in _candidates(rows, roles, person, arm) if _constant(unit, arm)]
+    found_units = _candidates(rows, roles, grouped_by, person, arm)
+    clusters = [unit for unit in found_units if _constant(unit, arm)]
     verb = "randomised" if kind == "randomised" else "assigned"
     if clusters:
         unit = min(clusters, key=lambda cluster: cluster.n_values)
         found = f"{unit.n_values} {plural(unit.name)}"
         sentence = f"{arm.name} is constant within {found}: cluster-{verb}."
         warning = None if unit.name in grouped_by else _no_term(arm.name, unit, formula)
+        if unit.n_values <= arm.n_values and (arm.n_values == 2 or arm.kind != "number"):
+            warning = _same_as_arm(arm, unit)  # of a dose there is still a trend
         return Assignment(kind, unit.name, unit.n_values, sentence, warning)
     if person is None:
         sentence = f"{arm.name} varies from row to row; no column was named as person."
         return Assignment(kind, None, len(rows), sentence)
-    if _constant(person, arm):
+    if not varies_within(person.code, arm.code).any():
         n = person.n_values if n_persons is None else n_persons
         found = f"{n} persons ({person.name})"
         sentence = f"{arm.name} is constant within {found}: {verb} person by person."
@@ -122,7 +131,21 @@ def _no_term(arm: str, unit: Coded, formula: str) -> str:
     )
 
 
-def _candidates(rows: Rows, roles: Roles, person: Coded | None, arm: Coded) -> list[Coded]:
+def _same_as_arm(arm: Coded, unit: Coded) -> str:
+    """That each arm is one cluster, so that no model can tell the two apart."""
+    return (
+        f"{arm.name} and {unit.name} cannot be told apart: there are {unit.n_values} "
+        f"{plural(unit.name)} for {arm.n_values} arms, so a difference between arms may be one "
+        f"between {plural(unit.name)}, however many persons answer. Standard errors of the "
+        f"difference leave that out without a term for {unit.name}, and cannot estimate it with "
+        f"one. Add {plural(unit.name)} to each arm, or report a difference between "
+        f"{plural(unit.name)}."
+    )
+
+
+def _candidates(
+    rows: Rows, roles: Roles, grouped_by: Sequence[str], person: Coded | None, arm: Coded
+) -> list[Coded]:
     """Columns that could be clusters of persons: named ones, else id-like ones in the table."""
     named = [rows.coded(name) for name in roles.clusters if name in rows]
     taken = {*roles.columns}
@@ -138,7 +161,9 @@ def _candidates(rows: Rows, roles: Roles, person: Coded | None, arm: Coded) -> l
         if person_first is not None and varies_within(person_first.code, glance.code).any():
             continue
         unit = rows.look(name)
-        if not _FEWEST_CLUSTERS <= unit.n_values <= most or not _several_in_each_arm(unit, arm):
+        if unit.n_values > most or not (
+            name in grouped_by or _named_as_cluster(str(name)) or _several_in_each_arm(unit, arm)
+        ):
             continue
         if person is None or not varies_within(person.code, unit.code).any():
             found.append(unit)
@@ -157,8 +182,16 @@ def _glance(start: pd.Series) -> Coded | None:
     return None if fractions or column.kind in ("bool", "other") else column
 
 
+def _named_as_cluster(name: str) -> bool:
+    """Whether a word of a column's name is one for clusters of persons: "school", "school_id"."""
+    words = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
+    return any(word.removesuffix("s") in _CLUSTERS or word in _CLUSTERS for word in words)
+
+
 def _several_in_each_arm(unit: Coded, arm: Coded) -> bool:
     """Whether each arm has two levels or more; else the column describes arms (a dose, a form)."""
+    if unit.n_values < _FEWEST_CLUSTERS:
+        return False
     known = (unit.code >= 0) & (arm.code >= 0)
     arm_of = np.full(unit.n_values, -1)
     arm_of[unit.code[known]] = arm.code[known]
@@ -166,5 +199,5 @@ def _several_in_each_arm(unit: Coded, arm: Coded) -> bool:
 
 
 def _constant(unit: Coded, arm: Coded) -> bool:
-    """Whether the arm never varies within a unit, and units are more than copies of the arms."""
-    return unit.n_values > arm.n_values and not varies_within(unit.code, arm.code).any()
+    """Whether the arm never varies within a unit; one unit for each arm is enough."""
+    return unit.n_values >= max(arm.n_values, 2) and not varies_within(unit.code, arm.code).any()

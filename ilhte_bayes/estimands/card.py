@@ -10,8 +10,7 @@ from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.ability import AbilitySD, ability_sd
 from ilhte_bayes.estimands.card_notes import card_notes
 from ilhte_bayes.estimands.card_scales import Rows, answer_rows, draws_of, why_not
-from ilhte_bayes.estimands.card_targets import own_estimates, target_draws
-from ilhte_bayes.estimands.distribution import SampledDistribution
+from ilhte_bayes.estimands.card_targets import Row, target_rows
 from ilhte_bayes.estimands.expected import Average
 from ilhte_bayes.estimands.item_sample import ItemSample, item_sample
 from ilhte_bayes.estimands.items import (
@@ -21,6 +20,7 @@ from ilhte_bayes.estimands.items import (
     treatment_contrasts,
 )
 from ilhte_bayes.estimands.parameters import ParameterDraws, parameter_draws
+from ilhte_bayes.estimands.t_parts import mixture_interval, mixture_positive
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.formulas.contrasts import Contrast, contrasts_at
 from ilhte_bayes.formulas.new_values import Values
@@ -139,10 +139,13 @@ def effect_card(
     Probabilities are differences between arms of E[1 / (1 + exp(-eta))], with ability and the
     items' (easiness, effect) integrated out, or drawn jointly for new items.
 
-    By maximum likelihood, the last three targets have intervals of t with (I - 1) / share^2 degrees
-    of freedom, where `share` of the squared standard error comes from the sample of I items; and if
-    fewer than 40 clusters were treated as a whole, all have at most those of `il.fixed_tests`,
-    divided by the squared share of the variance that is not what is new in an item or test.
+    By maximum likelihood the population's average has an interval of t with (I - 1) / share^2 degrees
+    of freedom, where `share` of the squared standard error comes from the sample of I items. If fewer
+    than 40 clusters were treated as a whole, it and that of these items have at most those of
+    `il.fixed_tests`; at 0 there are no intervals. What is new in an item or a test is added to the
+    population's average, by ML as a t with I - 1 degrees of freedom: neither is ever known better
+    than it. Probabilities and score points are those of the arms with the average effect so drawn,
+    so that their differences keep within -1 and 1 and within the test's points.
 
     References
     ----------
@@ -172,14 +175,14 @@ def effect_card(
     )
     found = card_draws(fit, name, contrasts, k, sd, average)
     tables = {
-        contrast.label: _frame(rows, average_over_population(fit, name, own))
+        contrast.label: _frame(rows, average_over_population(fit, name, own), fit, k)
         for contrast, own, rows in zip(contrasts, found.weights, found.rows, strict=True)
     }
     frame = pd.concat(tables, names=["contrast"])
     items = pd.DataFrame(
         {
             "share": [s.share for s in found.samples],
-            "df": [s.df[1] for s in found.samples],
+            "df": [s.df for s in found.samples],
             "sd": [s.sd for s in found.samples],
             "features": [s.features for s in found.samples],
         },
@@ -217,12 +220,12 @@ def card_draws(
     missing = why_not(fit, name)
     expected = [] if missing else draws_of(fit, name)
     weights = [changes_by_item(fit, name, contrast) for contrast in contrasts]
-    samples = [item_sample(fit, name, w, k) for w in weights]
+    samples = [item_sample(fit, name, w) for w in weights]
     rows = []
     for contrast, own, sample in zip(contrasts, weights, samples, strict=True):
         rows.append(_logit_rows(fit, name, own, draws, unit, k, sample))
         if expected:
-            rows[-1] |= answer_rows(fit, name, contrast, expected, k, sample, average)
+            rows[-1] |= answer_rows(fit, name, contrast, own, expected, k, sample, average)
     return CardDraws(rows, weights, samples, unit, missing)
 
 
@@ -236,41 +239,54 @@ def _logit_rows(
     sample: ItemSample,
 ) -> Rows:
     """In logits and in SDs of ability."""
-    in_logits, on_ability = target_draws(fit, name, weights, draws, k, sample)
-    these, population = own_estimates(fit, name, weights)
+    in_logits, on_ability = target_rows(fit, name, weights, draws, k, sample)
     rows: Rows = {}
-    for target, values in in_logits.items():
+    for target, row in in_logits.items():
         # a new item and a new test are expected to be as the population is
-        own = target.startswith("these")
-        one = on_ability[target if own else "item population"]
-        middle = these if own else population
-        in_sds = np.median(one / unit) if fit.sampled else middle / np.median(unit)
-        rows[target, "logits"] = values, middle
-        rows[target, "SDs of ability"] = on_ability[target] / unit, float(in_sds)
+        one = on_ability[target if target.startswith("these") else "item population"]
+        in_sds = np.median(one.values / unit) if fit.sampled else row.middle / np.median(unit)
+        own = on_ability[target]
+        rows[target, "logits"] = row
+        rows[target, "SDs of ability"] = Row(own.values / unit, float(in_sds), own.sd / unit)
     return rows
 
 
-def _row(values: np.ndarray, middle: float) -> dict[str, float]:
+def _summary(row: Row) -> dict[str, float]:
     """Estimate, interval and probability of a plus."""
-    distribution = SampledDistribution(values[:, None])
-    lower, upper = distribution.interval()
+    lower, upper = mixture_interval(row.values, row.sd)
     return {
-        "estimate": middle,
-        "lower": float(lower[0]),
-        "upper": float(upper[0]),
-        "p_positive": float(distribution.positive()[0]),
+        "estimate": row.middle,
+        "lower": lower,
+        "upper": upper,
+        "p_positive": mixture_positive(row.values, row.sd),
     }
 
 
-def _frame(rows: Rows, exact: dict[str, float]) -> pd.DataFrame:
+def _frame(rows: Rows, exact: dict[str, float], fit: Fit, k: int) -> pd.DataFrame:
     """Targets in order, and within each the scales.
 
     `exact` is the population's interval in logits, which needs no draws.
     """
     targets = list(dict.fromkeys(target for target, _ in rows))
-    found = {key: _row(*rows[key]) for target in targets for key in rows if key[0] == target}
+    found = {key: _summary(rows[key]) for target in targets for key in rows if key[0] == target}
     own = found["item population", "logits"]
     own |= {column: exact[column] for column in ("lower", "upper", "p_positive")}
+    if not fit.sampled:
+        _no_better(found, k)
     frame = pd.DataFrame(list(found.values()))
     frame.index = pd.MultiIndex.from_tuples(list(found), names=["target", "scale"])
     return frame
+
+
+def _no_better(found: dict[tuple[str, str], dict[str, float]], k: int) -> None:
+    """Keep Monte Carlo error from making what is new better known than the population, in place.
+
+    What is new has the population's effect as its mean, given every draw.
+    """
+    for (target, scale), row in found.items():
+        if not target.startswith(("one new", "a new")):
+            continue
+        size = 1.0 / k if scale == "score points" and target == "one new item" else 1.0
+        population = found["item population", scale]
+        row["lower"] = min(row["lower"], size * population["lower"])
+        row["upper"] = max(row["upper"], size * population["upper"])

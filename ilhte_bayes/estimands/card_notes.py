@@ -112,7 +112,7 @@ def card_notes(
 def _of_items(contrasts: Sequence[Contrast], samples: Sequence[ItemSample]) -> str:
     """The share of the standard error that rests on the sample of items; t's degrees of freedom."""
     shares = [f"{100 * sample.share:.0f} %" for sample in samples]
-    dfs = [" / ".join(_df(value) for value in sample.df[1:]) for sample in samples]
+    dfs = [_df(sample.df) for sample in samples]
     if len(contrasts) > 1:
         labels = [contrast.label for contrast in contrasts]
         shares = [f"{a} ({b})" for a, b in zip(shares, labels, strict=True)]
@@ -121,11 +121,14 @@ def _of_items(contrasts: Sequence[Contrast], samples: Sequence[ItemSample]) -> s
         f"Of the squared standard error for the item population {', '.join(shares)} comes from the "
         "sample of items: more persons do not remove it, more items do."
     )
-    if all(np.isinf(sample.df[1:]).all() for sample in samples):
+    if all(np.isinf(sample.df) and np.isinf(sample.df_items) for sample in samples):
         return text
+    if any(sample.df == 0 for sample in samples):
+        return text
+    new = _df(samples[0].df_items)
     return (
-        f"{text} Intervals are those of t; degrees of freedom for population / new item / new test: "
-        f"{', '.join(dfs)}."
+        f"{text} Degrees of freedom of t: for the item population {', '.join(dfs)}, for what is new "
+        f"in an item or a test {new}."
     )
 
 
@@ -134,9 +137,12 @@ def _of_clusters(fit: Fit) -> list[str]:
     units = few_treated(fit)
     if units is None:
         return []
+    if units.confounded:
+        return [f"{units.confounded} There are no intervals by maximum likelihood or MAP."]
     return [
-        f"Few clusters were treated: intervals of these items and of their population are those of t "
-        f"with at most {units.df} degrees of freedom, {units.words}."
+        f"Few clusters were treated: the average over these items and that over their population are "
+        f"known by t with at most {units.df} degrees of freedom, {units.words}; a new item and a new "
+        "test no better."
     ]
 
 

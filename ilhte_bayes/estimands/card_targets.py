@@ -3,8 +3,9 @@
 In logits of the answers, and on ability; they differ only where discriminations multiply the effect.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from scipy.stats import chi2
 
 from ilhte_bayes.estimands.distribution import SEED, NormalDistribution
 from ilhte_bayes.estimands.item_sample import (
@@ -14,7 +15,8 @@ from ilhte_bayes.estimands.item_sample import (
     features_differ,
 )
 from ilhte_bayes.estimands.items import ItemWeights, effects_before_loading, effects_distribution
-from ilhte_bayes.estimands.parameters import ParameterDraws, mean_discrimination, parameters_at
+from ilhte_bayes.estimands.parameters import ParameterDraws, mean_discrimination
+from ilhte_bayes.estimands.t_parts import in_order_of, lengthening_beside
 from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit
 
@@ -24,61 +26,102 @@ def target_names(n_items: int, k: int) -> tuple[str, str, str, str]:
     return f"these {n_items} items", "item population", "one new item", f"a new {k}-item test"
 
 
-def stretched(values: np.ndarray, centre: float | np.ndarray, df: float) -> np.ndarray:
-    """Draws (draw, ...) of a t distribution from those of a normal one.
+class Row(NamedTuple):
+    """Draws of an effect, about which a normal deviate is averaged over, and its estimate."""
 
-    Chi-squared variables are evenly spread over their quantiles, in one random order for every
-    target: what targets have in common differs between them by their degrees of freedom alone.
-    """
-    if np.isinf(df):
-        return values
-    n = len(values)
-    u = (np.random.default_rng(SEED + 7).permutation(n) + 0.5) / n
-    longer = np.sqrt(df / chi2.ppf(u, df)).reshape(-1, *[1] * (values.ndim - 1))
-    return np.asarray(centre + (values - centre) * longer)
+    values: np.ndarray  # (draw,)
+    middle: float
+    sd: np.ndarray | float = 0.0  # (draw,) of the deviate
 
 
-def target_draws(
+def target_rows(
     fit: Fit, name: str, weights: ItemWeights, draws: ParameterDraws, k: int, sample: ItemSample
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Draws of the effect on each target: in logits of the answers, and on ability."""
+) -> tuple[dict[str, Row], dict[str, Row]]:
+    """The effect on each target: in logits of the answers, and on ability."""
+    here, beyond = own_estimates(fit, name, weights)
+    if fit.model.discrimination == "loaded":
+        found = _loaded(fit, name, weights, draws, k)
+    else:
+        make = _sampled if fit.sampled else _maximised
+        found = (make(fit, name, weights, draws, k, sample),) * 2
+    names = target_names(len(weights.fixed), k)
+    rows = [
+        {
+            target: Row(values, here if target == names[0] else beyond, sd)
+            for target, (values, sd) in zip(names, each, strict=True)
+        }
+        for each in found
+    ]
+    return rows[0], rows[1]
+
+
+_Pairs = list[tuple[np.ndarray, np.ndarray | float]]  # draws and SD of each target
+
+
+def _maximised(
+    fit: Fit, name: str, weights: ItemWeights, draws: ParameterDraws, k: int, sample: ItemSample
+) -> _Pairs:
+    """Parts by t: the average with its degrees of freedom, what is new in an item with its own."""
+    here, beyond = own_estimates(fit, name, weights)
+    drawn = mean_over_items(fit, name, weights, draws)
+    these = in_order_of(drawn, here, se_of_mean(fit, name, weights), sample.df_these)
+    average = draws.beta @ weights.fixed.mean(axis=0)
+    population = in_order_of(average, beyond, sample.se, sample.df)
+    spread = np.sqrt(np.maximum(effect_variance(draws, name, weights), 0.0))
+    if fit.objective == "ml":  # t knows what the SD's uncertainty does
+        spread = item_sds(population, beyond, sample)
+    pairs: _Pairs = [(these, 0.0), (population, 0.0)]
+    for items in (1, k):
+        pairs.append((population + of_features(draws, weights, items), spread / np.sqrt(items)))
+    return pairs
+
+
+def item_sds(population: np.ndarray, centre: float, sample: ItemSample) -> np.ndarray:
+    """(draw,) SD of what is new in an item, as long as ML leaves possible."""
+    t = np.zeros(len(population))
+    if sample.se > 0.0:
+        t = np.nan_to_num((population - centre) / sample.se)
+    df = np.inf if sample.clusters else sample.df
+    return np.nan_to_num(sample.sd) * lengthening_beside(t, df, sample.df_items, SEED + 7)
+
+
+def _sampled(
+    fit: Fit, name: str, weights: ItemWeights, draws: ParameterDraws, k: int, sample: ItemSample
+) -> _Pairs:
+    """Each draw with a new item, and a new test, of its own."""
     rng = np.random.default_rng(SEED + 1)
     population = draws.beta @ weights.fixed.mean(axis=0)
     spread = np.sqrt(np.maximum(effect_variance(draws, name, weights), 0.0))
-    these, average, new, test = target_names(len(weights.fixed), k)
-    if fit.model.discrimination != "loaded":
-        if fit.objective == "ml":  # t knows what the SD's uncertainty does
-            at = parameters_at(fit, fit.mode["psi"].to_numpy()[None])
-            spread = np.sqrt(np.maximum(effect_variance(at, name, weights), 0.0))
-        out = {
-            these: mean_over_items(fit, name, weights, draws),
-            average: population,
-            new: population + spread * rng.standard_normal(population.size),
-            test: population + spread / np.sqrt(k) * rng.standard_normal(population.size),
-        }
-        for target, items in ((new, 1), (test, k)):
-            out[target] += of_features(draws, weights, items)
-        here, beyond = own_estimates(fit, name, weights)
-        for target, df in zip((these, average, new, test), sample.df, strict=True):
-            out[target] = stretched(out[target], here if target == these else beyond, df)
-        return out, out
-    logits = {
-        these: mean_over_items(fit, name, weights, draws),
-        average: population * mean_discrimination(fit),
-    }
-    ability = {
-        these: effects_before_loading(fit, name, weights).mean(axis=1),
-        average: population,
-    }
+    pairs: _Pairs = [(mean_over_items(fit, name, weights, draws), 0.0), (population, 0.0)]
+    for items in (1, k):
+        new = population + spread / np.sqrt(items) * rng.standard_normal(population.size)
+        pairs.append((new + of_features(draws, weights, items), 0.0))
+    return pairs
+
+
+def _loaded(
+    fit: Fit, name: str, weights: ItemWeights, draws: ParameterDraws, k: int
+) -> tuple[_Pairs, _Pairs]:
+    """Where discriminations multiply the effect: in logits, and on ability."""
+    rng = np.random.default_rng(SEED + 1)
+    population = draws.beta @ weights.fixed.mean(axis=0)
+    spread = np.sqrt(np.maximum(effect_variance(draws, name, weights), 0.0))
+    logits = [
+        mean_over_items(fit, name, weights, draws),
+        population * mean_discrimination(fit),
+    ]
+    ability = [effects_before_loading(fit, name, weights).mean(axis=1), population]
     sd = flat(fit.tree, "sd_discrimination")
-    for target, items in ((new, 1), (test, k)):
-        logits[target], ability[target] = np.zeros(population.size), np.zeros(population.size)
+    for items in (1, k):
+        on_logits, on_ability = np.zeros(population.size), np.zeros(population.size)
         for each in range(items):
             effect = population + spread * rng.standard_normal(population.size)
             effect += of_features(draws, weights, 1, each)
-            ability[target] += effect / items
-            logits[target] += np.exp(sd * rng.standard_normal(population.size)) * effect / items
-    return logits, ability
+            on_ability += effect / items
+            on_logits += np.exp(sd * rng.standard_normal(population.size)) * effect / items
+        logits.append(on_logits)
+        ability.append(on_ability)
+    return [(values, 0.0) for values in logits], [(values, 0.0) for values in ability]
 
 
 def of_features(draws: ParameterDraws, weights: ItemWeights, k: int, number: int = 0) -> np.ndarray:
@@ -102,6 +145,13 @@ def own_estimates(fit: Fit, name: str, weights: ItemWeights) -> tuple[float, flo
         return these, float(population.mean())
     beta = fit.coefficients["estimate"].to_numpy()
     return these, float(weights.fixed.mean(axis=0) @ beta)
+
+
+def se_of_mean(fit: Fit, name: str, weights: ItemWeights) -> float:
+    """Standard error of the mean effect over these items, of a maximised fit."""
+    distribution = effects_distribution(fit, name, weights)
+    assert isinstance(distribution, NormalDistribution)
+    return float(np.sqrt(max(float(np.mean(distribution.covariance)), 0.0)))
 
 
 def mean_over_items(fit: Fit, name: str, weights: ItemWeights, draws: ParameterDraws) -> np.ndarray:

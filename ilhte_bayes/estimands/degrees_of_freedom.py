@@ -80,7 +80,7 @@ def rank_contributions(design: Design) -> Ranks:
 class FewClusters(NamedTuple):
     """Degrees of freedom of a treatment that few units were given as a whole."""
 
-    df: int  # units less the columns that are constant within them
+    df: int  # units less the columns that are constant within them; 0 where none are left
     unit: str
     n_units: int
     n_columns: int
@@ -94,6 +94,18 @@ class FewClusters(NamedTuple):
             f"within them (fewer than {FEW_CLUSTERS} clusters)"
         )
 
+    @property
+    def confounded(self) -> str:
+        """A sentence where no degrees of freedom are left; else empty."""
+        if self.df > 0:
+            return ""
+        return (
+            f"Treatment and {self.unit} cannot be told apart: {self.n_units} levels of {self.unit} "
+            f"less {self.n_columns} columns that are constant within them leave 0 degrees of "
+            f"freedom, so how much levels of {self.unit} differ without treatment is not known "
+            "from this table."
+        )
+
 
 def few_clusters(model: Model) -> FewClusters | None:
     """The units that were treated as a whole, where they are few and the model has a term for them."""
@@ -105,7 +117,7 @@ def few_clusters(model: Model) -> FewClusters | None:
         return None
     constant = constant_within(design, inside[0])
     n_columns = n_constant(design, constant)
-    df = max(assigned.n_units - n_columns, 1)
+    df = max(assigned.n_units - n_columns, 0)
     return FewClusters(df, assigned.unit, assigned.n_units, n_columns, constant)
 
 

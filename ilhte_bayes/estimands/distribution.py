@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
 
+from ilhte_bayes.estimands.t_parts import t_and_normal
 from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.models.roots import root_of
 
@@ -18,13 +18,13 @@ class NormalDistribution:
     """Jointly normal quantities; where few units limit a part that they share, t.
 
     A treatment of few whole clusters moves all quantities together, by an error whose size is known
-    with `few` degrees of freedom. Satterthwaite's rule makes of it those of each quantity.
+    with `few` degrees of freedom: each quantity is that t and a normal on top of it.
     """
 
     mean: np.ndarray  # (quantity,)
     covariance: np.ndarray  # (quantity, quantity)
     shared: np.ndarray | float = 0.0  # (quantity,) SD of that error, with the sign it enters with
-    few: float | np.ndarray = np.inf
+    few: float | np.ndarray = np.inf  # 0 where nothing is known
 
     @property
     def sd(self) -> np.ndarray:
@@ -32,24 +32,25 @@ class NormalDistribution:
         return np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
 
     @property
-    def df(self) -> np.ndarray:
-        """(quantity,) degrees of freedom; infinite ones stand for the normal."""
-        if not np.isfinite(self.few).any():
-            return np.full(self.mean.size, np.inf)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.square(np.divide(self.shared, self.sd))  # of the variance
-            found = self.few / np.minimum(share, 1.0) ** 2
-        return np.where(found < AS_GOOD_AS_NORMAL, found, np.inf)
+    def parts(self) -> tuple[np.ndarray, np.ndarray]:
+        """(quantity,) SDs of the part by t and of the normal one."""
+        by_t = np.minimum(np.abs(np.broadcast_to(self.shared, self.mean.shape)), self.sd)
+        return by_t, np.sqrt(np.maximum(self.sd**2 - by_t**2, 0.0))
 
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
         """95 % interval of each quantity."""
-        away = student.ppf(TAILS[1], self.df) * self.sd
-        return self.mean - away, self.mean + away
+        found = self._intervals()
+        return found[:, 0], found[:, 1]
 
     def positive(self) -> np.ndarray:
         """Probability that each quantity exceeds 0."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(student.cdf(self.mean / self.sd, self.df))
+        return self._intervals()[:, 2]
+
+    def _intervals(self) -> np.ndarray:
+        """(quantity, 3) lower, upper, probability of a plus."""
+        few = np.broadcast_to(self.few, self.mean.shape)
+        rows = zip(self.mean, *self.parts, few, strict=True)
+        return np.array([t_and_normal(m, by_t, df, rest) for m, by_t, rest, df in rows])
 
     def draws(self) -> np.ndarray:
         """Seeded draws, (draw, quantity)."""

@@ -97,14 +97,15 @@ def fixed_tests(fit: Fit, *, df: Literal["containment", "inf"] = "containment") 
 
 
 def wald_t(estimate: pd.Series, se: pd.Series, df: pd.Series) -> pd.DataFrame:
-    """Estimate, se, df, t, two-sided p, lower and upper (95 %)."""
+    """Estimate, se, df, t, two-sided p, lower and upper (95 %); p and interval missing at 0 df."""
     t = estimate / se
+    df = df.where(df > 0)  # with none, nothing is known
     width = stats.t.ppf((1.0 + LEVEL) / 2.0, df) * se
     return pd.DataFrame(
         {
             "estimate": estimate,
             "se": se,
-            "df": df,
+            "df": df.fillna(0.0),
             "t": t,
             "p": 2.0 * stats.t.sf(np.abs(t), df),
             "lower": estimate - width,
@@ -123,6 +124,8 @@ def _few_clusters(fit: Fit, degrees: pd.Series) -> list[str]:
     if not terms:
         return []
     degrees[terms] = units.df
+    if units.confounded:
+        return [f"{units.confounded} There is no test of {', '.join(terms)}."]
     return [f"{', '.join(terms)}: {units.df} degrees of freedom, {units.words}."]
 
 
@@ -138,7 +141,7 @@ def _too_many(design: Design, degrees: pd.Series) -> list[str]:
             for k, (term, same) in enumerate(zip(design.terms, constant, strict=True))
             if same and k >= design.n_cuts and degrees[term] > group.n_levels
         ]
-        left = max(group.n_levels - n_constant(design, constant), 1)
+        left = max(group.n_levels - n_constant(design, constant), 0)
         moved = spanned_by_slopes(design, group)
         slopes = [
             term
@@ -153,10 +156,11 @@ def _too_many(design: Design, degrees: pd.Series) -> list[str]:
                 f"with {rest}, or fit by NUTS."
             )
         if few:
+            how = f"Read them with {left}, or fit by NUTS."
             notes.append(
                 f"{', '.join(few)}: constant within the {group.n_levels} levels of {group.name}, so "
-                "containment's degrees of freedom are too many, and p too small. Read them with "
-                f"{left}, or fit by NUTS."
+                "containment's degrees of freedom are too many, and p too small. "
+                + (how if left else "0 are left: do not read these tests.")
             )
     return notes
 

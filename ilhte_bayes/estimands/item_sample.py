@@ -23,10 +23,14 @@ class ItemSample:
     share: float  # of the population target's squared standard error that comes from the items
     sd: float  # of effects over items of equal features; missing where the model has no such SD
     features: float  # SD over these items of what their features make of the effect
-    df: tuple[float, float, float, float]  # of t: these, population, new item, new test
+    se: float  # of the average over the population
+    df_these: float  # of t, infinite for the normal: of the average over these items,
+    df: float  # of that over their population,
+    df_items: float  # of what is new in an item
+    clusters: bool  # whether `df` is that of clusters, not of the items
 
 
-def item_sample(fit: Fit, name: str, weights: "ItemWeights", k: int) -> ItemSample:
+def item_sample(fit: Fit, name: str, weights: "ItemWeights") -> ItemSample:
     """Share of items in the squared standard error, and degrees of freedom of ML intervals.
 
     sigma^2 / I over the squared standard error of the average over the item population: what would
@@ -42,31 +46,27 @@ def item_sample(fit: Fit, name: str, weights: "ItemWeights", k: int) -> ItemSamp
         squared = float((draws.beta @ average).var(ddof=1))
     else:
         draws = parameters_at(fit, fit.mode["psi"].to_numpy()[None])
-        squared = float(average @ fit.mode["beta_cov"].to_numpy() @ average)
+        squared = max(float(average @ fit.mode["beta_cov"].to_numpy() @ average), 0.0)
     spread = float(effect_variance(draws, name, weights).mean())
     explained = 0.0
     if features_differ(weights):
         explained = float(feature_effects(draws, weights).var(axis=1).mean())
     sd = float(np.sqrt(spread)) if np.any(weights.random) else np.nan
-    of_features = float(np.sqrt(explained))
-    share, of_items = 0.0, 0.0
-    if n_items > 1 and squared > 0.0:
-        share, of_items = min(1.0, spread / n_items / squared), spread
-    if fit.sampled or not squared > 0.0:
-        return ItemSample(share, sd, of_features, (np.inf, np.inf, np.inf, np.inf))
-    if fit.objective == "map":
-        of_items = 0.0  # its prior holds the SD, which is more than I - 1 effects say of it
-
+    share = min(1.0, spread / n_items / squared) if n_items > 1 and squared > 0.0 else 0.0
+    by_items = share > 0.0 and fit.objective == "ml"  # MAP: the SD's prior says more than I - 1
+    of_items = items_df(n_items, share) if by_items else np.inf
     units = few_treated(fit)
     few = np.inf if units is None else float(units.df)
-    population, new, test = (
-        min(
-            items_df(n_items, of_items, squared, around, features),
-            clusters_df(few, squared, around + features),
-        )
-        for around, features in ((0.0, 0.0), (spread, explained), (spread / k, explained / k))
+    return ItemSample(
+        share,
+        sd,
+        features=float(np.sqrt(explained)),
+        se=float(np.sqrt(squared)),
+        df_these=few,
+        df=min(few, of_items),
+        df_items=n_items - 1.0 if by_items else np.inf,
+        clusters=few < of_items,
     )
-    return ItemSample(share, sd, of_features, (few, population, new, test))
 
 
 def few_treated(fit: Fit) -> FewClusters | None:
@@ -79,6 +79,11 @@ def normal_words(fit: Fit) -> list[str]:
     units = few_treated(fit)
     if units is None:
         return []
+    if units.confounded:
+        return [
+            f"{units.confounded} Intervals of the treatment in this table are normal and take these "
+            "differences for known: do not read them."
+        ]
     of_t = "il.fixed_tests has those of t"
     if fit.model.roles.item is not None and fit.model.design.logit is None:
         of_t += f", il.effect_card and il.item_effects theirs, with {units.df} degrees of freedom"
@@ -88,44 +93,9 @@ def normal_words(fit: Fit) -> list[str]:
     ]
 
 
-def items_df(
-    n_items: int, spread: float, squared: float, new: float, features: float = 0.0
-) -> float:
-    """Degrees of freedom of an average effect, or of that on something new.
-
-    Parameters
-    ----------
-    n_items : int
-    spread : float
-        Variance of effects over items.
-    squared : float
-        Squared standard error of the average over the item population.
-    new : float
-        Variance of the effect on what is new around that average; 0 for the average itself.
-    features : float
-        The same of what item features make of the effect, which does not rest on `spread`.
-    """
-    if spread == 0.0:
-        return np.inf
-    share = min(1.0, spread / n_items / squared)
-    resting = min(1.0, (share * squared + new) / (squared + new + features))
-    found = (n_items - 1) / resting**2
-    return found if found < AS_GOOD_AS_NORMAL else np.inf
-
-
-def clusters_df(few: float, squared: float, new: float) -> float:
-    """Degrees of freedom where few whole clusters were treated, by Satterthwaite's rule as above.
-
-    Parameters
-    ----------
-    few : float
-        Those of the average effect.
-    squared : float
-        Its squared standard error.
-    new : float
-        Variance of the effect on what is new around that average.
-    """
-    found = few * ((squared + new) / squared) ** 2
+def items_df(n_items: int, share: float) -> float:
+    """Degrees of freedom of an average effect, a share of whose variance comes from the items."""
+    found = (n_items - 1) / share**2 if share > 0.0 else np.inf
     return found if found < AS_GOOD_AS_NORMAL else np.inf
 
 

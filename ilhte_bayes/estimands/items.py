@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.estimands.distribution import (
@@ -16,9 +15,9 @@ from ilhte_bayes.estimands.distribution import (
 from ilhte_bayes.estimands.item_sample import few_treated, item_sample
 from ilhte_bayes.estimands.parameters import mean_discrimination
 from ilhte_bayes.estimands.persons import effect_draws
+from ilhte_bayes.estimands.t_parts import t_and_normal
 from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
-from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.formulas.contrasts import Contrast, arm_contrasts, fixed_change, group_change
 
 _LOADING = {
@@ -296,11 +295,8 @@ def average_over_population(fit: Fit, name: str, weights: ItemWeights) -> dict[s
     else:
         effect = float(weight @ fit.mode["beta"].to_numpy())
         se = float(np.sqrt(max(weight @ fit.mode["beta_cov"].to_numpy() @ weight, 0.0)))
-        df = item_sample(fit, name, weights, 1).df[1]
-        width = float(student.ppf(TAILS[1], df)) * se
-        lower, upper = effect - width, effect + width
-        with np.errstate(divide="ignore", invalid="ignore"):
-            positive = float(student.cdf(np.divide(effect, se), df))
+        df = item_sample(fit, name, weights).df
+        lower, upper, positive = t_and_normal(effect, se, df, 0.0)
     return {"effect": effect, "se": se, "lower": lower, "upper": upper, "p_positive": positive}
 
 
@@ -365,8 +361,10 @@ def _notes(fit: Fit, name: str, weights: list[ItemWeights], noun: str) -> tuple[
         notes.append(f"Read this first: {fit.problems[0]}")
     if units := few_treated(fit):
         notes.append(
-            f"Few clusters were treated: intervals are those of t with {units.df} degrees of freedom "
-            f"and more, {units.words}."
+            units.confounded + " There are no intervals."
+            if units.confounded
+            else "Few clusters were treated: intervals hold an error that all items share, by t "
+            f"with {units.df} degrees of freedom, {units.words}."
         )
     if noun == "difference":
         notes.append("Arms were not randomised: these are differences between groups.")

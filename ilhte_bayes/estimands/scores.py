@@ -12,11 +12,16 @@ import pandas as pd
 
 from ilhte_bayes.errors import ModelError, NotAvailable
 from ilhte_bayes.estimands.card_notes import standardised
-from ilhte_bayes.estimands.card_scales import Answers, effects, expected_answers
+from ilhte_bayes.estimands.card_scales import (
+    Answers,
+    draws_by_target,
+    effects,
+    expected_answers,
+)
 from ilhte_bayes.estimands.card_targets import target_names
 from ilhte_bayes.estimands.expected import Arm
 from ilhte_bayes.estimands.expected_draws import expected_draws, mode_draw
-from ilhte_bayes.estimands.item_sample import ItemSample, item_sample
+from ilhte_bayes.estimands.item_sample import few_treated, item_sample
 from ilhte_bayes.estimands.items import beyond_the_edge, changes_by_item, effects_at_zero
 from ilhte_bayes.estimands.items import treatment_contrasts as contrasts_of
 from ilhte_bayes.fits.fit import Fit, require_group
@@ -134,12 +139,15 @@ def score_effects(fit: Fit, *, k: int | None = None, draws: int = 1000) -> Score
     by_item, tests = {}, {}
     for contrast in contrasts:
         arms = [Arm.of(fit, name, contrast, arm) for arm in (contrast.from_arm, contrast.to_arm)]
-        values = np.stack([[arm(one) for arm in arms] for one in drawn])
+        weights = changes_by_item(fit, name, contrast)
+        sample = item_sample(fit, name, weights)
+        by_target = draws_by_target(fit, name, weights, drawn, sample)
+        values = np.stack([[arm(one.these) for arm in arms] for one in by_target])
+        values = values if all(one.known for one in by_target) else np.full_like(values, np.nan)
         at_mode = np.array([[arm(one) for arm in arms] for one in points])
         by_item[contrast.label] = _item_frame(fit, name, values, at_mode)
-        sample = item_sample(fit, name, changes_by_item(fit, name, contrast), k)
-        answers = expected_answers(fit, name, arms, steps(drawn, draws, "scores"), k)
-        tests[contrast.label] = _test_frame(fit, answers, sample, n_items, k)
+        answers = expected_answers(fit, name, arms, steps(by_target, draws, "scores"), k)
+        tests[contrast.label] = _test_frame(fit, answers, n_items, k)
     noun = fit.model.noun
     frame, test = (pd.concat(tables, names=["contrast"]) for tables in (by_item, tests))
     return ScoreEffects(frame, test, noun, _notes(fit, name, contrasts, noun))
@@ -165,14 +173,12 @@ def _item_frame(fit: Fit, name: str, values: np.ndarray, mode: np.ndarray) -> pd
     return _frame(flat_values[:, 1] - flat_values[:, 0], middle.mean(axis=0), index)
 
 
-def _test_frame(
-    fit: Fit, answers: Answers, sample: ItemSample, n_items: int, k: int
-) -> pd.DataFrame:
+def _test_frame(fit: Fit, answers: Answers, n_items: int, k: int) -> pd.DataFrame:
     """These items together, and k new ones: on the card the first target and the last."""
     names, outcomes = target_names(n_items, k), _outcomes(fit, "score points")
     pieces = []
     for target, size in ((0, n_items), (3, k)):
-        change, _ = effects(answers, target, sample.df[target])
+        change, _ = effects(answers, target)
         index = pd.MultiIndex.from_product([[names[target]], outcomes], names=["test", "outcome"])
         middle = _with_score(answers.centre[target], size)
         pieces.append(_frame(_with_score(change, size), middle, index))
@@ -190,7 +196,7 @@ def _frame(change: np.ndarray, middle: np.ndarray, index: pd.MultiIndex) -> pd.D
             "effect": treated - reference,
             "lower": lower,
             "upper": upper,
-            "p_positive": (change > 0).mean(axis=0),
+            "p_positive": np.where(np.isnan(lower), np.nan, (change > 0).mean(axis=0)),
         },
         index=index,
     )
@@ -210,6 +216,13 @@ def _notes(fit: Fit, name: str, contrasts: tuple[Contrast, ...], noun: str) -> t
         notes.append(
             f"The SD of {noun}s over items is estimated at 0: intervals of single items are too "
             f"narrow by {here}. Use {cure}."
+        )
+    if units := few_treated(fit):
+        notes.append(
+            f"{units.confounded} There are no intervals."
+            if units.confounded
+            else "Few clusters were treated: intervals hold an error that all items share, by t "
+            f"with {units.df} degrees of freedom, {units.words}."
         )
     if noun == "difference":
         notes.append("Arms were not randomised: these are differences between groups.")

@@ -2,10 +2,17 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.stats import norm
 
 from ilhte_bayes.errors import ModelError
-from ilhte_bayes.estimands.distribution import SEED, Distribution, NormalDistribution
+from ilhte_bayes.estimands.distribution import (
+    N_DRAWS,
+    SEED,
+    Distribution,
+    NormalDistribution,
+    SampledDistribution,
+)
+from ilhte_bayes.estimands.item_sample import few_treated
 from ilhte_bayes.estimands.items import (
     beyond_the_edge,
     changes_by_item,
@@ -14,7 +21,9 @@ from ilhte_bayes.estimands.items import (
     treatment_contrasts,
 )
 from ilhte_bayes.estimands.result import Result
+from ilhte_bayes.estimands.t_parts import in_order_of
 from ilhte_bayes.fits.fit import Fit, require_group
+from ilhte_bayes.models.roots import root_of
 
 
 def simultaneous(fit: Fit, *, prob: float = 0.9) -> Result:
@@ -81,10 +90,11 @@ def simultaneous(fit: Fit, *, prob: float = 0.9) -> Result:
         frame = pd.concat(frames, names=["contrast"])
     noun = fit.model.noun
     wrong = frame["p_other_sign"].sum()
-    notes.append(
-        f"p other sign: probability that the {noun} has the other sign than estimated; of all "
-        f"{len(frame)} signs, {wrong:.1f} are expected to be wrong."
-    )
+    if frame["p_other_sign"].notna().any():
+        notes.append(
+            f"p other sign: probability that the {noun} has the other sign than estimated; of all "
+            f"{len(frame)} signs, {wrong:.1f} are expected to be wrong."
+        )
     if fit.objective == "ml":
         notes.append(
             "By maximum likelihood that probability is an empirical-Bayes approximation: the "
@@ -96,18 +106,23 @@ def simultaneous(fit: Fit, *, prob: float = 0.9) -> Result:
 
 def largest_t(joint: Distribution, prob: float) -> float:
     """Quantile of the largest |draw - mean| / sd over quantities that vary."""
+    away = distances(joint)
+    return float(np.quantile(away.max(axis=1), prob)) if np.isfinite(away).all() else np.nan
+
+
+def distances(joint: Distribution) -> np.ndarray:
+    """(draw, quantity) |draw - mean| / sd of quantities that vary; missing if nothing is known."""
     varies = joint.sd > 0.0
-    t = np.abs(joint.draws()[:, varies] - joint.mean[varies]) / joint.sd[varies]
-    largest, df = t.max(axis=1), least_df(joint)
-    if np.isfinite(df):  # one estimated variance for all: a joint t
-        rng = np.random.default_rng(SEED + 1)
-        largest = largest * np.sqrt(df / rng.chisquare(df, largest.size))
-    return float(np.quantile(largest, prob))
-
-
-def least_df(joint: Distribution) -> float:
-    """Degrees of freedom of the quantity that has the fewest; infinite for draws."""
-    return float(joint.df.min()) if isinstance(joint, NormalDistribution) else np.inf
+    if isinstance(joint, SampledDistribution) or np.isinf(joint.few).all():
+        return np.asarray(np.abs(joint.draws()[:, varies] - joint.mean[varies]) / joint.sd[varies])
+    # an error that all share, by t, and normal ones on top of it
+    few = float(np.min(joint.few))
+    shared = np.broadcast_to(joint.shared, joint.mean.shape)[varies]
+    rest = joint.covariance[np.ix_(varies, varies)] - np.outer(shared, shared)
+    rng = np.random.default_rng(SEED + 1)
+    t = in_order_of(rng.standard_normal(N_DRAWS), 0.0, 1.0, few)
+    noise = rng.standard_normal((N_DRAWS, shared.size)) @ root_of(rest).T
+    return np.asarray(np.abs(np.outer(t, shared) + noise) / joint.sd[varies])
 
 
 def _table(joint: Distribution, critical: float, items: pd.Index) -> pd.DataFrame:
@@ -126,13 +141,18 @@ def _table(joint: Distribution, critical: float, items: pd.Index) -> pd.DataFram
 
 
 def _note(fit: Fit, label: str, joint: Distribution, critical: float, prob: float) -> list[str]:
+    units = few_treated(fit)
+    if units and units.confounded:
+        return [f"{label}: {units.confounded} There are no bands."]
     if not np.isfinite(critical):
         here, cure = beyond_the_edge(fit)
         return [
             f"{label}: the SD of effects over items is estimated at 0, and bands are not available "
             f"by {here}. Use {cure}."
         ]
-    one = float(student.isf((1.0 - prob) / 2.0, least_df(joint)))
+    one = float(norm.isf((1.0 - prob) / 2.0))
+    if isinstance(joint, NormalDistribution) and np.isfinite(joint.few).any():
+        one = float(np.quantile(distances(joint), prob, axis=0).max())
     return [
         f"{label}: a family of {joint.mean.size} items; band = estimate -+ {critical:.2f} SE (one item alone: "
         f"{one:.2f})."

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ilhte_bayes.errors import DataError, listed
 from ilhte_bayes.estimands.distribution import (
+    AS_GOOD_AS_NORMAL,
     Distribution,
     NormalDistribution,
     SampledDistribution,
@@ -30,6 +31,7 @@ from ilhte_bayes.fits.fit import Fit, require_group
 
 POPULATION = "all such items"
 _ROUNDING = 1e-9  # means that the model makes equal agree to this
+_TINY = 1e-300
 
 
 def subscale_effects(fit: Fit, by: str | Mapping) -> Result:
@@ -170,17 +172,17 @@ def _population(fit: Fit, name: str, own: ItemWeights, matrix: np.ndarray) -> Di
         return SampledDistribution(flat(fit.tree, "beta") @ weights.T * times)
     beta, covariance = fit.mode["beta"].to_numpy(), fit.mode["beta_cov"].to_numpy()
     found = NormalDistribution(weights @ beta, weights @ covariance @ weights.T)
-    limits = [found]
+    shared, df = found.sd, np.full(found.mean.size, np.inf)
     if fit.objective == "ml":
-        left, sd = _of_items(fit, name, own, weights)
-        limits.append(replace(found, shared=sd, few=left))
-    if units := few_treated(fit):
+        left, of_items = _of_items(fit, name, own, weights)
+        with np.errstate(divide="ignore"):  # Satterthwaite's rule
+            df = left / np.minimum(of_items / np.maximum(shared, _TINY), 1.0) ** 4
+    if units := few_treated(fit):  # each row by what limits it more
         of_clusters = weights * units.constant
         variance = np.einsum("rp,pq,rq->r", of_clusters, covariance, of_clusters)
-        limits.append(replace(found, shared=np.sqrt(variance), few=float(units.df)))
-    # each row by what limits it more
-    df = np.min([each.df for each in limits], axis=0)
-    return replace(found, shared=found.sd, few=df)
+        fewer = (variance > _ROUNDING * shared**2) & (units.df < df)
+        shared, df = np.where(fewer, np.sqrt(variance), shared), np.where(fewer, units.df, df)
+    return replace(found, shared=shared, few=np.where(df < AS_GOOD_AS_NORMAL, df, np.inf))
 
 
 def _of_items(

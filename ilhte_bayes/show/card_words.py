@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.errors import plural
+from ilhte_bayes.estimands.item_sample import few_treated
 from ilhte_bayes.fits.intervals import p_value
 from ilhte_bayes.show.html_tables import html_table, notes_html
 from ilhte_bayes.show.text import method_words
@@ -124,6 +125,8 @@ def _contrast_sentences(card: "EffectCard", contrast: str, items: int) -> list[s
         f"{_said(rows, population, 'SDs of ability')} SDs of ability "
         f"({_range(rows, population, 'SDs of ability')}; {unit})."
     ]
+    if units := _confounded(card):
+        return [f"{out[0].partition(' (' + kind)[0]}. {units} There is no interval."]
     same = f"on these {items} items themselves it was {_said(rows, these, 'logits')} logits"
     out.append(sentence(f"{same} ({_range(rows, these, 'logits')})"))
     out += _answers_sentence(card, rows, population)
@@ -138,6 +141,12 @@ def _contrast_sentences(card: "EffectCard", contrast: str, items: int) -> list[s
             "comes from the sample of items, which more persons would not reduce."
         )
     return out
+
+
+def _confounded(card: "EffectCard") -> str:
+    """That treatment and clusters cannot be told apart, if so."""
+    units = few_treated(card.fit)
+    return units.confounded if units else ""
 
 
 def _answers_sentence(card: "EffectCard", rows: pd.DataFrame, target: str) -> list[str]:
@@ -217,6 +226,8 @@ def _cell(row: pd.Series, digits: int) -> str:
         return "-"
     values = (row["estimate"], row["lower"], row["upper"])
     estimate, lower, upper = (f"{value:.{digits}f}" for value in values)
+    if math.isnan(row["lower"]):
+        return f"{estimate} [-]"
     return f"{estimate} [{lower}, {upper}]"
 
 

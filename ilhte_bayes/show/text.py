@@ -213,9 +213,9 @@ def describe_item_effects(effects: "ItemEffects") -> str:
             width=min(44, max(20, LINE - taken - 1)),
         )
         table.insert(len(table.columns), " ", drawn)
+        around = "-" if pd.isna(average["lower"]) else "{lower:.3f}, {upper:.3f}".format(**average)
         parts += [
-            f"\n{contrast}: average over the item population {average['effect']:.3f} "
-            f"[{average['lower']:.3f}, {average['upper']:.3f}]",
+            f"\n{contrast}: average over the item population {average['effect']:.3f} [{around}]",
             table.to_string(),
         ]
     if len(effects.average):

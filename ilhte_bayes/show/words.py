@@ -1,5 +1,6 @@
 """Words for numbers, arms, terms and groups, shared by figures, text and page."""
 
+import math
 import re
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -32,7 +33,9 @@ def signed(value: float, digits: int = 2) -> str:
 
 
 def range_of(lower: float, upper: float, digits: int = 2) -> str:
-    """An interval: "0.31 to 0.59"."""
+    """An interval: "0.31 to 0.59"; "–" where there is none."""
+    if math.isnan(lower) and math.isnan(upper):
+        return "–"
     return f"{number(lower, digits)} to {number(upper, digits)}"
 
 

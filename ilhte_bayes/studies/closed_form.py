@@ -19,9 +19,9 @@ Q = (1 + sigma_zeta^2 / v) chi2_{I-1}, and the likelihood ratio of sigma_zeta
 The correlation adds a chi2_1, and power is the probability that their sum exceeds the point of
 1/2 chi2_1 + 1/2 chi2_2.
 
-A new item's interval has a width of about 2 t sqrt(sigma_zeta^2 + SE^2). Tests and intervals are by t
-with Satterthwaite's degrees of freedom, as in `il.effect_card`: (I - 1) / share^2, share that part
-of the variance which comes of sigma_zeta. Left out: that sigma_zeta
+Tests and intervals are by t with Satterthwaite's degrees of freedom, as in `il.effect_card`:
+(I - 1) / share^2, share that part of the variance which comes of sigma_zeta. A new item's interval is
+that of the average's t and, on top of it, sigma_zeta times a t with I - 1 degrees of freedom. Left out: that sigma_zeta
 is estimated, what rho adds to power, discriminations. `benchmarks/power_closed_form.csv` shows how
 far all this is from simulation.
 """
@@ -33,8 +33,8 @@ from scipy import special, stats
 from scipy.optimize import brentq
 
 from ilhte_bayes.estimands.boundary import likelihood_ratio_p
-from ilhte_bayes.estimands.item_sample import clusters_df, items_df
-from ilhte_bayes.fits.intervals import TAILS
+from ilhte_bayes.estimands.item_sample import items_df
+from ilhte_bayes.estimands.t_parts import new_interval
 from ilhte_bayes.studies.trial import Trial
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
@@ -55,8 +55,8 @@ class Planned(NamedTuple):
     width: float  # of the 95 % interval of one new item's effect
 
 
-def average_df(trial: Trial, spread: float, se: float, new: float = 0.0) -> float:
-    """Degrees of freedom of the average effect's t, or of that on something new.
+def average_df(trial: Trial, spread: float, se: float) -> float:
+    """Degrees of freedom of the average effect's t.
 
     Satterthwaite's for the items, as `il.effect_card`; where clusters are treated, at most
     clusters - 2, as `il.fixed_tests` and the card have for few.
@@ -68,13 +68,26 @@ def average_df(trial: Trial, spread: float, se: float, new: float = 0.0) -> floa
         Variance of effects over items.
     se : float
         Standard error.
-    new : float
-        Variance of the effect on what is new around the average.
     """
-    of_items = items_df(trial.items, spread, se**2, new)
-    if not trial.by_cluster or se == 0.0:
-        return of_items
-    return min(of_items, clusters_df(max(trial.clusters - 2.0, 1.0), se**2, new))
+    of_items = _items_df(trial, spread, se)
+    return min(of_items, _clusters_df(trial)) if se > 0.0 else of_items
+
+
+def new_item(trial: Trial, estimate: float, spread: float, se: float) -> tuple[float, float]:
+    """95 % interval of the effect on a new item, as on `il.effect_card`."""
+    of_items, of_clusters = _items_df(trial, spread, se), _clusters_df(trial)
+    own = trial.items - 1.0 if spread > 0.0 and trial.items > 1 else np.inf
+    df, apart = min(of_items, of_clusters), of_clusters < of_items
+    return new_interval(estimate, se**2, df, spread, own, apart=apart)
+
+
+def _items_df(trial: Trial, spread: float, se: float) -> float:
+    share = spread / trial.items / se**2 if se > 0.0 else 0.0
+    return items_df(trial.items, min(1.0, share))
+
+
+def _clusters_df(trial: Trial) -> float:
+    return max(trial.clusters - 2.0, 0.0) if trial.by_cluster else np.inf
 
 
 def closed_form(trial: Trial, *, alpha: float = 0.05) -> Planned:
@@ -100,7 +113,7 @@ def closed_form(trial: Trial, *, alpha: float = 0.05) -> Planned:
     error = arms / answered / (_CHANCE @ information)  # of each item's effect
     spread = trial.sigma_zeta**2
     ratio = 1.0 + spread / float(error.mean())
-    new = stats.t.ppf(TAILS[1], average_df(trial, spread, se, spread))
+    lower, upper = new_item(trial, 0.0, spread, se)
     return Planned(
         se=se,
         floor=floor,
@@ -108,7 +121,7 @@ def closed_form(trial: Trial, *, alpha: float = 0.05) -> Planned:
         power=t_power(trial.effect, se, average_df(trial, spread, se), alpha),
         highest=t_power(trial.effect, limit, average_df(trial, spread, limit), alpha),
         power_items=_items_power(trial.items, ratio, alpha),
-        width=float(2.0 * new * np.sqrt(spread + se**2)),
+        width=upper - lower,
     )
 
 

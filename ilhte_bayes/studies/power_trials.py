@@ -22,7 +22,7 @@ from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.intervals import TAILS
 from ilhte_bayes.models.il_hte import il_hte
 from ilhte_bayes.models.model import Model, with_parts
-from ilhte_bayes.studies.closed_form import average_df
+from ilhte_bayes.studies.closed_form import average_df, new_item
 from ilhte_bayes.studies.simulate import true_parameters
 from ilhte_bayes.studies.trial import (
     Layout,
@@ -158,9 +158,7 @@ def _numbers(
     spread = float(np.sum(found.psi[_row_of_slope(target)] ** 2))
     df = average_df(trial, spread, se)
     half = float(stats.t.ppf(TAILS[1], df)) * se
-    # as `il.effect_card`, which draws from this distribution
-    new_df = average_df(trial, spread, se, spread)
-    new = float(stats.t.ppf(TAILS[1], new_df)) * np.sqrt(se**2 + spread)
+    lower, upper = new_item(trial, estimate, spread, se)
     return {
         "estimate": estimate,
         "se": se,
@@ -170,8 +168,8 @@ def _numbers(
         "sigma_zeta": np.sqrt(spread),
         "lr": ratio,
         "p_items": likelihood_ratio_p(ratio, 2, 1),
-        "width": 2.0 * new,
-        "covers_new": _share_inside(trial, estimate - new, estimate + new),
+        "width": upper - lower,
+        "covers_new": _share_inside(trial, lower, upper),
         "failed": "",
     }
 
