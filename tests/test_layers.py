@@ -21,7 +21,7 @@ FORWARDS = {
     "data/reduction.py": {"show"},
     "models/model.py": {"engines", "fits", "show"},
     "fits/fit.py": {"engines", "estimands", "show"},
-    "fits/comparison.py": {"show"},
+    "fits/comparison.py": {"estimands", "show"},
     "engines/conditional.py": {"show"},
     "engines/effect_spread.py": {"show"},
     "estimands/items.py": {"show"},

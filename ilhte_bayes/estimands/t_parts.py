@@ -54,7 +54,7 @@ def mixture_interval(
         return np.nan, np.nan
     middle = float(np.subtract(*np.quantile(mean, (0.75, 0.25))))
     if np.max(sd) <= _TOO_LITTLE * middle:
-        lower, upper = np.quantile(mean, tails, method="hazen")  # t's own where evenly spread
+        lower, upper = np.quantile(mean, tails)
         return float(lower), float(upper)
     lower, upper = (_quantile(mean, np.broadcast_to(sd, mean.shape), chance) for chance in tails)
     return lower, upper
@@ -90,9 +90,9 @@ def t_and_normal(
         away = float(student.ppf(TAILS[1], df)) * sd
         with np.errstate(divide="ignore", invalid="ignore"):
             return centre - away, centre + away, float(student.cdf(np.divide(centre, sd), df))
-    mean = centre + by_t * student.ppf(_chances(_STRATA), df)
-    sds = np.full(_STRATA, normal)
-    return *mixture_interval(mean, sds), mixture_positive(mean, sds)
+    t = by_t * student.ppf(_chances(_STRATA), df)
+    away = max(mixture_interval(t, normal)[1], by_t * float(student.ppf(TAILS[1], df)))
+    return centre - away, centre + away, mixture_positive(centre + t, normal)
 
 
 def new_interval(
@@ -115,7 +115,9 @@ def new_interval(
     upper = t[_STRATA // 2 :]
     longer = lengthening_beside(upper, np.inf if apart else df, own, 1)
     both = np.sqrt(spread) * np.concatenate([longer[::-1], longer])  # alike on both sides
-    return mixture_interval(centre + np.sqrt(variance) * t, both)
+    away = mixture_interval(np.sqrt(variance) * t, both)[1]
+    away = max(away, float(np.sqrt(variance) * student.ppf(TAILS[1], df)))  # steps between values
+    return centre - away, centre + away
 
 
 def _chances(n: int) -> np.ndarray:

@@ -189,11 +189,22 @@ def _notes(
         _other_data(fits[0], fit, names[0], name) for fit, name in zip(fits, names, strict=True)
     ]
     notes += [_formulas(fits, names), _centres(fits), _ways(fits, names)]
-    notes += [_other_unit(tables, names, word)]
+    notes += [_other_unit(tables, names, word), *_few_clusters(fits, names)]
     for fit, name in zip(fits, names, strict=True):
         notes += [_other_priors(fits, name, fit, names)]
         notes += [f"{name}: {problem}" for problem in fit.problems]
     return tuple(note for note in notes if note)
+
+
+def _few_clusters(fits: Sequence[Fit], names: Sequence[str]) -> list[str]:
+    """What normal intervals leave out where few clusters were treated, once for all such fits."""
+    from ilhte_bayes.estimands.item_sample import normal_words
+
+    found: dict[str, list[str]] = {}
+    for fit, name in zip(fits, names, strict=True):
+        for words in normal_words(fit):
+            found.setdefault(words, []).append(name)
+    return [f"{', '.join(called)}: {words}" for words, called in found.items()]
 
 
 def _formulas(fits: Sequence[Fit], names: Sequence[str]) -> str:

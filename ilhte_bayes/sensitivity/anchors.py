@@ -15,6 +15,7 @@ from ilhte_bayes.estimands.distribution import (
     SampledDistribution,
     linear,
 )
+from ilhte_bayes.estimands.item_sample import few_treated
 from ilhte_bayes.estimands.items import item_effects
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.fits.intervals import p_words
@@ -136,15 +137,13 @@ def anchors(fit: Fit | Model, *, items: Sequence | str = (), df: float = 4.0) ->
         sparse = draw_deviations(effects, "sparse")
         heavy, normal = (draw_deviations(effects, kind, df=df) for kind in ("heavy", "normal"))
         rows: dict[str, Distribution] = {
-            "median zero": SampledDistribution(
-                np.median(normal.beta[:, None] + normal.zeta, axis=1)[:, None]
-            )
+            "median zero": _drawn(np.median(normal.beta[:, None] + normal.zeta, axis=1), effects)
         }
         if chosen.size:
             rows[f"anchors: {_named(labels, chosen)}"] = _mean_of(effects, chosen)
             notes += _agreement(effects, chosen, contrast)
-        rows["sparse: most items zero"] = SampledDistribution(sparse.beta[:, None])
-        rows[f"heavy tails: t, {df:g} df"] = SampledDistribution(heavy.beta[:, None])
+        rows["sparse: most items zero"] = _drawn(sparse.beta, effects)
+        rows[f"heavy tails: t, {df:g} df"] = _drawn(heavy.beta, effects)
         notes.append(_how_sparse(sparse, contrast))
         frames[contrast] = _averages(own.average.loc[contrast], rows)
         tables[contrast] = _items_table(effects, sparse, chosen, pd.Index(labels, name=name))
@@ -191,6 +190,14 @@ def _mean_of(effects: NormalDistribution, chosen: np.ndarray) -> Distribution:
     weight = np.zeros((1, effects.mean.size))
     weight[0, chosen] = 1.0 / chosen.size
     return linear(effects, weight)
+
+
+def _drawn(values: np.ndarray, effects: NormalDistribution) -> Distribution:
+    """Draws of an average; where few clusters were treated, by t what all items' effects share."""
+    if np.isinf(effects.few).all():
+        return SampledDistribution(values[:, None])
+    variance = np.array([[values.var(ddof=1)]])
+    return NormalDistribution(values.mean(keepdims=True), variance, effects.shared, effects.few)
 
 
 def _agreement(effects: NormalDistribution, chosen: np.ndarray, contrast: str) -> list[str]:
@@ -282,6 +289,13 @@ def _notes(fit: Fit, noun: str) -> list[str]:
             f"Where the model lets the {noun} vary with other variables, or with features of items, "
             "an item's deviation holds that too: items are compared by their whole "
             f"{noun}, averaged over the answers to them."
+        )
+    if units := few_treated(fit):
+        notes.append(
+            f"{units.confounded} There is no interval of an average {noun}."
+            if units.confounded
+            else f"Few clusters were treated ({units.n_units} levels of {units.unit}): average "
+            f"{noun}s hold an error that all items share, by t with {units.df} degrees of freedom."
         )
     if fit.model.ability != "normal":
         notes.append("Items on their own were estimated with normal abilities.")

@@ -10,7 +10,7 @@ from scipy.stats import t as student
 
 import ilhte_bayes as il
 from ilhte_bayes.estimands.ability_averages import average_logistic
-from ilhte_bayes.estimands.card_scales import expected_answers
+from ilhte_bayes.estimands.card_scales import TargetDraw, expected_answers
 from ilhte_bayes.estimands.expected import Arm
 from ilhte_bayes.estimands.expected_draws import expected_draws, mode_draw
 from ilhte_bayes.estimands.item_sample import item_sample
@@ -210,14 +210,18 @@ def test_t_of_few_items_lengthens_the_new_test_of_maximum_likelihood(trial_table
     """Against the normal interval of the same draws: t(df) over z at 2.5 %."""
     fit = il.laplace(il.il_hte(trial_table(8, persons=400, items=8, spread=0.8)))
     weights = changes_by_item(fit, "item", *treatment_contrasts(fit))
-    df = item_sample(fit, "item", weights, 8).df[3]
+    sample = item_sample(fit, "item", weights)
+    spread = sample.sd**2 / 8
+    resting = (sample.share * sample.se**2 + spread) / (sample.se**2 + spread)
+    df = 7 / resting**2  # Satterthwaite's, of both parts together
     assert 7 < df < 12
     found = il.score_effects(fit, draws=4000).test.loc[
         (CONTRAST, "a new 8-item test", "score points")
     ]
     arms = [Arm.of(fit, "item", *treatment_contrasts(fit), arm) for arm in (0, 1)]
     drawn = expected_draws(fit, "item", 4000)
-    answers = expected_answers(fit, "item", arms, drawn, 8).draws[:, 3]
+    normal = [TargetDraw(one, one, 1.0, True) for one in drawn]
+    answers = expected_answers(fit, "item", arms, normal, 8).draws[:, 3]
     sd = 8 * (answers[:, 1] - answers[:, 0]).sum(axis=1).std()
     # the range between the 2.5 % points of 4,000 draws of t has an SE of 2 %, the SD one of 1 %;
     # four of these together. The normal interval would be shorter by more.

@@ -19,8 +19,9 @@ def test_draws_keep_their_order_and_are_spread_over_t(df):
     normal = np.random.default_rng(1).normal(2.0, 3.0, 4000)
     found = in_order_of(normal, 2.0, 3.0, df)
     assert (np.argsort(found) == np.argsort(normal)).all()
+    # np.quantile's ends are half a step too near: of t(1) .3 %
     np.testing.assert_allclose(
-        mixture_interval(found, 0.0), t(df, 2.0, 3.0).interval(0.95), rtol=1e-3
+        mixture_interval(found, 0.0), t(df, 2.0, 3.0).interval(0.95), rtol=0.005
     )
     assert np.isnan(in_order_of(normal, 2.0, 3.0, 0)).all()
 
@@ -50,8 +51,7 @@ def test_parts_with_variances_of_their_own_are_added():
 def test_a_sum_is_never_known_better_than_a_part(df, spread, own):
     for apart in (True, False):
         high = new_interval(0.0, 0.25, df, spread, own, apart=apart)[1]
-        # steps between the 2,000 values that stand for t: widest, for df 1, by .3 %
-        assert high >= 0.5 * t.ppf(0.975, df) * 0.996
+        assert high >= 0.5 * t.ppf(0.975, df)
 
 
 def test_nothing_is_known_with_0_degrees_of_freedom():
