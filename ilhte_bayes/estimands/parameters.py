@@ -1,10 +1,11 @@
 """Draws of the parameters alone, cheap for every engine: what cards and ratios are made of."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ilhte_bayes.engines.marginal.covariance import Coordinates
+from ilhte_bayes.engines.marginal.covariance import Coordinates, spread_of_sds
 from ilhte_bayes.estimands.distribution import N_DRAWS, SEED
 from ilhte_bayes.fits.draw_tables import covariance_draws, flat
 from ilhte_bayes.fits.fit import Fit
@@ -33,7 +34,8 @@ def mean_discrimination(fit: Fit) -> np.ndarray | float:
 def parameter_draws(fit: Fit) -> ParameterDraws:
     """Draw parameters from the posterior, or from the normal approximation at the mode.
 
-    Coordinates at an edge of their range stay there.
+    Coordinates at an edge of their range stay there. SDs that are coordinates themselves are
+    log-normal where they are away from 0, see `spread_of_sds`.
     """
     if fit.sampled:
         posterior = fit.tree["posterior"].to_dataset()
@@ -42,21 +44,35 @@ def parameter_draws(fit: Fit) -> ParameterDraws:
     mode = fit.mode
     root = root_of(mode["psi_cov"].to_numpy())
     moved = np.random.default_rng(SEED).standard_normal((N_DRAWS, len(root))) @ root.T
-    return replace(parameters_at(fit, mode["psi"].to_numpy() + moved), moved=moved)
+    return replace(parameters_at(fit, _with_log_sds(fit, moved)), moved=moved)
+
+
+def _with_log_sds(fit: Fit, moved: np.ndarray) -> np.ndarray:
+    """(draw, psi) the mode and deviations from it, of SDs on the log scale."""
+    psi, variance = fit.mode["psi"].to_numpy(), np.diag(fit.mode["psi_cov"].to_numpy())
+    out = psi + moved
+    for _, coordinates, part in _coordinates(fit):
+        at = part.start + coordinates.sds
+        se = np.sqrt(np.maximum(variance[at], 0.0))
+        out[:, at] = spread_of_sds(out[:, at], psi[at], se)
+    return out
+
+
+def _coordinates(fit: Fit) -> Iterator[tuple[str, Coordinates, slice]]:
+    """Each group's coordinates, and where they lie in psi."""
+    mode = fit.mode
+    at = mode.sizes["term"]
+    for name in mode.attrs["group_order"]:
+        group = fit.model.design.group(name)
+        own = Coordinates(name, group.columns, group.blocks, partial=name in mode.attrs["partial"])
+        yield name, own, slice(at, at + own.size)
+        at += own.size
 
 
 def parameters_at(fit: Fit, psi: np.ndarray) -> ParameterDraws:
     """Coefficients and covariances at points of a maximised fit's coordinates, (draw, psi)."""
-    mode = fit.mode
-    n_fixed = mode.sizes["term"]
-    covariance, at = {}, n_fixed
-    for name in mode.attrs["group_order"]:
-        group = fit.model.design.group(name)
-        coordinates = Coordinates(
-            name, group.columns, group.blocks, partial=name in mode.attrs["partial"]
-        )
-        part = psi[:, at : at + coordinates.size]
-        factors = np.array([coordinates.factor(free) for free in part])
+    covariance = {}
+    for name, coordinates, part in _coordinates(fit):
+        factors = np.array([coordinates.factor(free) for free in psi[:, part]])
         covariance[name] = factors @ np.swapaxes(factors, 1, 2)
-        at += coordinates.size
-    return ParameterDraws(psi[:, :n_fixed], covariance, None)
+    return ParameterDraws(psi[:, : fit.mode.sizes["term"]], covariance, None)

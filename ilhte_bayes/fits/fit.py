@@ -80,8 +80,10 @@ class Fit:
     def draws(self) -> xr.DataTree:
         """Draws of all parameters: the posterior's, or an approximation made when first asked for.
 
-        For a maximised fit: 2,000 seeded draws. Parameters are normal on the unbounded scale,
-        those at an edge held there; random effects are normal given them. Names follow the
+        For a maximised fit: 2,000 seeded draws. Coefficients are normal; SDs of single columns, and
+        by MAP of all, are log-normal where they are 2 standard errors or more from 0, other
+        entries of covariance factors normal; those at an edge are held there. Random effects are
+        normal given them. Names follow the
         schema: `beta`, `sd_<group>`, `corr_<group>`, `re_<group>`.
         """
         if self.sampled:

@@ -135,7 +135,9 @@ def _items_power(n: int, ratio: float, alpha: float) -> float:
 
 
 def t_power(effect: float, se: float, df: float, alpha: float) -> float:
-    """Power of a two-sided t (or z) test."""
+    """Power of a two-sided t (or z) test; 0 where no degrees of freedom leave no test."""
+    if not df > 0:
+        return 0.0
     if se == 0.0:
         return 1.0 if effect else alpha
     away = abs(effect) / se

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.errors import ModelError
+from ilhte_bayes.estimands.card_notes import FEWEST_ITEMS
 from ilhte_bayes.fits.progress import steps
-from ilhte_bayes.studies.closed_form import closed_form
+from ilhte_bayes.studies.closed_form import average_df, closed_form
 from ilhte_bayes.studies.power_trials import Chunk, Engine, run_chunk
 from ilhte_bayes.studies.trial import Trial
 from ilhte_bayes.studies.workers import in_processes
@@ -340,8 +341,8 @@ def _persons_cannot(found: Power) -> list[str]:
         where = f"{plan.items} items" + (f", {plan.clusters} clusters" if plan.by_cluster else "")
         cure = "items, or clusters," if plan.by_cluster else "items"
         text = (
-            f"{where}: more persons cannot bring the SE of the average effect below {limit:.3f}, "
-            f"nor its power above {highest:.2f}"
+            f"{where}: more persons cannot bring the SE of the average effect below {limit:.3f}; its "
+            f"power is then {highest:.2f} at most, by {_tested_by(plan, limit)}"
         )
         text += f": add {cure} instead." if highest < _ENOUGH else (
             f"; {100 * share:.0f} % of the variance is of items already with "
@@ -351,13 +352,25 @@ def _persons_cannot(found: Power) -> list[str]:
     return notes
 
 
+def _tested_by(plan: Trial, limit: float) -> str:
+    """The average effect's test with persons without number."""
+    df = average_df(plan, plan.sigma_zeta**2, limit)
+    return f"t with {df:.0f} degrees of freedom" if math.isfinite(df) else "z"
+
+
 def _reading(found: Power) -> list[str]:
     notes = [
         f"Tests at {found.alpha:g}: the average effect by t, sigma_zeta > 0 by likelihood ratio "
         "(boundary mixture). ± is the Monte Carlo standard error; in brackets the closed form.",
         "floor: sigma_zeta / sqrt(items), below which no number of persons brings the SE; at most: "
-        "power with persons without number.",
+        "power with persons without number, by t with the degrees of freedom that are then left.",
     ]
+    if any(plan.items < FEWEST_ITEMS and plan.sigma_zeta for plan in found.plans):
+        notes.append(
+            f"Below about {FEWEST_ITEMS} items the test of maximum likelihood exceeds its level, since "
+            "sigma_zeta is estimated too small, often 0: simulated power is too high, and may be above "
+            "the most that an exact test has. il.sample(model) allows for what few items leave unknown."
+        )
     for whole in sorted({plan.by_cluster for plan in found.plans if plan.clusters}):
         notes.append(
             "Whole clusters are treated (by_cluster=True)."

@@ -16,6 +16,7 @@ import numpy as np
 
 from ilhte_bayes.formulas.design import Group
 
+_AWAY = 2.0  # standard errors from 0 from which the log of an SD is taken for normal
 _STEP = 1e-30  # complex-step derivative: exact to rounding, no cancellation
 
 
@@ -42,6 +43,17 @@ class Coordinates:
             for i in range(len(block))
             for j in range(i)
         )
+
+    @property
+    def sds(self) -> np.ndarray:
+        """Places of the free vector that are SDs themselves, of columns alone or by partials."""
+        places, at = [], 0
+        for block in self.blocks:
+            d = len(block)
+            if d == 1 or self.partial:
+                places += range(at, at + d)
+            at += d * (d + 1) // 2
+        return np.array(places, dtype=int)
 
     def factor(self, free: np.ndarray) -> np.ndarray:
         """Relative factor L (column, column); also for complex `free`."""
@@ -94,6 +106,24 @@ def complex_step(function, at: np.ndarray) -> np.ndarray:
         moved[k] += 1j * _STEP
         out.append(np.imag(function(moved)) / _STEP)
     return np.array(out)
+
+
+def spread_of_sds(drawn: np.ndarray, mode: np.ndarray, se: np.ndarray) -> np.ndarray:
+    """Draws of SDs, log-normal, from normal ones with this mode and standard errors.
+
+    As tables' intervals, symmetric on the log scale. An SD within 2 standard errors of 0 stays as it
+    was drawn, its sign without meaning: a log-normal one would reach many times too far.
+
+    Parameters
+    ----------
+    drawn : np.ndarray
+        (draw, SD)
+    mode, se : np.ndarray
+        (SD,)
+    """
+    away = np.abs(mode) >= _AWAY * se
+    safe = np.where(away, mode, 1.0)
+    return np.where(away, safe * np.exp(np.where(away, drawn - mode, 0.0) / safe), drawn)
 
 
 def coordinates_for(group: Group, *, keeps_inside: bool) -> Coordinates:

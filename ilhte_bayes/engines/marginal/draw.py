@@ -9,6 +9,7 @@ from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
 
 from ilhte_bayes.engines.marginal import kernels
+from ilhte_bayes.engines.marginal.covariance import spread_of_sds
 from ilhte_bayes.engines.marginal.integrated import IntegratedEvaluation, IntegratedObjective
 from ilhte_bayes.engines.marginal.objective import Evaluation, LaplaceObjective
 from ilhte_bayes.models.roots import root_of
@@ -24,7 +25,8 @@ _LARGEST_GROUP = 20_000  # effects; groups with more are left out of the draws
 def draw_approximation(fit: "Fit", n_draws: int = N_DRAWS, seed: int = _SEED) -> xr.DataTree:
     """Draw parameters and random effects.
 
-    psi is normal around its mode; the random effects follow psi linearly, plus their normal
+    psi is normal around its mode, SDs among its coordinates log-normal where they are away from 0
+    (see `spread_of_sds`); the random effects follow psi linearly, plus their normal
     scatter given psi. Groups with more than 20,000 effects, and an integrated group, are left out (`attrs["left_out"]`).
     """
     rng = np.random.default_rng(seed)
@@ -48,7 +50,10 @@ def draw_approximation(fit: "Fit", n_draws: int = N_DRAWS, seed: int = _SEED) ->
         zip(target.plan.groups, target.coordinates, target.parts[1:], strict=True)
     ):
         name, column, other = group.name, f"{group.name}_column", f"{group.name}_column_"
-        natural = np.array([c.natural(psi) for psi in (psi_hat + moved)[:, part]])
+        drawn = (psi_hat + moved)[:, part]
+        se = np.sqrt(np.maximum(np.diag(mode["psi_cov"].to_numpy())[part][c.sds], 0.0))
+        drawn[:, c.sds] = spread_of_sds(drawn[:, c.sds], psi_hat[part][c.sds], se)
+        natural = np.array([c.natural(psi) for psi in drawn])
         d = len(c.columns)
         variables[f"sd_{name}"] = (("chain", "draw", column), natural[None, :, :d])
         if c.pairs:
