@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.errors import ModelError
-from ilhte_bayes.estimands.card_notes import FEWEST_ITEMS
+from ilhte_bayes.estimands.card_notes import TOO_OFTEN, VERY_FEW_ITEMS
 from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.studies.closed_form import average_df, closed_form
 from ilhte_bayes.studies.power_trials import Chunk, Engine, run_chunk
@@ -365,11 +365,12 @@ def _reading(found: Power) -> list[str]:
         "floor: sigma_zeta / sqrt(items), below which no number of persons brings the SE; at most: "
         "power with persons without number, by t with the degrees of freedom that are then left.",
     ]
-    if any(plan.items < FEWEST_ITEMS and plan.sigma_zeta for plan in found.plans):
+    if any(plan.items <= VERY_FEW_ITEMS and plan.sigma_zeta for plan in found.plans):
         notes.append(
-            f"Below about {FEWEST_ITEMS} items the test of maximum likelihood exceeds its level, since "
-            "sigma_zeta is estimated too small, often 0: simulated power is too high, and may be above "
-            "the most that an exact test has. il.sample(model) allows for what few items leave unknown."
+            f"With {VERY_FEW_ITEMS} items or fewer the test of maximum likelihood exceeds its level, since "
+            f"sigma_zeta is often estimated too small ({TOO_OFTEN}): simulated power is too high, and "
+            "may be above the most that t allows. il.sample(model) allows for what few items leave "
+            "unknown."
         )
     for whole in sorted({plan.by_cluster for plan in found.plans if plan.clusters}):
         notes.append(

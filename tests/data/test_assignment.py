@@ -93,3 +93,43 @@ def test_plurals(make_trial, name, plural):
     table = by_school(make_trial()).rename(columns={"school": name})
     model = il.Model(f"{FORMULA} + (1 | `{name}`)", table)
     assert model.assignment is not None and f"10 {plural}" in model.assignment.sentence
+
+
+def few_schools(trial: pd.DataFrame, arms: tuple[int, ...], name: str = "school") -> pd.DataFrame:
+    """So many schools, each wholly in an arm."""
+    school = trial["id"] % len(arms)
+    return trial.assign(**{name: school, "treat": np.array(arms)[school]})
+
+
+@pytest.mark.parametrize("arms", [(0, 1, 0), (1, 0, 0, 0, 0, 0, 0)])
+def test_a_single_school_in_an_arm_is_seen_without_being_declared(make_trial, arms):
+    table = few_schools(make_trial(), arms)
+    with pytest.warns(
+        IlhteWarning, match=rf"within each of {len(arms)} schools.*no term for school"
+    ):
+        model = il.Model(FORMULA, table)
+    assert model.assignment is not None and model.assignment.n_units == len(arms)
+
+
+def test_one_school_an_arm_cannot_be_told_from_the_arm(make_trial):
+    table = few_schools(make_trial(), (0, 1), "schoolID")
+    for formula in (FORMULA, f"{FORMULA} + (1 | schoolID)"):
+        with pytest.warns(IlhteWarning, match="treat and schoolID cannot be told apart"):
+            model = il.Model(formula, table)
+        assert model.assignment is not None and model.assignment.unit == "schoolID"
+        assert "cluster-assigned" in model.assignment.sentence
+
+
+def test_a_term_of_the_formula_declares_a_cluster_of_any_name(make_trial):
+    table = few_schools(make_trial(), (0, 1, 0), "wing")
+    assert il.Model(FORMULA, table).assignment.unit == "id"  # may describe the arms
+    model = il.Model(f"{FORMULA} + (1 | wing)", table)
+    assert model.assignment is not None and (model.assignment.unit, model.notes) == ("wing", ())
+
+
+def test_two_persons_in_two_arms_are_no_crossover(make_trial):
+    trial = make_trial()
+    first = [trial.loc[trial["treat"] == arm, "id"].iloc[0] for arm in (0, 1)]
+    with pytest.warns(IlhteWarning, match="every answer is the same"):
+        found = il.Model(FORMULA, trial[trial["id"].isin(first)]).assignment
+    assert found is not None and found.unit == "id" and "person by person" in found.sentence

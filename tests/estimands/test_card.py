@@ -541,3 +541,9 @@ def test_coverage_that_the_caution_cites(moderated):
     assert by_map["trials"].eq(100).all()
     note = next(n for n in il.effect_card(moderated).notes if n.startswith("8 items are few"))
     assert f"of 8 items {said[0]} and {said[1]} by Laplace" in note
+
+
+def test_with_5_items_or_fewer_the_card_says_that_tests_exceed_their_level(trial_table):
+    fit = il.laplace(il.il_hte(trial_table(3, persons=100, items=3)))
+    text = " ".join(il.effect_card(fit).notes)
+    assert "3 items are too few for maximum likelihood" in text and "exceed their level" in text

@@ -188,3 +188,14 @@ def test_what_is_randomised_is_said(whole, said):
     plan = il.Trial(persons=60, items=5, clusters=6, by_cluster=whole)
     found = il.power(plan, n=2, engine="laplace", workers=1, progress=False)
     assert [note for note in found.notes if said in note]
+
+
+def test_the_ceiling_is_said_to_be_that_of_t_and_few_items_are_warned_of():
+    """Of 3 items the test of maximum likelihood finds more than t with 2 degrees of freedom may."""
+    plan = il.Trial(persons=60, items=3, effect=0.3, sigma_zeta=0.35)
+    few = " ".join(il.power(plan, n=2, engine="laplace", workers=1, progress=False).notes)
+    highest = t_power(0.3, 0.35 / np.sqrt(3), 2, 0.05)
+    assert f"its power is then {highest:.2f} at most, by t with 2 degrees of freedom" in few
+    assert "With 5 items or fewer the test of maximum likelihood exceeds its level" in few
+    found = il.power(plan.changed(items=8), n=2, engine="laplace", workers=1, progress=False)
+    assert "exceeds its level" not in " ".join(found.notes)

@@ -47,7 +47,8 @@ class Coordinates:
     @property
     def sds(self) -> np.ndarray:
         """Places of the free vector that are SDs themselves, of columns alone or by partials."""
-        places, at = [], 0
+        places: list[int] = []
+        at = 0
         for block in self.blocks:
             d = len(block)
             if d == 1 or self.partial:
@@ -121,7 +122,7 @@ def spread_of_sds(drawn: np.ndarray, mode: np.ndarray, se: np.ndarray) -> np.nda
     mode, se : np.ndarray
         (SD,)
     """
-    away = np.abs(mode) >= _AWAY * se
+    away = (np.abs(mode) >= _AWAY * se) & (mode != 0.0)
     safe = np.where(away, mode, 1.0)
     return np.where(away, safe * np.exp(np.where(away, drawn - mode, 0.0) / safe), drawn)
 
