@@ -78,6 +78,15 @@ def test_groups_that_nobody_randomised_may_differ_before(after, make_answers, ki
     assert title in found.title and reason in found.notes[1]
 
 
+def test_answers_after_treatment_are_no_placebo(fit_after, after, before):
+    """They would show the treatment's own effect, and accuse the assignment."""
+    with pytest.raises(il.errors.DataError, match=r"answers that the model was made of.*occasion="):
+        il.placebo(fit_after, after.sample(frac=1, random_state=1))
+    both = pd.concat([before.assign(wave=0), after.assign(wave=1)], ignore_index=True)
+    with pytest.raises(il.errors.DataError, match=r"wave = 1: these are the answers that the model"):
+        il.placebo(fit_after, both, before=1)
+
+
 def test_rows_that_say_nothing_are_refused(fit_after, after, before):
     with pytest.raises(il.errors.DataError, match=r"column 'wave' has 1, 2\. Name occasions"):
         both = pd.concat([before.assign(wave=1), after.assign(wave=2)])
