@@ -8,6 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.data.answer_words import (
+    look_alike_advice,
+    mended,
+    missing_words,
+    missing_words_advice,
+)
 from ilhte_bayes.data.integer_codes import Coded, is_whole, natural_order, used
 from ilhte_bayes.data.needed import ResponseTerm
 from ilhte_bayes.errors import DataError, listed
@@ -147,9 +153,12 @@ def require_order(column: Coded, term: ResponseTerm, levels: Sequence | None) ->
     if stated or term.comparison is not None:
         return
     found = used(column).texts
+    slips = [missing_words_advice(term.column, found), look_alike_advice(term.column, found)]
+    left = mended([text for text in found if text not in missing_words(found)])
     raise DataError(
         f"the response {term.text!r} holds {listed(found, 8)}: words have no order of their own. "
-        f"Name them lowest first: levels={found}, in the right order (--levels {','.join(found)} "
+        + "".join(f"{slip} " for slip in slips if slip)
+        + f"Name them lowest first: levels={left}, in the right order (--levels {','.join(left)} "
         "on the command line), or give an ordered Categorical."
     )
 
@@ -303,9 +312,12 @@ def _stated(column: Coded, levels: Sequence, *, unseen_too: bool = False) -> lis
             "lowest first."
         )
     if absent := [text for text in found if text not in stated]:
+        codes = set(missing_words(found)) & set(absent)
+        advice = missing_words_advice(column.name, found) if codes else ""
         raise DataError(
             f"levels leaves out {listed(absent)}, which column {column.name!r} holds. "
-            "Name every answer, lowest first (--levels low,mid,high on the command line), or drop "
+            + (f"{advice} Otherwise name" if advice else "Name")
+            + " every answer, lowest first (--levels low,mid,high on the command line), or drop "
             "these rows."
         )
     unseen = [level for level in stated if level not in found]

@@ -83,7 +83,9 @@ def test_answers_after_treatment_are_no_placebo(fit_after, after, before):
     with pytest.raises(il.errors.DataError, match=r"answers that the model was made of.*occasion="):
         il.placebo(fit_after, after.sample(frac=1, random_state=1))
     both = pd.concat([before.assign(wave=0), after.assign(wave=1)], ignore_index=True)
-    with pytest.raises(il.errors.DataError, match=r"wave = 1: these are the answers that the model"):
+    with pytest.raises(
+        il.errors.DataError, match=r"wave = 1: these are the answers that the model"
+    ):
         il.placebo(fit_after, both, before=1)
 
 
