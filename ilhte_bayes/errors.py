@@ -1,5 +1,10 @@
 """Every error and warning of the package: what was found, where, the rule, what to type next."""
 
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+
 __all__ = [
     "DataError", "FormulaError", "IlhteError", "IlhteWarning", "ModelError", "NotAvailable",
 ]  # fmt: skip
@@ -78,6 +83,44 @@ class IlhteWarning(UserWarning):
     >>> issubclass(il.errors.IlhteWarning, UserWarning)
     True
     """
+
+
+def unknown_argument(
+    function: str, name: str, known: Sequence[str], instead: str | None = None
+) -> TypeError:
+    """The error for an argument that a function does not have: which one was meant."""
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = instead or (f"Did you mean {close[0]}=?" if close else "")
+    return TypeError(
+        f"{function} has no argument {name!r}. {hint}{' ' * bool(hint)}It has {', '.join(known)}."
+    )
+
+
+def names_arguments[**P, T](
+    instead: Mapping[str, str] | None = None,
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Make a public function say what to type for arguments it does not have; its signature stays.
+
+    Parameters
+    ----------
+    instead : mapping, optional
+        Name of an argument, of another program perhaps -> what to type here, a sentence.
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        first, *known = inspect.signature(function).parameters
+
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            for name in kwargs:
+                if name != first and name not in known:
+                    there = (instead or {}).get(name)
+                    raise unknown_argument(f"il.{function.__name__}", name, known, there)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
 
 
 def mark_place(text: str, start: int, end: int | None = None) -> str:

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 import xarray as xr
 
+from ilhte_bayes.engines import foreign_arguments
 from ilhte_bayes.engines.diagnostics import (
     LARGEST_RHAT,
     convergence,
@@ -25,7 +26,7 @@ from ilhte_bayes.engines.nuts_integrated import draw_integrated
 from ilhte_bayes.engines.nuts_joint import draw_joint
 from ilhte_bayes.engines.nuts_numpyro import numpyro_attrs, require_numpyro
 from ilhte_bayes.engines.quadrature import quadrature
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, names_arguments
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.integrable import choose_group
 from ilhte_bayes.models.ability import require_normal_ability
@@ -48,6 +49,7 @@ _TARGETS: dict[str, tuple[float, ...]] = {
 }
 
 
+@names_arguments(foreign_arguments.SAMPLE)
 def sample(
     model: Model,
     *,
