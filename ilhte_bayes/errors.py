@@ -3,6 +3,7 @@
 import difflib
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Mapping, Sequence
 
 __all__ = [
@@ -62,7 +63,7 @@ class ModelError(IlhteError, ValueError):
 
 
 class NotAvailable(IlhteError, NotImplementedError):
-    """A feature that is planned and not there yet.
+    """What a model, family or engine does not have; the sentence says what does.
 
     Examples
     --------
@@ -127,6 +128,25 @@ def mark_place(text: str, start: int, end: int | None = None) -> str:
     """Return `text` with a line of carets under the characters from `start` to `end`."""
     width = max(1, (end if end is not None else start + 1) - start)
     return f"  {text}\n  {' ' * start}{'^' * width}"
+
+
+def is_whole_number(value: object, least: int) -> bool:
+    """Whether a value is a whole number, NumPy's too, of at least `least`; True is none."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        return False
+    return operator.index(value) >= least
+
+
+def require_whole(least: int = 1, /, **named: object) -> None:
+    """Refuse values that are no whole numbers of at least `least`.
+
+    Raises
+    ------
+    ModelError
+    """
+    for name, value in named.items():
+        if not is_whole_number(value, least):
+            raise ModelError(f"{name}={value!r}: it is a whole number of at least {least}.")
 
 
 def listed(names, limit: int = 5) -> str:

@@ -202,6 +202,12 @@ def code_response(
     by_value, coding = _value_scores(
         column, term, levels, reference, ordinal=ordinal, nominal=nominal
     )
+    if len(coding.levels) > _MOST_CATEGORIES:
+        raise DataError(
+            f"the response {term.text!r} has {len(coding.levels):,} categories "
+            f"({listed(coding.levels, 4)}), and at most {_MOST_CATEGORIES} are answers. Name the "
+            "column with the answers, or join categories that mean the same."
+        )
     score = by_value.astype(np.int8)[column.code]
     if (score == score[0]).all():
         raise DataError(
@@ -287,13 +293,15 @@ def missing_code_words(column: str, values: np.ndarray) -> str:
     """What to do with a number that usually stands for a missing answer; "" if there is none.
 
     A code stands apart from the scores: below 0, or 8, 9, 88, 99, ... with a gap before it that is
-    wider than any between scores (8 follows 0, 2, 4, 6).
+    wider than any between the scores below it (8 follows 0, 2, 4, 6).
     """
-    values = np.sort(np.asarray(values, dtype=float))
-    codes = [v for v in values if v in _MISSING_CODES]
-    scores = [v for v in values if v not in _MISSING_CODES]
-    step = max(np.diff(scores), default=1.0)
-    if not codes or not scores or (min(codes) > 0 and min(codes) - max(scores) <= step):
+    values = np.unique(np.asarray(values, dtype=float))
+    codes: list[float] = []
+    for value in filter(_MISSING_CODES.__contains__, values):
+        below = values[(values < value) & ~np.isin(values, codes)]
+        if value < 0 or (below.size and value - below[-1] > max(np.diff(below), default=1.0)):
+            codes.append(value)
+    if not codes or len(codes) == values.size:
         return ""
     named = ", ".join(f"{v:g}" for v in codes)
     one = f"{codes[0]:g}" if len(codes) == 1 else f"[{named}]"
