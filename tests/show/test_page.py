@@ -208,7 +208,7 @@ def test_code_for_other_programs(fit_of):
     )
     text = peers_code(apart)
     assert "(1 | item) + (0 + treat | item)" in text and "(treat || item)" in text
-    assert "random intercept / subject=id group=treat;" in text
+    assert "random intercept / subject=id group=treat_group;" in text
     assert "random intercept treat / subject=item type=vc;" in text
 
 
