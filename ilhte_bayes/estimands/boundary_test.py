@@ -205,12 +205,12 @@ def _closed_forms(statistic: float, more: Added, refused: str) -> dict[str, dict
     rows["mixture"] = _row(
         f"1/2 chi2({k - 1}) + 1/2 chi2({k})",
         likelihood_ratio_p(statistic, k, 1),
-        "for many levels; cautious with few",
+        "cautious with few levels",
     )
     rows["halved"] = _row(
         f"chi2({k}), p halved",
         0.5 * naive,
-        f"IRW vignette's; {100 * halved_size(k):.1f} % as levels grow",
+        f"IRW's; {100 * halved_size(k):.1f} % as levels grow",
     )
     return rows
 
