@@ -1,5 +1,11 @@
 """Every error and warning of the package: what was found, where, the rule, what to type next."""
 
+import difflib
+import functools
+import inspect
+import operator
+from collections.abc import Callable, Mapping, Sequence
+
 __all__ = [
     "DataError", "FormulaError", "IlhteError", "IlhteWarning", "ModelError", "NotAvailable",
 ]  # fmt: skip
@@ -57,7 +63,7 @@ class ModelError(IlhteError, ValueError):
 
 
 class NotAvailable(IlhteError, NotImplementedError):
-    """A feature that is planned and not there yet.
+    """What a model, family or engine does not have; the sentence says what does.
 
     Examples
     --------
@@ -80,10 +86,67 @@ class IlhteWarning(UserWarning):
     """
 
 
+def unknown_argument(
+    function: str, name: str, known: Sequence[str], instead: str | None = None
+) -> TypeError:
+    """The error for an argument that a function does not have: which one was meant."""
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = instead or (f"Did you mean {close[0]}=?" if close else "")
+    return TypeError(
+        f"{function} has no argument {name!r}. {hint}{' ' * bool(hint)}It has {', '.join(known)}."
+    )
+
+
+def names_arguments[**P, T](
+    instead: Mapping[str, str] | None = None,
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Make a public function say what to type for arguments it does not have; its signature stays.
+
+    Parameters
+    ----------
+    instead : mapping, optional
+        Name of an argument, of another program perhaps -> what to type here, a sentence.
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        first, *known = inspect.signature(function).parameters
+
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            for name in kwargs:
+                if name != first and name not in known:
+                    there = (instead or {}).get(name)
+                    raise unknown_argument(f"il.{function.__name__}", name, known, there)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
 def mark_place(text: str, start: int, end: int | None = None) -> str:
     """Return `text` with a line of carets under the characters from `start` to `end`."""
     width = max(1, (end if end is not None else start + 1) - start)
     return f"  {text}\n  {' ' * start}{'^' * width}"
+
+
+def is_whole_number(value: object, least: int) -> bool:
+    """Whether a value is a whole number, NumPy's too, of at least `least`; True is none."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        return False
+    return operator.index(value) >= least
+
+
+def require_whole(least: int = 1, /, **named: object) -> None:
+    """Refuse values that are no whole numbers of at least `least`.
+
+    Raises
+    ------
+    ModelError
+    """
+    for name, value in named.items():
+        if not is_whole_number(value, least):
+            raise ModelError(f"{name}={value!r}: it is a whole number of at least {least}.")
 
 
 def listed(names, limit: int = 5) -> str:

@@ -118,7 +118,6 @@ def _given(heading: str, schools: pd.DataFrame) -> dict:
     trial = trial[trial["study"].isin(["AGES", "CITY", "SALT"])].reset_index(drop=True)
     person = trial["id"].astype("category").cat.codes
     trial["pretest"] = person % 7 / 3 - 1
-    trial["resp"] = trial["resp"].astype(float).mask(trial.index % 50 == 0)
     roster = trial[["id", "study", "treat"]].drop_duplicates()
     absent = pd.DataFrame({"id": ["absent 1", "absent 2"], "study": "AGES", "treat": [0, 1]})
     options = {"clusters": ["study"], "moderators": ["pretest"], "item_features": ["reverse"]}

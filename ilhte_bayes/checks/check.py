@@ -290,7 +290,7 @@ def _laplace(fit: Fit) -> Verdict:
     question = "Does Laplace suffice here?"
     if fit.engine != "laplace":
         how = "draws of the posterior" if fit.sampled else "persons are integrated exactly"
-        return Verdict(question, "good", f"not used: {how}")
+        return Verdict(question, "not checked", f"Laplace was not used: {how}")
     name, few = answers_by_unit(fit)
     found = _try(question, lambda: laplace_error(fit))
     step = "Use il.quadrature(model) or il.sample(model), which integrate exactly."

@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 
 from ilhte_bayes.checks.left_out import LeftOut, left_out
 from ilhte_bayes.checks.refit_left_out import exact_density
-from ilhte_bayes.errors import ModelError, listed
+from ilhte_bayes.errors import ModelError, listed, require_whole
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.fits.spread_draws import spread_draws, spread_positions
@@ -211,8 +211,7 @@ def _tree(fit: Fit, own: LeftOut, draws: int) -> xr.DataTree:
             "leave-one-out needs posterior draws, and this fit was maximised. Use "
             "il.sample(model); fits by maximum likelihood have .aic."
         )
-    if not isinstance(draws, int) or draws < _FEWEST:
-        raise ModelError(f"draws={draws!r}: it is a whole number of at least {_FEWEST}.")
+    require_whole(_FEWEST, draws=draws)
     posterior = fit.tree["posterior"].to_dataset()
     if posterior.sizes["chain"] * posterior.sizes["draw"] < _FEWEST:
         raise ModelError(

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ilhte_bayes.checks.replicates import Replicates, Who, replicate
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, is_whole_number
 from ilhte_bayes.fits.fit import Fit
 
 _MOST_CELLS = 400_000_000  # of replicated answers that are kept at once, a byte each
@@ -52,7 +52,7 @@ def posterior_predictive(
     >>> fit.tree["posterior_predictive"]["answer"].sizes["obs"]
     220
     """
-    if isinstance(draws, int) and draws * fit.n_obs > _MOST_CELLS:
+    if is_whole_number(draws, 1) and draws * fit.n_obs > _MOST_CELLS:
         most = max(1, _MOST_CELLS // fit.n_obs)
         raise ModelError(
             f"draws={draws} tables of {fit.n_obs:,} answers are more than is kept in memory at once. "

@@ -17,7 +17,7 @@ from ilhte_bayes.checks.predictive_tests import (
 )
 from ilhte_bayes.checks.quantile_residuals import residual_classes
 from ilhte_bayes.checks.replicates import Who, replicate
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, is_whole_number
 from ilhte_bayes.fits.fit import Fit
 
 # Share of the model's own tables below which answers count as unexpected. Predictive p-values are
@@ -134,7 +134,7 @@ def predictive_check(
     >>> found.n_tables, found.persons
     (50, 'new')
     """
-    if not isinstance(draws, int) or draws < _FEWEST:
+    if not is_whole_number(draws, _FEWEST):
         raise ModelError(
             f"draws={draws!r}: a p-value of .02 needs a whole number of at least {_FEWEST}. Use "
             "draws=200."

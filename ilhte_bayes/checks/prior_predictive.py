@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.errors import ModelError, NotAvailable
+from ilhte_bayes.errors import NotAvailable, require_whole
 from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.models.ability import require_plain
 from ilhte_bayes.models.model import Model
@@ -53,8 +53,7 @@ def prior_predictive(model: Model, *, draws: int = 200, seed: int = 1) -> Result
             "prior_predictive speaks of shares of points, and family='multinomial' has no order. "
             "Compare the response with one answer, family='bernoulli'."
         )
-    if not isinstance(draws, int) or draws < 1:
-        raise ModelError(f"draws={draws!r}: it is a whole number of at least 1.")
+    require_whole(draws=draws)
     require_persons(model, "il.prior_predictive")
     rng, rows = np.random.default_rng(seed), []
     design = model.design

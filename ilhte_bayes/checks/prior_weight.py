@@ -13,6 +13,7 @@ from ilhte_bayes.checks.loo import with_log_likelihood
 from ilhte_bayes.errors import ModelError
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.spread_draws import spread_positions
+from ilhte_bayes.formulas.term_variables import uses
 
 THRESHOLD = 0.05  # of ArviZ's sensitivity
 
@@ -82,7 +83,7 @@ def _of_interest(fit: Fit, posterior: xr.Dataset) -> xr.Dataset:
     treatment = fit.model.roles.treatment
     design = fit.model.design
     for term in design.terms:
-        if treatment is not None and _names(term, treatment):
+        if uses(term, treatment, fit.model.responses.patterns.columns):
             out[f"effect {term}"] = posterior["beta"].sel(term=term, drop=True)
     for group in design.groups:
         column = f"{group.name}_column"
@@ -95,11 +96,6 @@ def _of_interest(fit: Fit, posterior: xr.Dataset) -> xr.Dataset:
                 corr[..., 0, 1], coords=_sampling(posterior), dims=("chain", "draw")
             )
     return xr.Dataset(out)
-
-
-def _names(term: str, treatment: str) -> bool:
-    """Whether a term has the treatment in it."""
-    return any(part.split("[")[0] == treatment for part in term.split(":"))
 
 
 def _sampling(posterior: xr.Dataset) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, require_whole
 from ilhte_bayes.estimands.persons import effect_draws
 from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit, require_group
@@ -31,8 +31,8 @@ class Replicates:
 
     row: np.ndarray  # (question,) its first row in the design
     total: np.ndarray  # (question,) how many answers it has; 1 where nothing is repeated
-    observed: np.ndarray  # (question, category) int16, how often each category was given
-    replicated: np.ndarray  # (draw, question, category - 1) int8 or int16, those above the lowest
+    observed: np.ndarray  # (question, category) signed int, how often each category was given
+    replicated: np.ndarray  # (draw, question, category - 1) signed int, those above the lowest
     chains: int
     persons: Who
 
@@ -73,7 +73,7 @@ def replicate(fit: Fit, *, persons: Who = "same", draws: int = 200, seed: int = 
     first, total = questions(design)
     observed = _observed(fit, first)
     chosen, chains = _parameters(fit, persons, draws, rng)
-    kind = np.int8 if total.max() < 128 else np.int16
+    kind = np.min_scalar_type(-1 - int(total.max()))  # signed, as small as counts allow
     n = len(next(iter(chosen.values())))
     out = np.empty((n, first.size, observed.shape[1] - 1), dtype=kind)
     for k in range(n):
@@ -87,8 +87,7 @@ def _check(persons: str, draws: int) -> None:
             f"persons={persons!r}; it is 'same' (those who answered, with their abilities) or "
             "'new' (others, from the same population)."
         )
-    if not isinstance(draws, int) or draws < 1:
-        raise ModelError(f"draws={draws!r}: it is a whole number of at least 1.")
+    require_whole(draws=draws)
 
 
 def _answers(
@@ -108,7 +107,9 @@ def _observed(fit: Fit, first: np.ndarray) -> np.ndarray:
     """(question, category) how often each category was given."""
     design = fit.model.design
     question = np.searchsorted(first, np.arange(design.n_rows), side="right") - 1
-    out = np.zeros((first.size, fit.model.responses.n_categories), dtype=np.int16)
+    most = int(np.bincount(question, weights=design.count).max())
+    shape = (first.size, fit.model.responses.n_categories)
+    out = np.zeros(shape, dtype=np.min_scalar_type(-1 - most))
     np.add.at(out, (question, design.score), design.count)
     return out
 

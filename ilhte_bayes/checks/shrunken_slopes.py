@@ -12,6 +12,7 @@ from scipy import linalg, optimize
 
 _NULL_DRAWS = 20_000  # a p-value of .05 to +-.003 (two standard errors)
 _STEPS = 60  # of tau on the grid of likelihoods under equal slopes
+_ROUNDING = 1e-8  # a likelihood ratio below this is none; tau is then 1 % of its error at most
 _FURTHEST = 30.0  # times the largest standard error: no chance difference reaches so far
 
 
@@ -68,8 +69,7 @@ def shrink(slopes: np.ndarray, covariance: np.ndarray, term: np.ndarray, seed: i
     ratio_at = _ratios(error)
     squares = (axes.T @ contrasts.T @ slopes) ** 2
     top = _FURTHEST * error.max() + squares.max()
-    variance = _best(ratio_at, squares, top)
-    ratio = max(float(ratio_at(squares[None], np.array([variance]))[0, 0]), 0.0)
+    variance, ratio = _best(ratio_at, squares, top)
     return ShrunkenSlopes(
         sd=float(np.sqrt(variance)),
         ratio=ratio,
@@ -89,20 +89,23 @@ def _ratios(error: np.ndarray):
     return ratio_at
 
 
-def _best(ratio_at, squares: np.ndarray, top: float) -> float:
-    """tau^2 of the largest likelihood: the best of a grid, made exact between its neighbours."""
+def _best(ratio_at, squares: np.ndarray, top: float) -> tuple[float, float]:
+    """tau^2 of the largest likelihood and its ratio: the best of a grid, exact between neighbours.
+
+    At 0 the ratio is 0, which its sums only reach to rounding.
+    """
     grid = _grid(top)
     values = ratio_at(squares[None], grid)[0]
     k = int(values.argmax())
     if k == 0 and values[1] < 0:
-        return 0.0
+        return 0.0, 0.0
     found = optimize.minimize_scalar(
         lambda v: -ratio_at(squares[None], np.array([v]))[0, 0],
         bounds=(grid[max(k - 1, 0)], grid[min(k + 1, len(grid) - 1)]),
         method="bounded",
         options={"xatol": 1e-10 * top},
     )
-    return float(found.x) if -found.fun > 0 else 0.0
+    return (float(found.x), float(-found.fun)) if -found.fun > _ROUNDING else (0.0, 0.0)
 
 
 def _grid(top: float) -> np.ndarray:

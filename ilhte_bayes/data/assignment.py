@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,22 @@ class Assignment:
     def noun(self) -> str:
         """What a difference between arms may be called."""
         return "difference" if self.kind == "observational" else "effect"
+
+
+def known_kind(stated: str | None) -> AssignmentKind | None:
+    """What the caller says of how arms were given.
+
+    Raises
+    ------
+    DataError
+        If it is neither of the two words.
+    """
+    if stated is None or stated in get_args(AssignmentKind):
+        return stated  # type: ignore[return-value]
+    raise DataError(
+        f"assignment={stated!r}; it is 'randomised' (results speak of effects) or "
+        "'observational' (of differences)."
+    )
 
 
 def find_assignment(

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.data.answer_words import look_alike, missing_words_advice
 from ilhte_bayes.data.coding import missing_code_words
-from ilhte_bayes.data.integer_codes import is_whole
+from ilhte_bayes.data.integer_codes import is_whole, used
 from ilhte_bayes.data.names import LONGEST
 from ilhte_bayes.data.needed import Needed
 from ilhte_bayes.data.roles import Roles
@@ -55,17 +56,17 @@ def odd_roles(rows: Rows, roles: Roles, needed: Needed) -> list[str]:
 
 
 def missing_codes(rows: Rows) -> list[str]:
-    """Warn of an answer such as 9 or -99 that counts as a score."""
-    column = rows.response
-    advice = ""
+    """Warn of an answer such as 9, -99 or "n/a" that counts as one."""
+    column = used(rows.response)
     if column.kind == "number":
-        used = np.unique(column.code[column.code >= 0])
-        advice = missing_code_words(column.name, column.values[used])
-    return (
-        [f"the response {column.name!r} counts every number as an answer. {advice}"]
-        if advice
-        else []
-    )
+        what, advice = "number", missing_code_words(column.name, column.values)
+    elif column.kind in ("text", "categorical"):
+        what, advice = "word", missing_words_advice(column.name, column.texts)
+    else:
+        return []
+    if not advice:
+        return []
+    return [f"the response {column.name!r} counts every {what} as an answer. {advice}"]
 
 
 def look_alikes(rows: Rows, needed: Needed) -> list[str]:
@@ -75,17 +76,12 @@ def look_alikes(rows: Rows, needed: Needed) -> list[str]:
         column = rows.coded(name)
         if column.values.dtype != object:
             continue
-        fold = str.casefold if column.n_values <= _FEW_LEVELS else str
-        seen: dict[str, str] = {}
-        for text in column.texts:
-            first = seen.setdefault(fold(" ".join(text.split())), text)
-            if first != text:
-                notes.append(
-                    f"column {name!r} holds {first!r} and {text!r}, which count as two levels. If "
-                    f"they are one, mend it: table[{name!r}] = table[{name!r}].str.strip() takes "
-                    "spaces away, .str.lower() capitals."
-                )
-                break
+        if pair := look_alike(column.texts, capitals=column.n_values <= _FEW_LEVELS):
+            notes.append(
+                f"column {name!r} holds {pair[0]!r} and {pair[1]!r}, which count as two levels. If "
+                f"they are one, mend it: table[{name!r}] = table[{name!r}].str.strip() takes "
+                "spaces away, .str.lower() capitals."
+            )
     return notes
 
 

@@ -8,6 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ilhte_bayes.data.answer_words import (
+    look_alike_advice,
+    mended,
+    missing_words,
+    missing_words_advice,
+)
 from ilhte_bayes.data.integer_codes import Coded, is_whole, natural_order, used
 from ilhte_bayes.data.needed import ResponseTerm
 from ilhte_bayes.errors import DataError, listed
@@ -147,9 +153,12 @@ def require_order(column: Coded, term: ResponseTerm, levels: Sequence | None) ->
     if stated or term.comparison is not None:
         return
     found = used(column).texts
+    slips = [missing_words_advice(term.column, found), look_alike_advice(term.column, found)]
+    left = mended([text for text in found if text not in missing_words(found)])
     raise DataError(
         f"the response {term.text!r} holds {listed(found, 8)}: words have no order of their own. "
-        f"Name them lowest first: levels={found}, in the right order (--levels {','.join(found)} "
+        + "".join(f"{slip} " for slip in slips if slip)
+        + f"Name them lowest first: levels={left}, in the right order (--levels {','.join(left)} "
         "on the command line), or give an ordered Categorical."
     )
 
@@ -193,6 +202,12 @@ def code_response(
     by_value, coding = _value_scores(
         column, term, levels, reference, ordinal=ordinal, nominal=nominal
     )
+    if len(coding.levels) > _MOST_CATEGORIES:
+        raise DataError(
+            f"the response {term.text!r} has {len(coding.levels):,} categories "
+            f"({listed(coding.levels, 4)}), and at most {_MOST_CATEGORIES} are answers. Name the "
+            "column with the answers, or join categories that mean the same."
+        )
     score = by_value.astype(np.int8)[column.code]
     if (score == score[0]).all():
         raise DataError(
@@ -278,13 +293,15 @@ def missing_code_words(column: str, values: np.ndarray) -> str:
     """What to do with a number that usually stands for a missing answer; "" if there is none.
 
     A code stands apart from the scores: below 0, or 8, 9, 88, 99, ... with a gap before it that is
-    wider than any between scores (8 follows 0, 2, 4, 6).
+    wider than any between the scores below it (8 follows 0, 2, 4, 6).
     """
-    values = np.sort(np.asarray(values, dtype=float))
-    codes = [v for v in values if v in _MISSING_CODES]
-    scores = [v for v in values if v not in _MISSING_CODES]
-    step = max(np.diff(scores), default=1.0)
-    if not codes or not scores or (min(codes) > 0 and min(codes) - max(scores) <= step):
+    values = np.unique(np.asarray(values, dtype=float))
+    codes: list[float] = []
+    for value in filter(_MISSING_CODES.__contains__, values):
+        below = values[(values < value) & ~np.isin(values, codes)]
+        if value < 0 or (below.size and value - below[-1] > max(np.diff(below), default=1.0)):
+            codes.append(value)
+    if not codes or len(codes) == values.size:
         return ""
     named = ", ".join(f"{v:g}" for v in codes)
     one = f"{codes[0]:g}" if len(codes) == 1 else f"[{named}]"
@@ -303,9 +320,12 @@ def _stated(column: Coded, levels: Sequence, *, unseen_too: bool = False) -> lis
             "lowest first."
         )
     if absent := [text for text in found if text not in stated]:
+        codes = set(missing_words(found)) & set(absent)
+        advice = missing_words_advice(column.name, found) if codes else ""
         raise DataError(
             f"levels leaves out {listed(absent)}, which column {column.name!r} holds. "
-            "Name every answer, lowest first (--levels low,mid,high on the command line), or drop "
+            + (f"{advice} Otherwise name" if advice else "Name")
+            + " every answer, lowest first (--levels low,mid,high on the command line), or drop "
             "these rows."
         )
     unseen = [level for level in stated if level not in found]

@@ -24,7 +24,7 @@ from ilhte_bayes.data.reduction_checks import (
 )
 from ilhte_bayes.data.reduction_queries import by_person, in_order, items_of, kinds_of, yeses_of
 from ilhte_bayes.data.reduction_source import Columns, kept, opened
-from ilhte_bayes.data.roles import IRW_ITEM, IRW_PERSON, IRW_TREATMENT, Roles
+from ilhte_bayes.data.roles import IRW_ITEM, IRW_PERSON, IRW_TREATMENT, Roles, check_distinct
 from ilhte_bayes.data.rows import Dropped
 
 
@@ -183,6 +183,8 @@ def reduce(
     """
     groups, shifts = _as_list(clusters), _as_list(covariates)
     columns = Columns(response, treatment, person, item, groups, shifts)
+    roles = Roles(treatment, person, item, None, groups, False, True, shifts)
+    check_distinct(roles)
     with opened(source, columns, memory_limit) as (frame, name):
         rows, dropped = complete(frame, columns)
         rows = scored(rows, columns)
@@ -193,7 +195,6 @@ def reduce(
             kinds = kinds_of(people, columns)
             check_booklets(kinds, rows, columns)
             counted = in_order(kinds, yeses_of(people, columns, items), columns, items)
-    roles = Roles(treatment, person, item, None, groups, False, True, shifts)
     return Reduced(
         response=response,
         roles=roles,

@@ -44,6 +44,16 @@ class Responses:
         """Number of response categories, K."""
         return len(self.response_coding.levels)
 
+    @property
+    def references(self) -> dict[str, str]:
+        """Level of each factor that its others are compared with."""
+        kinds = self.patterns.dtypes
+        return {
+            coding.column: coding.levels[0]
+            for coding in self.codings
+            if isinstance(kinds.get(coding.column), pd.CategoricalDtype)
+        }
+
     def fingerprint(self) -> str:
         """SHA-256 of the coded data: equal data give equal fingerprints."""
         digest = hashlib.sha256()

@@ -77,7 +77,7 @@ def read_roles(
         stated = roles if isinstance(roles, Roles) else _from_mapping(roles)
         named = (*stated.columns, *stated.covariates)
         require_columns(table, named, cure="Correct the name in roles.")
-        _check_distinct(stated)
+        check_distinct(stated)
         return stated if stated.covariates else replace(stated, covariates=_baseline(table))
     stored, columns = stored or {}, set(table.columns)
 
@@ -104,7 +104,13 @@ def _baseline(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(n for n in names if n == IRW_BASELINE or n.startswith(IRW_COVARIATE))
 
 
-def _check_distinct(roles: Roles) -> None:
+def check_distinct(roles: Roles) -> None:
+    """Refuse a column with two roles.
+
+    Raises
+    ------
+    DataError
+    """
     columns = roles.columns
     if twice := sorted({name for name in columns if columns.count(name) > 1}):
         raise DataError(

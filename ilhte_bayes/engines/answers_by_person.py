@@ -134,7 +134,7 @@ def answered_again(answers: Answers) -> list[str]:
 
 
 def cells_of(answers: Answers, keep: np.ndarray) -> tuple[Cells, int]:
-    """Count persons by arm, items answered and sum; those with nothing or all right are left out."""
+    """Count persons by arm, items answered and sum; those with the same answer to all are left out."""
     used = keep[answers.item]
     item = (np.cumsum(keep) - 1)[answers.item[used]]
     right = answers.right[used]

@@ -55,7 +55,7 @@ class ConditionalFit:
     noun : str
         "effect", or "difference" where arms were not randomised.
     n_informative : int
-        Persons with an answer right and one wrong: only these are used.
+        Persons who gave both answers, one item at least each: only these are used.
     n_left_out : int
         All other persons.
     problems : tuple of str

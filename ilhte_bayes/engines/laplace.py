@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
+from ilhte_bayes.engines import foreign_arguments
 from ilhte_bayes.engines.marginal.covariance import Coordinates
 from ilhte_bayes.engines.marginal.log_prior import log_prior
 from ilhte_bayes.engines.marginal.maximise import (
@@ -22,7 +23,7 @@ from ilhte_bayes.engines.marginal.maximise import (
 )
 from ilhte_bayes.engines.marginal.objective import LaplaceObjective
 from ilhte_bayes.engines.marginal.summarise import laplace_levels, mode_and_curvature
-from ilhte_bayes.errors import ModelError, listed
+from ilhte_bayes.errors import ModelError, listed, names_arguments
 from ilhte_bayes.families.bernoulli import Bernoulli
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.cuts import GAP
@@ -36,6 +37,7 @@ Objective = Literal["ml", "map"]
 _DENSITY = "ilhte_bayes.models.posterior"  # what NUTS compiles
 
 
+@names_arguments(foreign_arguments.LAPLACE)
 def laplace(model: Model, *, objective: Objective = "ml") -> Fit:
     """Fit a model by Laplace's approximation to the marginal likelihood.
 

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 import xarray as xr
 
+from ilhte_bayes.engines import foreign_arguments
 from ilhte_bayes.engines.diagnostics import (
     LARGEST_RHAT,
     convergence,
@@ -25,7 +26,7 @@ from ilhte_bayes.engines.nuts_integrated import draw_integrated
 from ilhte_bayes.engines.nuts_joint import draw_joint
 from ilhte_bayes.engines.nuts_numpyro import numpyro_attrs, require_numpyro
 from ilhte_bayes.engines.quadrature import quadrature
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, names_arguments, require_whole
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.integrable import choose_group
 from ilhte_bayes.models.ability import require_normal_ability
@@ -48,6 +49,7 @@ _TARGETS: dict[str, tuple[float, ...]] = {
 }
 
 
+@names_arguments(foreign_arguments.SAMPLE)
 def sample(
     model: Model,
     *,
@@ -112,7 +114,7 @@ def sample(
     ['Intercept', 'trt[T.drug]', 'trt[T.drug+]', 'late']
     """
     require_model(model, "sample")
-    _check_numbers(draws, tune, chains)
+    _check_numbers(draws, tune, chains, seed)
     _check_sampler(sampler)
     integrated = choose_group(model.design, integrate, person=model.roles.person)
     kind: Literal["joint", "integrated"] = "joint" if integrate == "none" else "integrated"
@@ -250,10 +252,11 @@ def _draw_with_discriminations(
     return draw_loaded(pilot, centred, plan, run, start)
 
 
-def _check_numbers(draws: int, tune: int, chains: int) -> None:
-    for name, value, least in (("draws", draws, 4), ("tune", tune, 50), ("chains", chains, 1)):
-        if not isinstance(value, int) or value < least:
-            raise ModelError(f"{name}={value!r}: it is a whole number of at least {least}.")
+def _check_numbers(draws: int, tune: int, chains: int, seed: int) -> None:
+    require_whole(4, draws=draws)
+    require_whole(50, tune=tune)
+    require_whole(1, chains=chains)
+    require_whole(0, seed=seed)
 
 
 def _check_sampler(sampler: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
+from ilhte_bayes.engines import foreign_arguments
 from ilhte_bayes.engines.laplace import (
     compile_loops,
     item_group,
@@ -19,7 +20,7 @@ from ilhte_bayes.engines.marginal.log_prior import log_prior
 from ilhte_bayes.engines.marginal.maximise import flat_prior, maximise, start_without_persons
 from ilhte_bayes.engines.marginal.summarise import LARGEST_JOINT, Levels, mode_and_curvature
 from ilhte_bayes.engines.marginal.warm import OFF_THE_EDGE, in_order_of, scale_of
-from ilhte_bayes.errors import ModelError, listed
+from ilhte_bayes.errors import ModelError, listed, names_arguments
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.likelihood.grid import Grid, GridError
 from ilhte_bayes.likelihood.integrable import choose_group, require_integrable
@@ -33,6 +34,7 @@ _EDGE = 2.5  # standard errors of the SD of theta at which the grid is tried too
 _STEP = 1e-4
 
 
+@names_arguments(foreign_arguments.QUADRATURE)
 def quadrature(
     model: Model, *, objective: Literal["ml", "map"] = "ml", integrate: str = "auto"
 ) -> Fit:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, names_arguments
 from ilhte_bayes.estimands.ability import AbilitySD, ability_sd
 from ilhte_bayes.estimands.card_notes import card_notes
 from ilhte_bayes.estimands.card_scales import Rows, answer_rows, draws_of, why_not
@@ -86,6 +86,7 @@ class EffectCard:
         return card_html(self)
 
 
+@names_arguments(dict.fromkeys(("level", "prob", "ci", "conf_level"), "Intervals are of 95 %."))
 def effect_card(
     fit: Fit,
     *,

@@ -20,6 +20,8 @@ from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.intervals import LEVEL
 from ilhte_bayes.formulas.design import Design
+from ilhte_bayes.formulas.term_variables import uses
+from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.reduced import require_persons
 
 
@@ -165,9 +167,8 @@ def _too_many(design: Design, degrees: pd.Series) -> list[str]:
     return notes
 
 
-def _of(model, term: str, design: Design) -> bool:
+def _of(model: Model, term: str, design: Design) -> bool:
     """Whether a term is made of the treatment."""
     if design.terms.index(term) < design.n_cuts or term == "Intercept":
         return False
-    factors = [part.split("[")[0] for part in term.split(":")]
-    return str(model.roles.treatment) in factors
+    return uses(term, model.roles.treatment, model.responses.patterns.columns)

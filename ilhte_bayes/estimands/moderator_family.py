@@ -7,6 +7,7 @@ import pandas as pd
 
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.intervals import p_value
+from ilhte_bayes.formulas.term_variables import factors_of
 from ilhte_bayes.models.model import Model
 
 
@@ -18,10 +19,10 @@ def moderated_terms(model: Model) -> dict[str, list[str]]:
     treatment, design = model.roles.treatment, model.design
     found: dict[str, list[str]] = {}
     for term in design.terms[design.n_cuts :]:
-        factors = term.split(": ", 1)[-1].split(":")
-        names = [factor.split("[")[0] for factor in factors]
-        if treatment in names and len(names) > 1:
-            moderator = ":".join(name for name in names if name != treatment)
+        factors = factors_of(term, model.responses.patterns.columns)
+        others = [":".join(factor) for factor in factors if treatment not in factor]
+        if others and len(others) < len(factors):
+            moderator = ":".join(others)
             found.setdefault(moderator, []).append(term)
     return found
 

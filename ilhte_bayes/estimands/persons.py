@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, require_whole
 from ilhte_bayes.fits.draw_tables import flat
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.intervals import TAILS
@@ -77,8 +77,7 @@ class Persons:
         ModelError
             If n is no whole number of at least 1.
         """
-        if not isinstance(n, int) or n < 1:
-            raise ModelError(f"n={n!r}: it is a whole number of at least 1.")
+        require_whole(n=n)
         draws = spread_draws(self._fit, self.group, n)
         rng = np.random.default_rng(seed)
         chosen = rng.permutation(len(draws))[:n] if len(draws) > n else np.arange(len(draws))
@@ -162,8 +161,7 @@ def persons(fit: Fit, group: str | None = None, *, draws: int = 500) -> Persons:
     50
     """
     require_plain(fit.model, "persons")
-    if not isinstance(draws, int) or draws < 1:
-        raise ModelError(f"draws={draws!r}: it is a whole number of at least 1.")
+    require_whole(draws=draws)
     name = person_group(fit, group)
     plan = make_plan(fit.model.rows, name)
     sampled = spread_draws(fit, name, draws)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.errors import ModelError, NotAvailable
+from ilhte_bayes.errors import NotAvailable, require_whole
 from ilhte_bayes.estimands.card_notes import standardised
 from ilhte_bayes.estimands.card_scales import (
     Answers,
@@ -130,9 +130,7 @@ def score_effects(fit: Fit, *, k: int | None = None, draws: int = 1000) -> Score
     name = require_group(fit, "item")
     n_items = fit.model.design.group(name).n_levels
     k = n_items if k is None else k
-    for word, value in (("k", k), ("draws", draws)):
-        if not isinstance(value, int) or value < 1:
-            raise ModelError(f"{word}={value!r}: it is a whole number of at least 1.")
+    require_whole(k=k, draws=draws)
     contrasts = contrasts_of(fit)
     drawn = expected_draws(fit, name, draws)
     points = [mode_draw(fit, name)] if not fit.sampled else []

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 from scipy import special
 
+from ilhte_bayes.data.answer_words import two_answers_advice
 from ilhte_bayes.data.coding import missing_code_words
 from ilhte_bayes.errors import DataError, listed
 from ilhte_bayes.families.base import Family
@@ -35,15 +36,18 @@ class Bernoulli:
             return
         middle = labels[len(labels) // 2]
         numbers = all(label.isdigit() for label in labels)
-        found = ", ".join(labels) if numbers else listed(labels)
-        compared = f">= {middle}" if numbers else f"== {middle!r}"
-        if numbers and (advice := missing_code_words(response, np.array(labels, dtype=float))):
+        if not numbers:
+            raise DataError(
+                f"the response {response!r} holds {listed(labels)}; family 'bernoulli' takes two "
+                f"answers. {two_answers_advice(response, labels)}"
+            )
+        found = ", ".join(labels)
+        if advice := missing_code_words(response, np.array(labels, dtype=float)):
             raise DataError(f"the response {response!r} holds {found}. {advice}")
         raise DataError(
-            f"the response {response!r} holds {found}; family 'bernoulli' takes "
-            f"{'0 and 1' if numbers else 'two answers'}. Compare it with a value, "
-            f"\"{response} {compared} ~ ...\", or choose family='cumulative' (--family "
-            "cumulative on the command line)."
+            f"the response {response!r} holds {found}; family 'bernoulli' takes 0 and 1. Compare "
+            f"it with a value, \"{response} >= {middle} ~ ...\", or choose family='cumulative' "
+            "(--family cumulative on the command line)."
         )
 
     def complete(self, design: Design, categories: Sequence[str]) -> Design:

@@ -52,7 +52,7 @@ def variables(side: str, columns: list[str]) -> tuple[str, ...]:
     plain, dotted = _without_dots(quoted, columns)
     required = {dotted.get(str(name), str(name)) for name in _parse(plain).required_variables}
     # formulaic does not count a column that shares its name with one of its functions (cc, bs)
-    named = {name for name in columns if re.search(_as_word(name), _unquoted(side))}
+    named = {name for name in columns if re.search(as_word(name), _unquoted(side))}
     named |= {name for name in columns if f"`{name}`" in side}
     if unknown := sorted((required & _called(quoted)) - _KNOWN - set(columns)):
         raise FormulaError(
@@ -115,7 +115,7 @@ def factors(side: str) -> set[str]:
     return {name.strip("`") for name in re.findall(r"\bC\(\s*(`[^`]+`|[\w.]+)", side)}
 
 
-def _as_word(name: str) -> str:
+def as_word(name: str) -> str:
     """Pattern of a column's name where it stands as a variable, not as a function or a method."""
     return rf"(?<![\w.]){re.escape(name)}(?![\w(]|\s*\(|\.\w|\s*=[^=])"
 

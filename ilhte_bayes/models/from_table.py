@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ilhte_bayes.data.assignment import AssignmentKind, find_assignment
+from ilhte_bayes.data.assignment import AssignmentKind, find_assignment, known_kind
 from ilhte_bayes.data.cautions import (
     arms_without_zero,
     look_alikes,
@@ -41,7 +41,7 @@ def build_from_table(
     """Take a table along the data's way: checked rows, responses, design."""
     needed = needed_columns(formula, table.columns.tolist())
     stored = table.attrs.get("ilhte", {})
-    kind = _assignment_kind(assignment, stored)
+    kind = known_kind(assignment) or stored.get("assignment")
     read = read_roles(roles, table, set(needed.columns), stored.get("roles"))
     rows, dropped = complete_rows(table, needed, read.item, read.treatment)
     response = formula.response
@@ -91,15 +91,6 @@ def _with_named_arms(
     if not set(responses.patterns[treatment].unique()) <= {0, 1}:
         return responses
     return replace(responses, codings=(*responses.codings, Coding(treatment, tuple(arms))))
-
-
-def _assignment_kind(stated: AssignmentKind | None, stored: Mapping) -> AssignmentKind | None:
-    if stated not in (None, "randomised", "observational"):
-        raise DataError(
-            f"assignment={stated!r}; it is 'randomised' (results speak of effects) or "
-            "'observational' (of differences)."
-        )
-    return stated or stored.get("assignment")
 
 
 def _check_paths(rows: Rows, formula: Formula) -> list[str]:

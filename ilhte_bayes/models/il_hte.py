@@ -1,6 +1,5 @@
 """`il_hte`: the formula of an item-level effects model, written from the names of columns."""
 
-import difflib
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +10,7 @@ from ilhte_bayes.data.open_table import Table, open_table, require_columns
 from ilhte_bayes.data.reduction import Reduced, kind_rows
 from ilhte_bayes.data.reduction_file import opened_reduced
 from ilhte_bayes.data.roles import IRW_ITEM, IRW_PERSON, IRW_TREATMENT, Roles
-from ilhte_bayes.errors import DataError, NotAvailable
+from ilhte_bayes.errors import DataError, NotAvailable, unknown_argument
 from ilhte_bayes.models.model import Model, as_list
 from ilhte_bayes.models.reduced import require_kept
 
@@ -139,9 +138,7 @@ def _refuse_unknown(options: Mapping[str, Any]) -> None:
         if parameter.kind is parameter.KEYWORD_ONLY and name != "roles"
     ]
     for name in options.keys() - set(passed_on):
-        close = difflib.get_close_matches(name, known := [*own, *passed_on], n=1)
-        hint = f" Did you mean {close[0]}=?" if close else ""
-        raise TypeError(f"il_hte has no argument {name!r}.{hint} It has {', '.join(known)}.")
+        raise unknown_argument("il.il_hte", name, [*own, *passed_on])
 
 
 def _require_constant(table: pd.DataFrame, item: str, features: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ilhte_bayes.data.assignment import AssignmentKind, find_assignment
+from ilhte_bayes.data.assignment import AssignmentKind, find_assignment, known_kind
 from ilhte_bayes.data.cautions import arms_without_zero, look_alikes, odd_roles, renamed_levels
 from ilhte_bayes.data.checks import silent_items
 from ilhte_bayes.data.coding import code_response
@@ -53,7 +53,7 @@ def build_reduced(
     found = find_assignment(
         rows,
         roles,
-        kind=assignment,
+        kind=known_kind(assignment),
         grouped_by=grouped_by,
         formula=formula.text,
         n_persons=reduced.n_persons,

@@ -30,7 +30,7 @@ from ilhte_bayes.estimands.result import Result
 from ilhte_bayes.fits.draw_tables import flat, summary
 from ilhte_bayes.fits.fit import Fit, require_group
 from ilhte_bayes.fits.intervals import TAILS, p_words
-from ilhte_bayes.formulas.columns import variables
+from ilhte_bayes.formulas.term_variables import factors_of, uses
 from ilhte_bayes.models.ability import read_ability
 from ilhte_bayes.models.discrimination import read_discrimination
 from ilhte_bayes.models.model import Model, with_parts
@@ -144,9 +144,7 @@ def _interaction(model: Model) -> str | None:
     treatment, columns = str(model.roles.treatment), model.responses.patterns.columns.tolist()
     found = []
     for term in model.design.terms:
-        parts = [part.split("[")[0] for part in term.split(":")]
-        used = {name for part in parts if part in columns for name in variables(part, columns)}
-        if len(parts) > 1 and treatment in used:
+        if len(factors_of(term, columns)) > 1 and uses(term, treatment, columns):
             found.append(term)
     return found[0] if len(found) == 1 else None
 

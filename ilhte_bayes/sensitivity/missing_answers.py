@@ -188,12 +188,30 @@ def _missing(model: Model, rows: pd.DataFrame) -> np.ndarray:
     answered[person[~gone & (person >= 0)]] = True
     found = gone & (person >= 0) & answered[person]
     if not found.any():
-        raise DataError(
-            "no answer is missing among persons who gave one. If the table leaves out the rows of "
-            "missing answers, say absent_rows='missing'; persons without any are a matter for "
-            "il.absent_persons(fit)."
-        )
+        raise DataError(_nothing_missing(model, rows, person, answered))
     return np.asarray(found)
+
+
+def _nothing_missing(
+    model: Model, rows: pd.DataFrame, person: np.ndarray, answered: np.ndarray
+) -> str:
+    """What to type where the table has no row of a missing answer."""
+    item = encode(rows[str(model.roles.item)]).code
+    known = (person >= 0) & (item >= 0)
+    known[known] = answered[person[known]]
+    pairs = int(answered.sum()) * np.unique(item[item >= 0]).size
+    absent = pairs - cross(person[known], item[known].astype(np.int64))[1].size
+    if not absent:
+        return (
+            "no answer is missing: every person who gave one answered every item. Persons without "
+            "any are a matter for il.absent_persons(fit)."
+        )
+    return (
+        f"no row has an empty answer of a person who gave others, but {absent:,} of {pairs:,} pairs "
+        "of a person and an item have no row. If these are answers that were not given, say "
+        "absent_rows='missing'; 'not asked', the default, takes them for items that the person "
+        "never saw, and nothing is missing."
+    )
 
 
 def _person_code(model: Model, rows: pd.DataFrame) -> np.ndarray:

@@ -29,7 +29,7 @@ def model_on(model: Model, table: pd.DataFrame) -> Model:
             table,
             model.family.name,
             roles=model.roles,
-            reference=_references(model),
+            reference=model.responses.references,
             levels=answer_order(model, table[model.formula.response.column]),
             assignment=model.assignment.kind if model.assignment else None,
             discrimination=model.discrimination,
@@ -51,17 +51,6 @@ def answer_order(model: Model, answers: pd.Series) -> list[str] | None:
         return None
     found, known = used(column).texts, model.responses.response_coding.levels
     return [*(text for text in known if text in found), *(t for t in found if t not in known)]
-
-
-def _references(model: Model) -> dict[str, str]:
-    """The level that each factor's others are compared with."""
-    patterns = model.responses.patterns
-    return {
-        coding.column: coding.levels[0]
-        for coding in model.responses.codings
-        if coding.column in patterns
-        and isinstance(patterns[coding.column].dtype, pd.CategoricalDtype)
-    }
 
 
 def moving_columns(fit: Fit) -> list[str]:

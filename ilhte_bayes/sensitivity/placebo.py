@@ -68,7 +68,8 @@ def placebo(
     Raises
     ------
     DataError
-        If there are no such rows, or a person's arm is nowhere to be found.
+        If there are no such rows, they are those that the model was made of, or a person's arm is
+        nowhere to be found.
 
     Notes
     -----
@@ -98,7 +99,9 @@ def placebo(
         )
     rows, where = _rows_before(model, open_table(table), occasion, before)
     rows, taken = _with_arms(model, rows, where.later)
-    earlier = refit(fit, model_on(model, rows))
+    before_treatment = model_on(model, rows)
+    _refuse_same(model, before_treatment, where)
+    earlier = refit(fit, before_treatment)
     parts = [_averages(earlier, fit), _spreads(earlier, fit, name)]
     frame = pd.concat([part for part in parts if len(part)])
     frame = frame.sort_index(level="contrast", sort_remaining=False, kind="stable")
@@ -115,6 +118,23 @@ class _Where(NamedTuple):
 
     sentence: str
     later: pd.DataFrame | None
+
+
+def _refuse_same(model: Model, before_treatment: Model, where: _Where) -> None:
+    """The answers after treatment cannot show what there was before it."""
+    if before_treatment.responses.fingerprint() != model.responses.fingerprint():
+        return
+    if where.later is None:
+        raise DataError(
+            "the table holds the answers that the model was made of, and no column tells occasions "
+            "apart: an effect in them is the one already found. Give the table of answers before "
+            "treatment; or all answers, with the column of the occasion: occasion='...'."
+        )
+    raise DataError(
+        f"{where.sentence.rstrip('.')}: these are the answers that the model was made of, so its "
+        "effect is the one already found. Fit the model to the answers after treatment, and give "
+        "that."
+    )
 
 
 def _rows_before(

@@ -16,8 +16,8 @@ def describe_conditional(fit: "ConditionalFit") -> str:
     lines = [
         f"{fit.contrast}: {fit.noun} on each item beyond the average item's "
         "(logits, 95 % intervals), given the sum score",
-        f"{fit.n_informative:,} persons; {fit.n_left_out:,} left out, who got all or none of "
-        "their items right",
+        f"{fit.n_informative:,} persons; {fit.n_left_out:,} left out, who gave the same "
+        "answer to all their items",
         "",
         ordered.to_string(float_format="{:.3f}".format),
         "",

@@ -12,6 +12,7 @@ from ilhte_bayes.errors import plural
 from ilhte_bayes.fits.draw_tables import LOG_DISCRIMINATION
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.formulas.design import Group
+from ilhte_bayes.formulas.term_variables import factors_of
 from ilhte_bayes.models.discrimination import find_loading
 from ilhte_bayes.models.model import Model, with_parts
 from ilhte_bayes.show.words import (
@@ -184,7 +185,7 @@ def _short(model: Model, group: Group, column: str) -> str:
     if column in group.shapes:
         return shape_words(column)
     words = term_words(column)
-    if treatment is not None and column.split("[")[0] == treatment:
+    if factors_of(column, model.responses.patterns.columns) == [(treatment,)]:
         return f"the difference by {words}" if noun == "difference" else f"the {noun} of {words}"
     return f"the coefficient of {words}"
 

@@ -44,6 +44,11 @@ def _quoted(value: object) -> str:
     return str(value).replace("\\", "\\\\").replace('"', '\\"')
 
 
+def grouping(model: Model) -> list[str]:
+    """Columns of ids."""
+    return list(dict.fromkeys(name for g in model.design.groups for name in g.variables))
+
+
 def factors(model: Model) -> dict[str, tuple[str, ...]]:
     """Levels of each covariate that is a factor here, the reference first."""
     kinds = model.responses.patterns.dtypes

@@ -5,7 +5,7 @@ glmer, clmm and brms are R, bambi is Python, PROC GLIMMIX is SAS; `d` is the tab
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html import escape
 from typing import Literal, get_args
 
@@ -14,21 +14,21 @@ from ilhte_bayes.models.model import Model
 from ilhte_bayes.show.peer_formulas import (
     answer,
     answer_test,
-    columns_of,
-    dummies,
     factors,
+    grouping,
     levels_text,
     r_fixed,
     r_lines,
     r_random,
 )
+from ilhte_bayes.show.peer_sas import LINKS, glimmix
 
 Program = Literal["glmer", "clmm", "glimmix", "brms", "bambi"]
 
 _FAMILIES = {
     "glmer": {"bernoulli": ""},
     "clmm": {"cumulative": ""},
-    "glimmix": {"bernoulli": "binary", "cumulative": "clogit", "multinomial": "glogit"},
+    "glimmix": LINKS,
     "brms": {
         "bernoulli": "bernoulli",
         "cumulative": "cumulative",
@@ -105,13 +105,21 @@ def _refuse(model: Model, program: str) -> None:
     columns = [
         model.formula.response.column,
         *map(str, model.responses.patterns),
-        *_grouping(model),
+        *grouping(model),
     ]
     if odd := [name for name in dict.fromkeys(columns) if not name.isidentifier()]:
         renamed = {name: re.sub(r"\W+", "_", name) for name in odd}
         raise NotAvailable(
             f"other programs do not read the column name(s) {listed(odd)} as they are. Rename them "
             f"first: table = table.rename(columns={renamed})."
+        )
+    response = model.formula.response
+    if response.comparison not in (None, "==", "!=") and isinstance(response.value, str):
+        raise NotAvailable(
+            f"'{response.text}' compares words by an order that other programs do not know: they "
+            f"sort {response.column} by the alphabet. Name the answers that count as 1: "
+            f"table['{response.column}_is_1'] = table[{response.column!r}].isin([...]).astype(int), "
+            "and take that for the response."
         )
     lacks = {
         "discriminations by item (2PL)": model.discrimination is not None,
@@ -144,7 +152,7 @@ def _clmm(model: Model) -> str:
     return _joined(
         "# R, ordinal: signs as here; 'Threshold coefficients' are the thresholds.",
         *(own if model.thresholds == "item" else []),
-        *(f"d${name} <- factor(d${name})" for name in _grouping(model)),
+        *(f"d${name} <- factor(d${name})" for name in grouping(model)),
         *r_lines(model, apart=True),
         f"m <- ordinal::clmm({answer(model)} ~ {r_fixed(model)} + {r_random(model, apart=True)}, "
         "data = d)",
@@ -210,11 +218,6 @@ def _bambi(model: Model) -> str:
     return _joined(*lines)
 
 
-def _grouping(model: Model) -> list[str]:
-    """Columns of ids."""
-    return list(dict.fromkeys(name for g in model.design.groups for name in g.variables))
-
-
 def _correlated(model: Model) -> bool:
     return any(len(block) > 1 for group in model.design.groups for block in group.blocks)
 
@@ -226,83 +229,6 @@ def _nested(model: Model) -> list[str]:
     return []
 
 
-def _glimmix(model: Model) -> str:
-    kind = _FAMILIES["glimmix"][model.family.name]
-    left, column = answer(model), model.formula.response.column
-    levels = model.responses.response_coding.levels
-    test, notes, before = answer_test(model), [], []
-    by = f" group={column}" if model.family.nominal else ""
-    classes = _grouping(model)
-    named = [f"{name}(ref='{own[0]}')" for name, own in factors(model).items()]
-    if kind == "binary":
-        notes.append("* SAS: Laplace, the same likelihood as il.laplace; signs as here;")
-        target, link = f"{left}(event='1')", "dist=binary link=logit"
-        if test is not None:
-            sign = {"==": "=", "!=": "^="}.get(test[0], test[0])
-            value = test[1].replace('"', "'")
-            before.append(f"data d; set d; {left} = ({column} {sign} {value}); run;")
-    elif kind == "clogit":
-        notes.append("* SAS: intercepts are the thresholds, every slope has the other sign")
-        notes.append(
-            "  (with the option (descending) slopes are as here, and intercepts change sign);"
-        )
-        if model.thresholds == "item":
-            notes.append("* No thresholds by item: this is thresholds='common';")
-        target, link = left, "dist=multinomial link=clogit"
-    else:
-        if model.logits == "correlated":
-            notes.append("* Correlated categories: SAS has them with type=un and no group=;")
-        target, link = f"{left}(ref='{levels[0]}')", "dist=multinomial link=glogit"
-        named = [left, *named]
-    fixed = _sas_spelling(r_fixed(model))
-    before += [
-        f"data d; set d; {dummy} = {' * '.join(map(_sas_test, pieces))}; run;"
-        for dummy, pieces in dummies(model, every=True).items()
-    ]
-    if "(" in fixed:
-        notes.append("* Transforms of covariates: compute them in a data step first;")
-    return _joined(
-        *notes,
-        *before,
-        "proc glimmix data=d method=laplace;",
-        f"  class {' '.join([*classes, *named])};",
-        f"  model {target} = {'' if fixed == '1' else fixed + ' '}/ {link} solution;",
-        *(f"  {line}{by};" for line in _glimmix_random(model)),
-        "run;",
-    )
-
-
-def _glimmix_random(model: Model) -> Iterator[str]:
-    for term in model.formula.random:
-        *outer, inner = term.group
-        subject = f"{inner}({' '.join(outer)})" if outer else inner
-        pieces = [piece.strip() for piece in term.columns.split(" + ")]
-        split = re.fullmatch(r"C\((\w+)\)", pieces[-1]) if pieces[0] == "0" else None
-        if split and model.design.group(term.name).split:
-            yield f"random intercept / subject={subject} group={split[1]}"
-            continue
-        effects = [
-            "intercept" if c == "Intercept" else _sas_spelling(d)
-            for c, d in columns_of(model, term)
-        ]
-        kind = f" type={'un' if term.correlated else 'vc'}" if len(effects) > 1 else ""
-        yield f"random {' '.join(effects)} / subject={subject}{kind}"
-
-
-def _sas_spelling(side: str) -> str:
-    """R's spelling in SAS's: `a*b` is `a|b`, `a:b` is `a*b`."""
-    side = side.replace(" + ", " ").replace("*", "|").replace(":", "*")
-    return re.sub(r"I\((\w+)\^2\)", r"\1*\1", side)
-
-
-def _sas_test(piece: tuple[str, str | None]) -> str:
-    name, level = piece
-    if level is None:
-        return name
-    number = re.fullmatch(r"-?\d+(\.\d+)?", level)
-    return f"({name} = {level})" if number and name else f"({name} = '{level}')"
-
-
 def _joined(*lines: str) -> str:
     return "\n".join(lines)
 
@@ -310,7 +236,7 @@ def _joined(*lines: str) -> str:
 _WRITERS: dict[str, Callable[[Model], str]] = {
     "glmer": _glmer,
     "clmm": _clmm,
-    "glimmix": _glimmix,
+    "glimmix": glimmix,
     "brms": _brms,
     "bambi": _bambi,
 }

@@ -6,8 +6,6 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-import pandas as pd
-
 from ilhte_bayes.engines.refit import sampling_settings
 from ilhte_bayes.fits.fit import Fit
 from ilhte_bayes.fits.storage import made_by
@@ -27,9 +25,9 @@ def code(fit: Fit, beside: Sequence[Fit] = ()) -> str:
     if model.family.name != "bernoulli":
         arguments.append(f"family={model.family.name!r}")
     named = {
-        "roles": _roles(model),
+        "roles": {} if model.design.reduced else _roles(model),
         "levels": _levels(model),
-        "reference": _references(model),
+        "reference": model.responses.references,
         "thresholds": None if model.thresholds == "common" else model.thresholds,
         "own_slopes": list(model.own_slopes),
         "logits": None if model.logits == "independent" else model.logits,
@@ -47,8 +45,10 @@ def code(fit: Fit, beside: Sequence[Fit] = ()) -> str:
     inside = "".join(f"    {argument},\n" for argument in arguments)
     others = ", ".join(_fit_call(other) for other in beside if other.model is model)
     last = f", beside=[{others}]" if others else ""
+    counts = "reduced = il.reduce(...)  # or il.load(...) of what reduced.save(...) wrote\n"
+    first = counts if model.design.reduced else ""
     return (
-        f"import ilhte_bayes as il\n\nmodel = il.Model(\n{inside})\n"
+        f"import ilhte_bayes as il\n\n{first}model = il.Model(\n{inside})\n"
         f"fit = {_fit_call(fit)}\nil.report(fit, 'report.html'{last})"
     )
 
@@ -68,6 +68,8 @@ def is_bundled(source: str) -> bool:
 
 
 def _table(model: Model) -> str:
+    if model.design.reduced:
+        return "reduced"
     if is_bundled(model.source):
         return f"il.load_dataset({model.source!r})"
     return repr(model.source) if model.source else "table"
@@ -92,16 +94,6 @@ def _levels(model: Model) -> list[str] | None:
     if model.formula.response.comparison is not None or coding.levels == numbers:
         return None
     return list(coding.levels)
-
-
-def _references(model: Model) -> dict[str, str]:
-    patterns = model.responses.patterns
-    return {
-        coding.column: coding.levels[0]
-        for coding in model.responses.codings
-        if isinstance(patterns[coding.column].dtype, pd.CategoricalDtype)
-        and coding.levels[0] != min(coding.levels)
-    }
 
 
 def _priors(model: Model) -> str:

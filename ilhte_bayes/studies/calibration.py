@@ -21,7 +21,7 @@ import xarray as xr
 from scipy import stats
 
 from ilhte_bayes.engines.nuts import sample
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, require_whole
 from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.models.model import Model
 from ilhte_bayes.models.prior_draws import draw_from_prior
@@ -281,9 +281,8 @@ def calibrate(
     >>> found.n
     2
     """
-    for name, value in (("n", n), ("kept", kept), ("workers", workers)):
-        if not isinstance(value, int) or value < 1:
-            raise ModelError(f"{name}={value!r}: it is a whole number of at least 1.")
+    require_whole(n=n, kept=kept, workers=workers, draws=draws)
+    require_whole(0, seed=seed)
     if engine != "nuts" and not callable(engine):
         raise ModelError(
             f"engine={engine!r}: it is 'nuts', or a function of (model, draws, seed) that gives "

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, is_whole_number, require_whole
 from ilhte_bayes.estimands.card_notes import TOO_OFTEN, VERY_FEW_ITEMS
 from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.studies.closed_form import average_df, closed_form
@@ -200,9 +200,8 @@ def power(
     >>> found.frame[["persons", "items", "n"]].iloc[0].tolist()
     [60, 6, 4]
     """
-    for name, value in (("n", n), ("workers", 1 if workers is None else workers)):
-        if not isinstance(value, int) or value < 1:
-            raise ModelError(f"{name}={value!r}; it is a whole number of at least 1.")
+    require_whole(n=n, workers=1 if workers is None else workers)
+    require_whole(0, seed=seed)
     if engine not in ("quadrature", "laplace"):
         raise ModelError(f"engine={engine!r}; it is 'quadrature' or 'laplace'.")
     if not 0 < alpha < 1:
@@ -244,7 +243,7 @@ def _grid(trial: Trial | Sequence[Trial], sizes: dict) -> list[Trial]:
             "sigma_zeta=0.2), persons=[250, 500, 1000], items=[10, 20, 40])."
         )
     lists = {
-        name: [values] if isinstance(values, int) else [int(v) for v in values]
+        name: [int(values)] if is_whole_number(values, 0) else [int(v) for v in values]
         for name, values in sizes.items()
         if values is not None
     }

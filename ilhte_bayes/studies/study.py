@@ -11,14 +11,13 @@ import pandas as pd
 
 from ilhte_bayes.data.integer_codes import natural_order
 from ilhte_bayes.data.open_table import Table
-from ilhte_bayes.errors import DataError, ModelError, listed
+from ilhte_bayes.errors import DataError, ModelError, listed, require_whole
 from ilhte_bayes.fits.fit import Engine
 from ilhte_bayes.fits.progress import steps
 from ilhte_bayes.studies.analyse import Job, Settings
 from ilhte_bayes.studies.study_result import Study, make_study
 from ilhte_bayes.studies.trial_jobs import run_jobs
 from ilhte_bayes.studies.trial_results import TrialResult, find, fingerprint, keep
-from ilhte_bayes.studies.workers import check_workers
 
 Trials = str | PathLike[str] | Mapping[str, Table] | Iterable[tuple[str, Table]]
 _MODELS = ("M_0", "M_A", "M_B", "M_C")
@@ -105,7 +104,7 @@ def study(
     True
     """
     settings = _settings(models, engine, covariate, most_persons, draws, seed, roles)
-    check_workers(workers)
+    require_whole(workers=workers)
     n_trials, sources = _open(trials)
     place = _results_folder(trials, folder)
     results: dict[str, TrialResult] = {}
@@ -200,9 +199,8 @@ def _settings(
         raise ModelError(f"engine={engine!r}; it is one of {listed(_ENGINES)}.")
     if taken := [name for name in ("effects", "moderators") if name in roles]:
         raise ModelError(f"{listed(taken)}: models decide it. Leave it out.")
-    for name, value in (("draws", draws), ("most_persons", most_persons)):
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise ModelError(f"{name}={value!r}: it is a whole number of at least 1.")
+    require_whole(draws=draws, most_persons=1 if most_persons is None else most_persons)
+    require_whole(0, seed=seed)
     ordered = tuple(name for name in _MODELS if name in given)
     return Settings(ordered, engine, covariate, most_persons, draws, seed, __version__, dict(roles))
 

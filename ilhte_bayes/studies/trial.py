@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.errors import ModelError
+from ilhte_bayes.errors import ModelError, is_whole_number
 from ilhte_bayes.families import get_family
 
 Family = Literal["bernoulli", "cumulative", "adjacent"]
@@ -181,7 +181,7 @@ def _rules(t: Trial) -> list[tuple[bool, str, str]]:
 
 
 def _whole(value: object, low: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= low
+    return is_whole_number(value, low)
 
 
 class Layout(NamedTuple):

@@ -11,8 +11,6 @@ from typing import Any
 import cloudpickle
 from threadpoolctl import threadpool_limits
 
-from ilhte_bayes.errors import ModelError
-
 
 class Workers(ProcessPoolExecutor):
     """Processes that do not run the user's script again; leaving them drops tasks not yet begun.
@@ -54,12 +52,6 @@ def in_processes[T, R](
     with Workers(workers) as pool:
         for done in as_completed([pool.submit(work, task) for task in tasks]):
             yield done.result()
-
-
-def check_workers(workers: int) -> None:
-    """Refuse a number of processes that makes no sense."""
-    if not isinstance(workers, int) or workers < 1:
-        raise ModelError(f"workers={workers!r}: it is a whole number of at least 1.")
 
 
 def _run(task: bytes) -> Any:

@@ -1,6 +1,7 @@
 """Replicated answers have the probabilities of the model, for new persons and the same ones."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_fits import integral, known_fit, trial
 from scipy.special import expit
@@ -105,3 +106,14 @@ def test_what_cannot_be_replicated_is_refused(fit):
     nobody = il.Model("resp ~ treat + (1 | item)", trial(3, persons=30, items=4), roles={})
     with pytest.raises(il.errors.ModelError, match="persons='same'"):
         replicate(il.laplace(nobody), persons="new")
+
+
+def test_counts_of_many_equal_answers_do_not_wrap():
+    """40,000 equal answers to one question: more than 16 bits hold."""
+    table = pd.DataFrame({"y": np.repeat([0, 1], [10_000, 40_000]), "g": "a"})
+    table.loc[::2, "g"] = "b"
+    fit = il.laplace(il.Model("y ~ 1 + (1 | g)", table), objective="map")
+    found = replicate(fit, draws=4)
+    assert found.observed.sum(axis=0).tolist() == [10_000, 40_000]
+    means = [one[:, 1].sum() / one.sum() for one in found.tables()]
+    np.testing.assert_allclose(means, 0.8, atol=0.02)  # 50,000 answers: SE .002, and of the fit

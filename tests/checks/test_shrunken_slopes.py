@@ -29,6 +29,18 @@ def test_equal_slopes_stay_equal():
     np.testing.assert_allclose(found.slopes, np.mean([0.5, 0.52, 0.49]))
 
 
+def test_an_sd_of_zero_has_p_one_whatever_the_rounding():
+    """Slopes nearer to each other than their errors: the maximum is at 0, its ratio exactly 0."""
+    rng = np.random.default_rng(3)
+    for seed in range(200):
+        root = rng.normal(size=(2, 2))
+        covariance = root @ root.T
+        v = (covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]) / 2
+        b = np.array([0.0, np.sqrt(2 * v) * rng.uniform(0, 0.99)])  # closed form: d^2 < v
+        found = shrink(b, covariance, np.zeros(2, dtype=int), seed=seed)
+        assert (found.sd, found.ratio, found.p) == (0.0, 0.0, 1.0)
+
+
 def test_restricted_likelihood_and_predictions_by_brute_force():
     rng = np.random.default_rng(4)
     root = rng.normal(size=(6, 6)) * 0.2

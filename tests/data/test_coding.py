@@ -91,7 +91,7 @@ def test_what_is_no_answer_is_refused(values, left, options, said):
     [
         ([0, 1, 2], "holds 0, 1, 2; family 'bernoulli' takes 0 and 1.*\"y >= 1 ~ ...\""),
         ([0, 2, 2], "holds 0, 2; family 'bernoulli' takes 0 and 1"),
-        (ANSWERS, "takes two answers.*\"y == 'perhaps' ~ ...\""),
+        (ANSWERS, "takes two answers.*\"y == 'yes' ~ ...\""),
     ],
     ids=str,
 )
@@ -166,3 +166,11 @@ def test_reference_changes_the_sign_of_an_effect_and_nothing_else(make_trial):
     # two searches stop at slightly different points of one maximum
     assert turned.coefficients.loc["trt[T.drug]", "estimate"] == pytest.approx(-effect, abs=1e-5)
     assert turned.loglik == pytest.approx(plain.loglik, abs=1e-7)
+
+
+def test_more_categories_than_answers_can_have_are_refused(make_trial):
+    trial = make_trial(60, 4)
+    for kind in ("object", "category"):
+        words = pd.Series([f"w{k:03d}" for k in range(len(trial))]).astype(kind)
+        with pytest.raises(DataError, match=r"240 categories .* at most 100"):
+            il.il_hte(trial.assign(resp=words.to_numpy()), family="multinomial")

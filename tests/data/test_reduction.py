@@ -300,3 +300,15 @@ def test_rows_in_long_form_are_all_the_answers(reduced):
     assert answers.sum() == reduced.n_answers
     assert (answers <= persons).all()
     assert not table.duplicated(["id", "item", "resp"]).any()
+
+
+def test_a_column_with_two_roles_is_refused(make_trial):
+    with pytest.raises(il.errors.DataError, match="'id' plays two roles"):
+        il.reduce(make_trial(20, 3), item="id")
+
+
+def test_how_arms_were_given_is_one_of_two_words(make_trial):
+    reduced = il.reduce(make_trial(60, 4))
+    with pytest.raises(il.errors.DataError, match="assignment='randomized'"):
+        il.il_hte(reduced, assignment="randomized")
+    assert il.il_hte(reduced, assignment="randomised").assignment.kind == "randomised"

@@ -93,3 +93,17 @@ def test_what_has_t_for_few_clusters_is_what_the_model_has(schools):
     plain = il.Model("resp ~ treat + (1 | cluster_id)", one, roles={"treatment": "treat"})
     text = repr(il.odds_ratios(il.laplace(plain)))
     assert "il.fixed_tests has those of t" in text and "il.effect_card" not in text
+
+
+@pytest.mark.parametrize(
+    ("answers", "codes"),
+    [
+        ([*range(10), -9], "-9"),
+        ([*range(11), 99], "99"),
+        ([0, 1, 7, 8, 9], "7, 8, 9"),
+        ([1, 2, 3, 4, 98, 99], "98, 99"),
+    ],
+)
+def test_each_code_is_judged_by_the_gap_below_it(schools, answers, codes):
+    schools["resp"] = np.resize(answers, len(schools))
+    assert f" {codes} looks like a code" in notes_of(schools, response="resp >= 3")

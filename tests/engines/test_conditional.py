@@ -396,6 +396,7 @@ def test_prints_as_a_table():
     for words in ("treat 1 v 0", "Andersen's test: chi-square", "95 % interval", "left out"):
         assert words in text
     assert found._repr_html_().startswith("<pre>")
+    assert f"{found.n_left_out} left out, who gave the same answer to all their items" in text
     assert "One difference for all items" in found.andersen.sentence("difference")
 
 

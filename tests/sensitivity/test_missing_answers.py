@@ -64,6 +64,18 @@ def test_rows_that_were_left_out_can_be_missing_answers(found, gaps):
         np.testing.assert_array_equal(again.frame["recoded"], found.frame["recoded"])
 
 
+def test_pairs_without_a_row_are_counted_where_no_answer_is_empty(gaps):
+    small = gaps.dropna(subset="resp")
+    fit = il.laplace(il.il_hte(small), objective="map")
+    persons = small["id"].nunique()
+    absent = persons * 6 - len(small)
+    with pytest.raises(il.errors.DataError) as refused:
+        il.missing_answers(fit, small)
+    assert f"but {absent} of {persons * 6} pairs" in str(refused.value)
+    assert "say absent_rows='missing'; 'not asked', the default" in str(refused.value)
+    assert il.missing_answers(fit, small, absent_rows="missing").frame["recoded"].max() == absent
+
+
 def test_the_assumptions_are_printed(found):
     text = repr(found)
     for word in ("Ignorable: ", "All wrong: ", "Not reached wrong: ", "Omitted wrong: "):
@@ -106,8 +118,9 @@ def test_draws_are_refitted_as_draws(gaps):
 
 
 def test_what_cannot_be_told_is_refused(fit_gaps, fit_after, gaps, after):
-    with pytest.raises(il.errors.DataError, match="no answer is missing"):
-        il.missing_answers(fit_after, after)
+    for absent_rows in ("not asked", "missing"):
+        with pytest.raises(il.errors.DataError, match="no answer is missing: every person"):
+            il.missing_answers(fit_after, after, absent_rows=absent_rows)
     with pytest.raises(il.errors.DataError, match="not the table that the model was made of"):
         il.missing_answers(fit_after, gaps)
     with pytest.raises(il.errors.DataError, match="order leaves out 'q3', 'q4', 'q5', 'q6'"):

@@ -78,6 +78,17 @@ def test_groups_that_nobody_randomised_may_differ_before(after, make_answers, ki
     assert title in found.title and reason in found.notes[1]
 
 
+def test_answers_after_treatment_are_no_placebo(fit_after, after, before):
+    """They would show the treatment's own effect, and accuse the assignment."""
+    with pytest.raises(il.errors.DataError, match=r"answers that the model was made of.*occasion="):
+        il.placebo(fit_after, after.sample(frac=1, random_state=1))
+    both = pd.concat([before.assign(wave=0), after.assign(wave=1)], ignore_index=True)
+    with pytest.raises(
+        il.errors.DataError, match=r"wave = 1: these are the answers that the model"
+    ):
+        il.placebo(fit_after, both, before=1)
+
+
 def test_rows_that_say_nothing_are_refused(fit_after, after, before):
     with pytest.raises(il.errors.DataError, match=r"column 'wave' has 1, 2\. Name occasions"):
         both = pd.concat([before.assign(wave=1), after.assign(wave=2)])
@@ -86,3 +97,30 @@ def test_rows_that_say_nothing_are_refused(fit_after, after, before):
         il.placebo(fit_after, before, before=0)
     with pytest.raises(il.errors.DataError, match="none of these persons' arms"):
         il.placebo(fit_after, before.drop(columns="treat").assign(id=lambda t: t["id"] + 1000))
+
+
+def test_which_occasion_came_first(fit_after, after, before):
+    """Of an ordered Categorical its own order; words are not sorted, but asked about."""
+    both = pd.concat([after.assign(wave="post"), before.assign(wave="pre")], ignore_index=True)
+    with pytest.raises(il.errors.DataError, match="words, so which came first is not known"):
+        il.placebo(fit_after, both)
+    named = il.placebo(fit_after, both, before="pre").frame
+    ordered = both.assign(wave=pd.Categorical(both["wave"], ["pre", "post"], ordered=True))
+    pd.testing.assert_frame_equal(il.placebo(fit_after, ordered).frame, named)
+
+
+@pytest.mark.parametrize("kind", ["words", "bool", "categorical"])
+def test_answers_keep_the_coding_of_the_fit(kind, after, before):
+    """The answer scored 0 is the one named by reference, in the table before treatment, too."""
+
+    def coded(table):
+        yes = table["resp"] == 1
+        as_words = yes.map({True: "n", False: "y"})  # "n" is scored 1, against the alphabet
+        kinds = {"words": as_words, "bool": ~yes, "categorical": as_words.astype("category")}
+        return table.assign(resp=kinds[kind])
+
+    first = "True" if kind == "bool" else "y"
+    fit = il.laplace(il.il_hte(coded(after), reference={"resp": first}), objective="map")
+    found = il.placebo(fit, coded(before)).frame["estimate"]
+    plain = il.laplace(il.il_hte(after), objective="map")
+    np.testing.assert_allclose(found, il.placebo(plain, before).frame["estimate"], atol=1e-5)

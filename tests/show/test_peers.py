@@ -78,12 +78,58 @@ def test_sas_has_its_own_signs_stars_and_dummies(table):
     sas = il.as_code(ordinal, "glimmix")
     assert "every slope has the other sign" in sas
     assert "class item arm(ref='placebo');" in sas
-    assert "model rating = arm|pre pre*pre / dist=multinomial link=clogit solution;" in sas
+    assert "model rating_score = arm|pre pre*pre / dist=multinomial link=clogit solution;" in sas
     assert "arm_drug = (arm = 'drug');" in sas
     assert "random intercept arm_a__new__one arm_drug / subject=item type=un;" in sas
     clmm = il.as_code(ordinal, "clmm")
     assert 'levels = c("low", "mid", "high"), ordered = TRUE' in clmm
     assert "d$item <- factor(d$item)" in clmm and "(arm | item)" in clmm
+
+
+def scores_by_the_data_step(code: str) -> dict[str, int]:
+    """What the generated `select` makes of each answer."""
+    return {text: int(k) for text, k in re.findall(r"when \('?(.*?)'?\) \w+ = (\d+);", code)}
+
+
+@pytest.mark.parametrize("as_levels", [True, False])
+def test_sas_gets_words_in_their_order_not_the_alphabets(table, as_levels):
+    order = ["never", "sometimes", "don't know", "always"]
+    words = pd.Categorical.from_codes(table["score"], order, ordered=True)
+    answers = table.assign(rating=words.astype(str) if as_levels else words)
+    given = {"levels": order} if as_levels else {}
+    code = il.as_code(
+        il.Model("rating ~ pre + (1 | id)", answers, "cumulative", **given), "glimmix"
+    )
+    assert scores_by_the_data_step(code.replace("''", "'")) == {w: k for k, w in enumerate(order)}
+    assert "when ('don''t know')" in code and "model rating_score = pre /" in code
+
+
+def test_sas_sorts_numbers_by_itself_unless_they_are_turned_round(table):
+    up = il.as_code(il.Model("score ~ pre + (1 | id)", table, "cumulative"), "glimmix")
+    assert "model score = pre" in up and "select" not in up
+    text = table.assign(score=table["score"].astype(str))
+    down = il.Model("score ~ pre + (1 | id)", text, "cumulative", levels=["3", "2", "1", "0"])
+    code = il.as_code(down, "glimmix")
+    assert scores_by_the_data_step(code) == {"3": 0, "2": 1, "1": 2, "0": 3}
+
+
+@pytest.mark.parametrize("program", ["glmer", "glimmix", "brms", "bambi"])
+def test_words_compared_by_their_order_are_not_left_to_the_alphabet(table, program):
+    words = pd.Categorical(table["rating"], ["low", "mid", "high"], ordered=True)
+    own = il.Model("rating >= 'mid' ~ pre + (1 | id)", table.assign(rating=words))
+    with pytest.raises(il.errors.NotAvailable, match=r"by the alphabet.*isin\(\[...\]\)"):
+        il.as_code(own, program)
+
+
+def test_sas_forms_groups_of_classes_only(table):
+    """A number that is no class starts a new group wherever it differs from the row before."""
+    trial = table.assign(treat=table["id"] % 2)
+    code = il.as_code(il.il_hte(trial, response="y", ability_sd="by_arm"), "glimmix")
+    classes = re.search(r"class (.*);", code)[1].split()
+    groups = re.findall(r"group=(\w+)", code)
+    assert groups == ["treat_group"] and set(groups) <= set(classes)
+    assert "data d; set d; treat_group = treat; run;" in code
+    assert "= treat /" in code  # the slope stays that of a number
 
 
 def test_bambi_code_is_python_and_says_that_it_has_no_correlations(table):

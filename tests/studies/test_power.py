@@ -167,7 +167,7 @@ def test_the_figure_shows_the_floor_of_each_number_of_items(found):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"n": 0}, "n=0; it is a whole number"),
+        ({"n": 0}, "n=0: it is a whole number"),
         ({"engine": "nuts"}, "'quadrature' or 'laplace'"),
         ({"alpha": 5}, "such as 0.05"),
         ({"persons": [2]}, "persons=2"),

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+import ilhte_bayes as il
 from ilhte_bayes.errors import ModelError
-from ilhte_bayes.studies.workers import Workers, check_workers
+from ilhte_bayes.studies.workers import Workers
 
 SIMPLE = """
 import os
@@ -84,5 +85,5 @@ def test_leaving_drops_what_has_not_begun():
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, "2"])
 def test_numbers_of_processes_that_make_no_sense_are_refused(workers):
-    with pytest.raises(ModelError, match="at least 1"):
-        check_workers(workers)
+    with pytest.raises(ModelError, match=f"workers={workers!r}: .* at least 1"):
+        il.study({}, workers=workers)

@@ -41,7 +41,8 @@ def estimates(fit: Fit) -> Section:
     )
     intro = (
         f"{kind} 95 % intervals, in logits{scale}. A dash: not available, because the estimate "
-        "lies at the edge of its range."
+        "lies at the edge of its range. An SD's interval never reaches 0, by how it is made: it is "
+        "no test of whether levels differ."
     )
     return Section(
         "All estimates",
