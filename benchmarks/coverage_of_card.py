@@ -159,6 +159,7 @@ def trial(seed: int, *, study: str, engine: str, persons: int, items: int) -> li
     from ilhte_bayes.errors import IlhteWarning
     from ilhte_bayes.estimands.card import card_draws
     from ilhte_bayes.estimands.items import treatment_contrasts
+    from ilhte_bayes.estimands.t_parts import mixture_interval
     from ilhte_bayes.models.simulated import simulate_answers
 
     rng = np.random.default_rng([seed, items, persons])
@@ -178,7 +179,7 @@ def trial(seed: int, *, study: str, engine: str, persons: int, items: int) -> li
     for key, true in truths(truth, rng).items():
         if study != "prior" and key[0].startswith("these") != (study == "fixed, items held"):
             continue
-        lower, upper = np.quantile(rows[key][0], tails)
+        lower, upper = mixture_interval(rows[key].values, rows[key].sd, tuple(tails))
         target = "these items" if key[0].startswith("these") else key[0]
         target = "a new test" if target.startswith("a new") else target
         out.append(
@@ -187,7 +188,7 @@ def trial(seed: int, *, study: str, engine: str, persons: int, items: int) -> li
                 "scale": key[1],
                 "covered": lower <= true <= upper,
                 "width": upper - lower,
-                "missed": rows[key][1] - true,
+                "missed": rows[key].middle - true,
             }
         )
     return out

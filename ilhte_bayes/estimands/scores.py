@@ -179,7 +179,12 @@ def _test_frame(fit: Fit, answers: Answers, n_items: int, k: int) -> pd.DataFram
         change, _ = effects(answers, target)
         index = pd.MultiIndex.from_product([[names[target]], outcomes], names=["test", "outcome"])
         middle = _with_score(answers.centre[target], size)
-        pieces.append(_frame(_with_score(change, size), middle, index))
+        frame = _frame(_with_score(change, size), middle, index)
+        if target == 3 and not fit.sampled:  # as on the card, see `card._no_better`
+            within = np.quantile(_with_score(effects(answers, 1)[0], size), TAILS, axis=0)
+            frame["lower"] = np.minimum(frame["lower"], within[0])
+            frame["upper"] = np.maximum(frame["upper"], within[1])
+        pieces.append(frame)
     return pd.concat(pieces)
 
 
