@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ilhte_bayes.estimands.card import EffectCard
+from ilhte_bayes.estimands.item_sample import few_treated
 from ilhte_bayes.estimands.items import (
     ItemEffects,
     changes_by_item,
@@ -63,6 +64,8 @@ def answers(fit: Fit, effects: ItemEffects | None, card: EffectCard | None) -> l
         return []
     if fit.model.family.nominal:
         return [_by_category(fit, treatment)]
+    if (units := few_treated(fit)) and units.confounded:
+        return [f"The answers do not tell what {treatment} does. {units.confounded}"]
     out = []
     for contrast in treatment_contrasts(fit):
         if effects is None:

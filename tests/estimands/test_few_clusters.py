@@ -87,7 +87,7 @@ def test_effects_by_item_in_points_hold_the_shared_error(three):
 
 
 @pytest.mark.parametrize("objective", ["ml", "map"])
-def test_one_school_an_arm_has_no_intervals(objective):
+def test_one_school_an_arm_has_no_intervals(objective, tmp_path):
     with pytest.warns(il.errors.IlhteWarning, match="treat and school cannot be told apart"):
         model = il.il_hte(table_of(2), clusters=["school"])
     assert model.assignment.unit == "school" and model.assignment.n_units == 2
@@ -103,6 +103,8 @@ def test_one_school_an_arm_has_no_intervals(objective):
     card = il.effect_card(fit)
     assert card.frame[["lower", "upper", "p_positive"]].isna().all(axis=None)
     assert card.frame["estimate"].notna().all()
+    page = il.report(fit, tmp_path / "page.html").read_text()
+    assert "The answers do not tell what treat does." in page and "[nan" not in page
     for text in (repr(card), card.sentence(), repr(items), repr(test), repr(scores), repr(fit),
                  repr(il.simultaneous(fit)), repr(il.odds_ratios(fit))):  # fmt: skip
         flat = " ".join(text.split())
