@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ilhte_bayes.data.answer_words import look_alike, missing_words_advice
-from ilhte_bayes.data.coding import missing_code_words
+from ilhte_bayes.data.answer_words import affirmative, look_alike, missing_words_advice
+from ilhte_bayes.data.coding import Coding, missing_code_words
 from ilhte_bayes.data.integer_codes import is_whole, used
 from ilhte_bayes.data.names import LONGEST
 from ilhte_bayes.data.needed import Needed
@@ -67,6 +67,18 @@ def missing_codes(rows: Rows) -> list[str]:
     if not advice:
         return []
     return [f"the response {column.name!r} counts every {what} as an answer. {advice}"]
+
+
+def yes_counts_as_no(coding: Coding, stated: bool) -> list[str]:
+    """Warn where two answers in words are scored by the alphabet, and "right" comes before "wrong"."""
+    levels = coding.levels
+    if stated or len(levels) != 2 or affirmative(levels) != levels[0] or levels[0] == "1":
+        return []
+    return [
+        f"{coding.column}: {levels[0]!r} is scored 0 and {levels[1]!r} 1, by the order of their "
+        f"letters, so that effects are on {levels[1]!r}. If {levels[0]!r} is to count: "
+        f"reference={{{coding.column!r}: {levels[1]!r}}}."
+    ]
 
 
 def look_alikes(rows: Rows, needed: Needed) -> list[str]:

@@ -14,6 +14,7 @@ from ilhte_bayes.data.cautions import (
     odd_roles,
     renamed_levels,
     swapped_terms,
+    yes_counts_as_no,
 )
 from ilhte_bayes.data.checks import check_nesting, check_trial
 from ilhte_bayes.data.coding import Coding, code_response, require_order
@@ -60,6 +61,9 @@ def build_from_table(
     notes = [*_check_paths(rows, formula), *check_trial(rows, read, score, needed.groups)]
     notes += odd_roles(rows, read, needed) + look_alikes(rows, needed)
     notes += renamed_levels(rows, needed) + ([] if family.nominal else missing_codes(rows))
+    if rows.response.kind == "text" and response.comparison is None:
+        stated = levels is not None or response.column in (reference or {})
+        notes += yes_counts_as_no(coding, stated)
     grouped_by = [name for group in needed.groups for name in group]
     found = find_assignment(rows, read, kind=kind, grouped_by=grouped_by, formula=formula.text)
     flow = _flow(rows, read, formula, roster)

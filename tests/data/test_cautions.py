@@ -49,3 +49,27 @@ def test_arms_of_which_neither_is_zero_are_warned_of(low, high, warned):
     found = arms_without_zero(patterns, "treat")
     assert bool(found) == warned
     assert not warned or ("never 0" in found[0] and "== 2" in found[0])
+
+
+@pytest.mark.parametrize(
+    ("words", "warned"),
+    [
+        ({0: "wrong", 1: "right"}, True),
+        ({0: "no", 1: "Yes"}, True),
+        ({0: "no", 1: "yes"}, False),
+        ({0: "bus", 1: "car"}, False),
+    ],
+)
+def test_right_that_is_scored_0_is_warned_of(make_trial, words, warned):
+    """As typed, the reference turns the effect round."""
+    trial = make_trial()
+    spoken = trial.assign(resp=trial["resp"].map(words))
+    plain = il.laplace(il.il_hte(trial)).coefficients.loc["treat", "estimate"]
+    if warned:
+        with pytest.warns(IlhteWarning, match=f"'{words[1]}' is scored 0 .*'resp': '{words[0]}'"):
+            turned = il.il_hte(spoken)
+        found = il.laplace(turned).coefficients.loc["treat", "estimate"]
+        assert found == pytest.approx(-plain, abs=1e-5)
+    model = il.il_hte(spoken, reference={"resp": words[0]})
+    found = il.laplace(model).coefficients.loc["treat", "estimate"]
+    assert found == pytest.approx(plain, abs=1e-5)
