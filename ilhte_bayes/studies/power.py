@@ -368,8 +368,8 @@ def _reading(found: Power) -> list[str]:
         notes.append(
             f"With {VERY_FEW_ITEMS} items or fewer the test of maximum likelihood exceeds its level, since "
             f"sigma_zeta is often estimated too small ({TOO_OFTEN}): simulated power is too high, and "
-            "may be above the most that t allows. il.sample(model) allows for what few items leave "
-            "unknown."
+            "may be above the most that t allows. Intervals of draws, il.sample(model), are not too "
+            "short for the item population."
         )
     for whole in sorted({plan.by_cluster for plan in found.plans if plan.clusters}):
         notes.append(

@@ -122,3 +122,12 @@ def test_refusals(reverse, by, words):
         il.subscale_effects(reverse, by)
     with pytest.raises(il.errors.DataError, match="nothing to compare"):
         il.subscale_effects(reverse, dict.fromkeys(items_of(reverse), "near"))
+
+
+def test_kinds_have_the_words_of_their_own_column():
+    """The arms have words, the feature has none, and its name comes after theirs."""
+    trial = il.load_dataset("caffeine").rename(columns={"reverse": "turned"})
+    fit = il.laplace(il.il_hte(trial, response="resp >= 2", item_features="turned"))
+    assert [c.column for c in fit.model.responses.codings] == ["treat"]
+    found = il.subscale_effects(fit, "turned").frame.loc["these items"]
+    assert found.index.tolist() == ["0", "1", "1 - 0"]
