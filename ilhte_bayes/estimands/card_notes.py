@@ -118,7 +118,7 @@ def _of_few_items(fit: Fit, n_items: int, noun: str) -> list[str]:
         ]
     new, population = _HELD[fit.objective]
     found = (
-        f"{n_items} items are few: they say little of how much {noun}s differ, and the interval of a "
+        f"{n_items} items are few: they say little of how much {noun}s vary, and the interval of a "
         "new item comes out too short. Of 8 items whose effects differ by an SD of .4, intervals "
         f"meant to hold .90 held a new item's in {new} of simulated trials, the population's in "
         f"{population}"
