@@ -546,4 +546,6 @@ def test_coverage_that_the_caution_cites(moderated, fit_of_draws, objective, eng
     else:
         fit = il.laplace(moderated.model, objective=objective)
     note = next(n for n in il.effect_card(fit).notes if n.startswith("8 items are few"))
-    assert f"a new item's in {ranges[0]} of simulated trials, the population's in {ranges[1]}" in note
+    assert (
+        f"a new item's in {ranges[0]} of simulated trials, the population's in {ranges[1]}" in note
+    )
