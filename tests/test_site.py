@@ -2,10 +2,12 @@
 
 import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,12 +22,37 @@ WRITTEN = sorted(p.stem for p in DOCS.glob("*.md"))
 sys.path.insert(0, str(DOCS))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """The whole site, built as its readers get it; a warning is an error."""
+    """The whole site, built as its readers get it; a warning is an error.
+
+    Its sources are written into docs/ as it is built, so that only one process of a run builds it.
+    """
     if importlib.util.find_spec("myst_nb") is None:
         pytest.skip("the site's generator is not installed: uv sync --extra docs")
-    out = tmp_path_factory.mktemp("site")
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        return _built(tmp_path_factory.mktemp("site"))
+    shared = tmp_path_factory.getbasetemp().parent / f"site-{run}"
+    done = shared / "done"
+    try:
+        shared.mkdir()
+    except FileExistsError:
+        until = time.monotonic() + 600
+        while not (done.exists() and done.read_text()) and time.monotonic() < until:
+            time.sleep(0.2)
+        assert done.read_text() == "built", "the process that builds the site says why it could not"
+        return shared / "html"
+    try:
+        out = _built(shared / "html")
+    except BaseException:
+        done.write_text("failed")
+        raise
+    done.write_text("built")
+    return out
+
+
+def _built(out):
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", str(DOCS), str(out)]
     found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert found.returncode == 0, found.stderr[-4000:]
